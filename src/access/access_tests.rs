@@ -1,0 +1,118 @@
+use super::*;
+use crate::{
+    domain::{account::Account, api_key::Permission, token::TokenState},
+    protocol::CloseReason,
+    store::memory::MemoryStore,
+};
+
+async fn access() -> Access {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    Access::open(store, [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap()
+}
+
+fn account(login: u64) -> Account {
+    Account::new(login, "Demo-Server").unwrap()
+}
+
+#[tokio::test]
+async fn a_token_locks_to_its_first_account_and_refuses_another() {
+    let access = access().await;
+    let (token, secret) = access.mint_token("VPS", "test").await.unwrap();
+    assert_eq!(access.present_token(secret.reveal()).unwrap().id, token.id);
+    access.admit(token.id, &account(1001), 0).await.unwrap();
+    access.admit(token.id, &account(1001), 0).await.unwrap();
+    assert!(matches!(access.admit(token.id, &account(1002), 0).await, Err(AccessError::AccountMismatch)));
+    let elsewhere = Account::new(1001, "Other-Server").unwrap();
+    assert!(matches!(access.admit(token.id, &elsewhere, 0).await, Err(AccessError::AccountMismatch)));
+}
+
+#[tokio::test]
+async fn of_fifty_accounts_that_race_for_a_token_one_gets_it() {
+    let access = access().await;
+    let (token, _) = access.mint_token("", "test").await.unwrap();
+    let tries = (1..=50).map(|login| {
+        let (access, id) = (access.clone(), token.id);
+        async move { access.admit(id, &account(login), 0).await.is_ok() }
+    });
+    let won = futures_util::future::join_all(tries).await.into_iter().filter(|won| *won).count();
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_at_once_and_for_good() {
+    let access = access().await;
+    let (token, secret) = access.mint_token("", "test").await.unwrap();
+    access.admit(token.id, &account(1), 0).await.unwrap();
+    assert_eq!(access.recheck(token.id, &account(1)), Ok(()));
+    access.revoke_token(token.id, "test").await.unwrap();
+    assert!(matches!(access.present_token(secret.reveal()), Err(AccessError::Revoked)));
+    assert_eq!(access.recheck(token.id, &account(1)), Err(CloseReason::TokenRevoked));
+    assert!(matches!(access.admit(token.id, &account(1), 0).await, Err(AccessError::Revoked)));
+}
+
+#[tokio::test]
+async fn a_disconnected_token_is_pending_again_and_takes_another_account() {
+    let access = access().await;
+    let (token, _) = access.mint_token("", "test").await.unwrap();
+    access.admit(token.id, &account(1), 0).await.unwrap();
+    let free = access.unlock_token(token.id, History::Keep, "test").await.unwrap();
+    assert_eq!(free.state(access.inner.clock.wall(), false), TokenState::Pending);
+    assert_eq!(access.recheck(token.id, &account(1)), Err(CloseReason::Disconnected));
+    assert!(matches!(access.unlock_token(token.id, History::Keep, "test").await, Err(AccessError::NotLocked)));
+    access.admit(token.id, &account(2), 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn rotation_keeps_the_lock_and_ends_the_old_token_after_the_overlap() {
+    let access = access().await;
+    let (token, old) = access.mint_token("VPS", "test").await.unwrap();
+    access.admit(token.id, &account(1), 0).await.unwrap();
+    let (successor, new) = access.rotate_token(token.id, Duration::from_secs(3600), "test").await.unwrap();
+    assert_eq!((successor.name.as_str(), &successor.lock.as_ref().unwrap().account), ("VPS", &account(1)));
+    assert!(access.present_token(old.reveal()).is_ok() && access.present_token(new.reveal()).is_ok());
+    let (_, last) = access.rotate_token(successor.id, Duration::ZERO, "test").await.unwrap();
+    assert!(matches!(access.present_token(new.reveal()), Err(AccessError::Expired)));
+    assert!(access.present_token(last.reveal()).is_ok());
+}
+
+#[tokio::test]
+async fn a_token_is_no_key_and_a_key_is_no_token() {
+    let access = access().await;
+    let (_, token) = access.mint_token("", "test").await.unwrap();
+    let (_, key) = access.mint_key(NewKey::admin("x"), "test").await.unwrap();
+    assert!(matches!(access.present_key(token.reveal()), Err(AccessError::Unknown)));
+    assert!(matches!(access.present_token(key.reveal()), Err(AccessError::Unknown)));
+}
+
+#[tokio::test]
+async fn the_first_start_makes_one_admin_key_and_a_preset_is_taken_once() {
+    let access = access().await;
+    assert!(access.ensure_admin(None).await.unwrap().is_some());
+    assert!(access.ensure_admin(None).await.unwrap().is_none());
+    let preset = Secret::generate(secret::KEY_LIVE).unwrap();
+    access.ensure_admin(Some(preset.reveal())).await.unwrap();
+    access.ensure_admin(Some(preset.reveal())).await.unwrap();
+    assert_eq!(access.keys().len(), 2);
+    let key = access.present_key(preset.reveal()).unwrap();
+    assert!(key.may(Permission::Admin));
+    access.revoke_key(key.id, "test").await.unwrap();
+    assert!(matches!(access.ensure_admin(Some(preset.reveal())).await, Err(AccessError::Revoked)));
+    assert!(matches!(access.ensure_admin(Some("sk_live_short")).await, Err(AccessError::Unknown)));
+}
+
+#[tokio::test]
+async fn tokens_and_keys_are_there_again_after_a_restart() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let open = || Access::open(Arc::clone(&store), [7; 32], Clock::start(), Arc::new(Ids::default()));
+    let first = open().await.unwrap();
+    let (token, secret) = first.mint_token("VPS", "test").await.unwrap();
+    first.admit(token.id, &account(1), 0).await.unwrap();
+    let second = open().await.unwrap();
+    assert_eq!(second.present_token(secret.reveal()).unwrap().lock.as_ref().unwrap().account, account(1));
+    let other_pepper = Access::open(store, [8; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+    assert!(matches!(other_pepper.present_token(secret.reveal()), Err(AccessError::Unknown)));
+}
+
+use std::time::Duration;
+
+use super::secret::Secret;

@@ -1,0 +1,181 @@
+//! The life of an API key.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Access, AccessError, secret::{self, Secret}};
+use crate::{
+    domain::{
+        UnixMillis,
+        api_key::{ApiKey, Permission, Reach},
+        ids::KeyId,
+    },
+    store::{Batch, records},
+};
+
+/// What a new key is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewKey {
+    /// What a person calls it.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// Which terminals it reaches.
+    pub reach: Reach,
+    /// From then on it is refused.
+    pub expires_at: Option<UnixMillis>,
+}
+
+impl NewKey {
+    /// A key that may do everything.
+    #[must_use]
+    pub fn admin(name: &str) -> Self {
+        Self { name: name.to_owned(), permissions: vec![Permission::Admin], reach: Reach::Live, expires_at: None }
+    }
+}
+
+impl Access {
+    /// Makes a key. The secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// The store's, or no randomness.
+    pub async fn mint_key(&self, new: NewKey, actor: &str) -> Result<(Arc<ApiKey>, Secret), AccessError> {
+        let prefix = match new.reach {
+            Reach::Live => secret::KEY_LIVE,
+            Reach::Test => secret::KEY_TEST,
+        };
+        let secret = Secret::generate(prefix)?;
+        Ok((self.insert_key(new, &secret, actor).await?, secret))
+    }
+
+    async fn insert_key(&self, new: NewKey, secret: &Secret, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
+        let key = ApiKey {
+            id: KeyId::new(self.inner.ids.next()?),
+            owner: Self::owner(),
+            name: new.name,
+            prefix: secret.shown_prefix(),
+            digest: self.digest(secret.reveal()).to_vec(),
+            reach: new.reach,
+            permissions: new.permissions,
+            created_at: self.inner.clock.wall(),
+            expires_at: new.expires_at,
+            revoked_at: None,
+            successor: None,
+        };
+        let names: Vec<_> = key.permissions.iter().map(|permission| permission.name()).collect();
+        let batch = self.audited(Batch::admission(), actor, "key.create", &key.id.to_string(), &names.join(" "))?;
+        self.inner.keys.insert(self.inner.store.as_ref(), key, batch).await
+    }
+
+    /// Makes sure that somebody can administer: takes the preset key, or makes one when there is none yet.
+    ///
+    /// Returns the secret of a key that was made, to be shown once.
+    ///
+    /// # Errors
+    /// [`AccessError::Unknown`] when the preset is no live key; [`AccessError::Revoked`] when it was revoked earlier.
+    pub async fn ensure_admin(&self, preset: Option<&str>) -> Result<Option<Secret>, AccessError> {
+        if let Some(preset) = preset {
+            let secret = Secret::parse(preset.trim(), &[secret::KEY_LIVE]).ok_or(AccessError::Unknown)?;
+            return match self.inner.keys.by_digest(&self.digest(secret.reveal())) {
+                Some(key) if !key.is_valid(self.inner.clock.wall()) => Err(AccessError::Revoked),
+                Some(_) => Ok(None),
+                None => self.insert_key(NewKey::admin("preset admin"), &secret, "hub").await.map(|_| None),
+            };
+        }
+        let now = self.inner.clock.wall();
+        if self.inner.keys.all().iter().any(|key| key.is_valid(now) && key.may(Permission::Admin)) {
+            return Ok(None);
+        }
+        self.mint_key(NewKey::admin("first admin"), "hub").await.map(|(_, secret)| Some(secret))
+    }
+
+    /// The key behind a presented secret, if it is still good.
+    ///
+    /// # Errors
+    /// [`AccessError::Unknown`], [`AccessError::Revoked`], [`AccessError::Expired`].
+    pub fn present_key(&self, text: &str) -> Result<Arc<ApiKey>, AccessError> {
+        let secret = Secret::parse(text, &[secret::KEY_LIVE, secret::KEY_TEST]).ok_or(AccessError::Unknown)?;
+        let key = self.inner.keys.by_digest(&self.digest(secret.reveal())).ok_or(AccessError::Unknown)?;
+        match (key.revoked_at, key.is_valid(self.inner.clock.wall())) {
+            (Some(_), _) => Err(AccessError::Revoked),
+            (None, false) => Err(AccessError::Expired),
+            (None, true) => Ok(key),
+        }
+    }
+
+    /// One key.
+    #[must_use]
+    pub fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
+        self.inner.keys.get(&records::api_key(id))
+    }
+
+    /// All keys, oldest first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Arc<ApiKey>> {
+        let mut keys = self.inner.keys.all();
+        keys.sort_by_key(|key| key.id);
+        keys
+    }
+
+    /// Changes the name.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] and the store's.
+    pub async fn rename_key(&self, id: KeyId, name: &str, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
+        self.change_key(id, |key| {
+            let batch = self.audited(Batch::admission(), actor, "key.rename", &id.to_string(), name)?;
+            Ok(Some((ApiKey { name: name.to_owned(), ..key.clone() }, batch)))
+        })
+        .await
+    }
+
+    /// Revokes for good: the next request under it is refused. Revoking twice is no error.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] and the store's.
+    pub async fn revoke_key(&self, id: KeyId, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
+        self.change_key(id, |key| {
+            if key.revoked_at.is_some() {
+                return Ok(None);
+            }
+            let batch = self.audited(Batch::outcome(), actor, "key.revoke", &id.to_string(), "")?;
+            Ok(Some((ApiKey { revoked_at: Some(self.inner.clock.wall()), ..key.clone() }, batch)))
+        })
+        .await
+    }
+
+    /// Makes a successor with the same name and rights; the old key is accepted for `overlap` more.
+    ///
+    /// # Errors
+    /// [`AccessError::Revoked`], [`AccessError::Expired`], [`AccessError::NotFound`], the store's.
+    pub async fn rotate_key(&self, id: KeyId, overlap: Duration, actor: &str) -> Result<(Arc<ApiKey>, Secret), AccessError> {
+        let old = self.key(id).ok_or(AccessError::NotFound)?;
+        let now = self.inner.clock.wall();
+        if !old.is_valid(now) {
+            return Err(if old.revoked_at.is_some() { AccessError::Revoked } else { AccessError::Expired });
+        }
+        let new = NewKey {
+            name: old.name.clone(),
+            permissions: old.permissions.clone(),
+            reach: old.reach,
+            expires_at: old.expires_at,
+        };
+        let (successor, secret) = self.mint_key(new, actor).await?;
+        let end = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
+        self.change_key(id, |key| {
+            let detail = format!("successor {}", successor.id);
+            let batch = self.audited(Batch::outcome(), actor, "key.rotate", &id.to_string(), &detail)?;
+            let expires_at = Some(key.expires_at.map_or(end, |expiry| expiry.min(end)));
+            Ok(Some((ApiKey { successor: Some(successor.id), expires_at, ..key.clone() }, batch)))
+        })
+        .await?;
+        Ok((successor, secret))
+    }
+
+    async fn change_key(
+        &self,
+        id: KeyId,
+        change: impl FnMut(&ApiKey) -> Result<Option<(ApiKey, Batch)>, AccessError>,
+    ) -> Result<Arc<ApiKey>, AccessError> {
+        self.inner.keys.update(self.inner.store.as_ref(), &records::api_key(id), change).await
+    }
+}

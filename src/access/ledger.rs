@@ -1,0 +1,158 @@
+//! All records of one kind in memory, each with the version under which the store has it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::AccessError;
+use crate::{
+    domain::{api_key::ApiKey, token::Token},
+    store::{Batch, Seq, Store, StoreError, records},
+};
+
+/// What a ledger holds: something with a key in the store and the digest of a secret.
+pub(super) trait Kept: Clone + Serialize + DeserializeOwned {
+    /// Its key in the store.
+    fn key(&self) -> Vec<u8>;
+    /// By which it is found when its secret is presented.
+    fn digest(&self) -> &[u8];
+    /// The account number it is locked to.
+    fn login(&self) -> Option<u64>;
+}
+
+impl Kept for Token {
+    fn key(&self) -> Vec<u8> {
+        records::token(self.id)
+    }
+    fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+    fn login(&self) -> Option<u64> {
+        self.lock.as_ref().map(|lock| lock.account.login)
+    }
+}
+
+impl Kept for ApiKey {
+    fn key(&self) -> Vec<u8> {
+        records::api_key(self.id)
+    }
+    fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+    fn login(&self) -> Option<u64> {
+        None
+    }
+}
+
+pub(super) struct Ledger<T> {
+    rows: RwLock<Rows<T>>,
+}
+
+struct Rows<T> {
+    by_key: HashMap<Vec<u8>, (Arc<T>, Seq)>,
+    by_digest: HashMap<Vec<u8>, Vec<u8>>,
+    by_login: HashMap<u64, BTreeSet<Vec<u8>>>,
+}
+
+impl<T: Kept> Ledger<T> {
+    pub(super) async fn load(store: &dyn Store, prefix: &[u8]) -> Result<Self, AccessError> {
+        let ledger = Self { rows: RwLock::new(Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() }) };
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = store.scan(prefix, after.as_deref(), 1_000).await?;
+            for (key, entry) in &page {
+                ledger.set(records::decode(key, entry)?, entry.version);
+            }
+            match page.last() {
+                Some((key, _)) if page.len() == 1_000 => after = Some(key.clone()),
+                _ => return Ok(ledger),
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.read().by_key.len()
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Option<Arc<T>> {
+        self.read().by_key.get(key).map(|(row, _)| Arc::clone(row))
+    }
+
+    /// By the digest of a presented secret. The map's timing depends on a digest that nobody can steer without the pepper; the
+    /// digest is then compared once more in constant time.
+    pub(super) fn by_digest(&self, digest: &[u8; 32]) -> Option<Arc<T>> {
+        let rows = self.read();
+        let key = rows.by_digest.get(digest.as_slice())?;
+        let (row, _) = rows.by_key.get(key)?;
+        crate::crypto::equal(row.digest(), digest).then(|| Arc::clone(row))
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<T>> {
+        self.read().by_key.values().map(|(row, _)| Arc::clone(row)).collect()
+    }
+
+    /// Those locked to an account number, oldest first.
+    pub(super) fn by_login(&self, login: u64) -> Vec<Arc<T>> {
+        let rows = self.read();
+        let keys = rows.by_login.get(&login).into_iter().flatten();
+        keys.filter_map(|key| rows.by_key.get(key)).map(|(row, _)| Arc::clone(row)).collect()
+    }
+
+    /// Adds a row that is not there yet.
+    pub(super) async fn insert(&self, store: &dyn Store, row: T, batch: Batch) -> Result<Arc<T>, AccessError> {
+        let key = row.key();
+        let seq = store.commit(batch.expect_absent(key.clone()).put(key, records::encode(&row))).await?;
+        Ok(self.set(row, seq))
+    }
+
+    /// Changes a row: read, decide, compare-and-set; when somebody else was faster, decide again on what they left.
+    ///
+    /// `change` returns none to leave the row as it is.
+    pub(super) async fn update(
+        &self,
+        store: &dyn Store,
+        key: &[u8],
+        mut change: impl FnMut(&T) -> Result<Option<(T, Batch)>, AccessError>,
+    ) -> Result<Arc<T>, AccessError> {
+        loop {
+            let (row, version) = self.read().by_key.get(key).cloned().ok_or(AccessError::NotFound)?;
+            let Some((changed, batch)) = change(&row)? else { return Ok(row) };
+            match store.commit(batch.expect_version(key, version).put(key, records::encode(&changed))).await {
+                Ok(seq) => return Ok(self.set(changed, seq)),
+                Err(StoreError::Conflict { key: conflicting }) if conflicting == key => {
+                    if let Some(entry) = store.get(key).await? {
+                        self.set(records::decode(key, &entry)?, entry.version);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Never goes back to an older version, in whatever order two writers come back from the store.
+    fn set(&self, row: T, version: Seq) -> Arc<T> {
+        let row = Arc::new(row);
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let key = row.key();
+        if rows.by_key.get(&key).is_none_or(|(_, held)| *held < version) {
+            rows.by_digest.insert(row.digest().to_vec(), key.clone());
+            if let Some(login) = row.login() {
+                rows.by_login.entry(login).or_default().insert(key.clone());
+            }
+            let before = rows.by_key.insert(key.clone(), (Arc::clone(&row), version)).and_then(|(before, _)| before.login());
+            if let Some(login) = before.filter(|login| row.login() != Some(*login))
+                && let Some(keys) = rows.by_login.get_mut(&login)
+            {
+                keys.remove(&key);
+            }
+        }
+        row
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Rows<T>> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

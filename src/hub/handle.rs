@@ -1,0 +1,359 @@
+//! What the rest of the hub holds of a live session: who it is, how it is, and its bounded mailbox.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    domain::{
+        UnixMillis,
+        account::{Account, Platform},
+        ids::{EaInstance, OwnerId, SessionId, TokenId},
+    },
+    protocol::{
+        CloseReason, FromHub,
+        message::{Hello, Reply, Status},
+    },
+};
+
+/// A message to the session actor.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// A read: the reply comes back here.
+    Call { call: u64, message: Box<FromHub>, reply: oneshot::Sender<Reply> },
+    /// Anything else; `begun` is answered when its first byte is handed to the socket, and dropped if that never happens.
+    Send { message: Box<FromHub>, begun: Option<oneshot::Sender<()>> },
+    /// A newcomer wants the token: prove that you live.
+    Probe { alive: oneshot::Sender<()> },
+}
+
+/// Why a message was not sent, or not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The mailbox is full: nothing was sent.
+    #[error("too many messages wait for this terminal")]
+    Busy,
+    /// The session is gone.
+    #[error("the terminal is not connected any more")]
+    Gone,
+    /// No answer in time.
+    #[error("the terminal did not answer in time")]
+    TimedOut,
+}
+
+/// A live session. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SessionHandle {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: SessionId,
+    epoch: u64,
+    token: TokenId,
+    owner: OwnerId,
+    account: Account,
+    instance: EaInstance,
+    platform: Platform,
+    hello: Hello,
+    remote: String,
+    connected_at: UnixMillis,
+    mailbox: mpsc::Sender<Mail>,
+    cancel: CancellationToken,
+    end: OnceLock<CloseReason>,
+    calls: AtomicU64,
+    signs: Mutex<Signs>,
+}
+
+/// Signs of life, as last heard.
+#[derive(Debug, Clone)]
+struct Signs {
+    heard: Instant,
+    ea_us: u64,
+    ea_us_at: Instant,
+    rtt: Option<Duration>,
+    status: Option<(Status, Instant)>,
+    broker_time: i64,
+    lease_until: Option<Instant>,
+}
+
+/// Who a session is, as its Hello said and admission confirmed.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) id: SessionId,
+    pub(super) epoch: u64,
+    pub(super) token: TokenId,
+    pub(super) owner: OwnerId,
+    pub(super) account: Account,
+    pub(super) instance: EaInstance,
+    pub(super) platform: Platform,
+    pub(super) hello: Hello,
+    pub(super) remote: String,
+    pub(super) connected_at: UnixMillis,
+}
+
+/// How a session is now, each sign with its age.
+#[derive(Debug, Clone)]
+pub struct Presence {
+    /// Since the last frame of any kind.
+    pub heard_ago: Duration,
+    /// Last measured round trip of a ping.
+    pub rtt: Option<Duration>,
+    /// The last Status and its age.
+    pub status: Option<(Status, Duration)>,
+    /// Inside `OrderSend`: silence is expected.
+    pub busy: bool,
+}
+
+impl SessionHandle {
+    pub(super) fn new(identity: Identity, ea_us: u64, mailbox: mpsc::Sender<Mail>, cancel: CancellationToken) -> Self {
+        let now = Instant::now();
+        let signs = Signs {
+            heard: now,
+            ea_us,
+            ea_us_at: now,
+            rtt: None,
+            status: None,
+            broker_time: identity.hello.broker_time,
+            lease_until: None,
+        };
+        Self {
+            inner: Arc::new(Inner {
+                id: identity.id,
+                epoch: identity.epoch,
+                token: identity.token,
+                owner: identity.owner,
+                account: identity.account,
+                instance: identity.instance,
+                platform: identity.platform,
+                hello: identity.hello,
+                remote: identity.remote,
+                connected_at: identity.connected_at,
+                mailbox,
+                cancel,
+                end: OnceLock::new(),
+                calls: AtomicU64::new(1),
+                signs: Mutex::new(signs),
+            }),
+        }
+    }
+
+    /// This connection.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.inner.id
+    }
+    /// Grows with each session of this hub.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.inner.epoch
+    }
+    /// Its token.
+    #[must_use]
+    pub fn token(&self) -> TokenId {
+        self.inner.token
+    }
+    /// Its token's owner.
+    #[must_use]
+    pub fn owner(&self) -> OwnerId {
+        self.inner.owner
+    }
+    /// The account it is logged in to.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.inner.account
+    }
+    /// The EA's instance.
+    #[must_use]
+    pub fn instance(&self) -> EaInstance {
+        self.inner.instance
+    }
+    /// MetaTrader 4 or 5.
+    #[must_use]
+    pub fn platform(&self) -> Platform {
+        self.inner.platform
+    }
+    /// What it said of itself.
+    #[must_use]
+    pub fn hello(&self) -> &Hello {
+        &self.inner.hello
+    }
+    /// The address it comes from.
+    #[must_use]
+    pub fn remote(&self) -> &str {
+        &self.inner.remote
+    }
+    /// Since when.
+    #[must_use]
+    pub fn connected_at(&self) -> UnixMillis {
+        self.inner.connected_at
+    }
+
+    /// How it is now.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        let now = Instant::now();
+        let signs = self.signs();
+        Presence {
+            heard_ago: now.saturating_duration_since(signs.heard),
+            rtt: signs.rtt,
+            status: signs.status.as_ref().map(|(status, at)| (status.clone(), now.saturating_duration_since(*at))),
+            busy: signs.lease_until.is_some_and(|until| until > now),
+        }
+    }
+
+    /// The EA's microsecond count as last heard, moved on by what has passed here since, and how long ago that was. Errs early by
+    /// one way's latency, never late.
+    #[must_use]
+    pub fn ea_clock(&self) -> (u64, Duration) {
+        let signs = self.signs();
+        let since = Instant::now().saturating_duration_since(signs.ea_us_at);
+        (signs.ea_us.saturating_add(u64::try_from(since.as_micros()).unwrap_or(u64::MAX)), since)
+    }
+
+    /// Broker time as last told, epoch seconds; never ahead of the broker's clock.
+    #[must_use]
+    pub fn broker_time(&self) -> i64 {
+        self.signs().broker_time
+    }
+
+    /// The last offset of broker time from UTC that the terminal measured, seconds, and the broker time of that moment.
+    #[must_use]
+    pub fn measured_offset(&self) -> (i64, i32) {
+        let signs = self.signs();
+        match &signs.status {
+            Some((status, _)) if status.broker_time > 0 => (status.broker_time, status.utc_offset_s),
+            _ => (self.inner.hello.broker_time, self.inner.hello.utc_offset_s),
+        }
+    }
+
+    /// Asks the terminal something and waits for the answer, whose parts are joined.
+    ///
+    /// # Errors
+    /// [`CallError`]; with `Busy` nothing was sent.
+    pub async fn call(&self, within: Duration, build: impl FnOnce(u64) -> FromHub) -> Result<Reply, CallError> {
+        let call = self.inner.calls.fetch_add(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        self.post(Mail::Call { call, message: Box::new(build(call)), reply })?;
+        match tokio::time::timeout(within, answer).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) => Err(CallError::Gone),
+            Err(_) => Err(CallError::TimedOut),
+        }
+    }
+
+    /// Sends without waiting for an answer.
+    ///
+    /// # Errors
+    /// [`CallError::Busy`] and [`CallError::Gone`]: nothing was sent.
+    pub fn send(&self, message: impl Into<FromHub>) -> Result<(), CallError> {
+        self.post(Mail::Send { message: Box::new(message.into()), begun: None })
+    }
+
+    /// Takes a place in the mailbox now, for a message that must be made durable before it is sent.
+    ///
+    /// # Errors
+    /// [`CallError::Busy`] and [`CallError::Gone`].
+    pub fn reserve(&self) -> Result<Place, CallError> {
+        match self.inner.mailbox.clone().try_reserve_owned() {
+            Ok(permit) => Ok(Place { permit }),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(CallError::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(CallError::Gone),
+        }
+    }
+
+    fn post(&self, mail: Mail) -> Result<(), CallError> {
+        self.inner.mailbox.try_send(mail).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CallError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CallError::Gone,
+        })
+    }
+
+    /// Ends the session. The first reason counts.
+    pub fn cut(&self, reason: CloseReason) {
+        let _ = self.inner.end.set(reason);
+        self.inner.cancel.cancel();
+    }
+
+    /// Whether it is being cut.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.inner.cancel.is_cancelled()
+    }
+
+    pub(super) fn cut_reason(&self) -> Option<CloseReason> {
+        self.inner.end.get().copied()
+    }
+
+    /// Whether the session shows a sign of life within `within`, or may be silent because it is inside `OrderSend`.
+    pub(super) async fn proves_life(&self, within: Duration) -> bool {
+        if self.is_cut() {
+            return false;
+        }
+        if self.presence().busy {
+            return true;
+        }
+        let (alive, answer) = oneshot::channel();
+        match self.post(Mail::Probe { alive }) {
+            Ok(()) => matches!(tokio::time::timeout(within, answer).await, Ok(Ok(()))),
+            // So much waits for it that a probe has no place: then only what was heard lately counts.
+            Err(CallError::Busy) => self.presence().heard_ago < within,
+            Err(_) => false,
+        }
+    }
+
+    pub(super) fn note_frame(&self, now: Instant) {
+        self.signs().heard = now;
+    }
+
+    pub(super) fn note_message(&self, now: Instant, ea_us: u64) {
+        let mut signs = self.signs();
+        signs.ea_us = ea_us;
+        signs.ea_us_at = now;
+    }
+
+    pub(super) fn note_rtt(&self, rtt: Duration) {
+        self.signs().rtt = Some(rtt);
+    }
+
+    pub(super) fn note_status(&self, now: Instant, status: Status) {
+        let mut signs = self.signs();
+        signs.broker_time = status.broker_time;
+        signs.status = Some((status, now));
+    }
+
+    pub(super) fn note_lease(&self, until: Option<Instant>) {
+        self.signs().lease_until = until;
+    }
+
+    fn signs(&self) -> std::sync::MutexGuard<'_, Signs> {
+        self.inner.signs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reserved place in a mailbox.
+#[derive(Debug)]
+pub struct Place {
+    permit: mpsc::OwnedPermit<Mail>,
+}
+
+impl Place {
+    /// Sends through it. The answer says whether the first byte was handed to the socket: an error means that not one was.
+    #[must_use]
+    pub fn send(self, message: impl Into<FromHub>) -> oneshot::Receiver<()> {
+        let (begun, answer) = oneshot::channel();
+        self.permit.send(Mail::Send { message: Box::new(message.into()), begun: Some(begun) });
+        answer
+    }
+}

@@ -1,0 +1,176 @@
+//! The live sockets of this node.
+//!
+//! A session is one task that owns its socket ([`session`]); the rest of the hub holds a [`SessionHandle`] with a bounded mailbox.
+//! What sessions hear about trades goes up through one bounded channel of [`Signal`]s, which ticks never share.
+
+mod handle;
+mod heartbeat;
+mod registry;
+mod session;
+mod wire;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    access::Access,
+    clock::{Clock, Ids},
+    config,
+    domain::{ids::TokenId, token::Token},
+    protocol::{
+        CloseReason,
+        message::{Accepted, Answer, Outcome},
+    },
+};
+pub use handle::{CallError, Place, Presence, SessionHandle};
+pub use wire::Socket;
+
+/// Something about trades that a session heard, or that happened to it.
+#[derive(Debug)]
+pub struct Signal {
+    /// The session.
+    pub session: SessionHandle,
+    /// What.
+    pub kind: SignalKind,
+}
+
+/// What a [`Signal`] says.
+#[derive(Debug)]
+pub enum SignalKind {
+    /// It is in, and can be asked.
+    Entered,
+    /// It is gone.
+    Left,
+    /// The EA took a command.
+    Accepted(Accepted),
+    /// The EA tells how a command ended.
+    Outcome(Outcome),
+    /// The EA answers a query.
+    Answer(Answer),
+}
+
+/// The live sessions. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: registry::Registry,
+    access: Access,
+    settings: config::Terminals,
+    signals: mpsc::Sender<Signal>,
+    /// Every session task; shutdown waits for them.
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    clock: Clock,
+    ids: Arc<Ids>,
+    epoch: AtomicU64,
+}
+
+impl Hub {
+    /// A hub without sessions. `signals` goes to the trading side.
+    #[must_use]
+    pub fn new(access: Access, settings: config::Terminals, signals: mpsc::Sender<Signal>, clock: Clock, ids: Arc<Ids>) -> Self {
+        // Starting at the time of day in microseconds keeps epochs growing over restarts without a record of them.
+        let epoch = AtomicU64::new(u64::try_from(clock.wall().0).unwrap_or(0).saturating_mul(1_000));
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        Self { inner: Arc::new(Inner { registry: registry::Registry::default(), access, settings, signals, tasks, shutdown, clock, ids, epoch }) }
+    }
+
+    /// Runs a session on an upgraded socket, in a task of its own.
+    pub fn serve(&self, socket: impl Socket + 'static, token: Arc<Token>, remote: String) {
+        if self.inner.shutdown.is_cancelled() {
+            return;
+        }
+        self.inner.tasks.spawn(session::run(self.clone(), socket, token, remote));
+    }
+
+    /// The live session of a token.
+    #[must_use]
+    pub fn of_token(&self, token: TokenId) -> Option<SessionHandle> {
+        self.inner.registry.of_token(token).filter(|session| !session.is_cut())
+    }
+
+    /// All live sessions, in no order.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        self.inner.registry.all()
+    }
+
+    /// How many are live.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner.registry.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cuts the live session of a token, if it has one.
+    pub fn cut(&self, token: TokenId, reason: CloseReason) {
+        if let Some(session) = self.inner.registry.of_token(token) {
+            session.cut(reason);
+        }
+    }
+
+    /// Tells all terminals to come back later and waits until the last session has ended.
+    pub async fn shutdown(&self) {
+        self.inner.shutdown.cancel();
+        for session in self.sessions() {
+            session.cut(CloseReason::Shutdown);
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    fn next_epoch(&self) -> u64 {
+        self.inner.epoch.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Enters a session, or says why it may not. An old session with the same token is probed first, unless it is the same EA's:
+    /// then its socket is dead, whatever it looks like from here.
+    async fn enter(&self, session: &SessionHandle) -> Result<SessionGuard, CloseReason> {
+        // More than a few rounds means that others fight for the token at this very moment; let them.
+        for _ in 0..3 {
+            let old = match self.inner.registry.enter(session) {
+                Ok(()) => return Ok(SessionGuard { hub: self.clone(), session: session.clone() }),
+                Err(old) => old,
+            };
+            if old.instance() != session.instance() && old.proves_life(self.inner.settings.probe_timeout).await {
+                return Err(CloseReason::AlreadyConnected);
+            }
+            if self.inner.registry.replace(old.id(), session) {
+                old.cut(CloseReason::Replaced);
+                return Ok(SessionGuard { hub: self.clone(), session: session.clone() });
+            }
+        }
+        Err(CloseReason::AlreadyConnected)
+    }
+}
+
+/// Being registered is holding one: dropping it takes the session, and only it, out of the map.
+#[derive(Debug)]
+struct SessionGuard {
+    hub: Hub,
+    session: SessionHandle,
+}
+
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        self.hub.inner.registry.leave(self.session.token(), self.session.id());
+    }
+}
+
+#[cfg(test)]
+#[path = "hub_tests.rs"]
+mod tests;

@@ -1,0 +1,466 @@
+//! One live socket: greeting, loop, leaving.
+//!
+//! The loop's arms, in order: the cut, the clock, the mailbox, the socket. The clock comes before the mailbox and the mailbox before
+//! the socket, and each takes a bounded number a turn, so that neither a flood of commands nor one of ticks starves the heartbeat.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::{
+    select,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_tungstenite::tungstenite::{
+    Bytes, Error as SocketError, Message,
+    error::CapacityError,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    Hub, SessionHandle, Signal, SignalKind,
+    handle::{Identity, Mail},
+    heartbeat::{Due, Heartbeat},
+    wire::{Input, Outgoing, Socket, Wire},
+};
+use crate::{
+    access::AccessError,
+    domain::{ids::SessionId, token::Token},
+    protocol::{
+        self, CloseReason, FromHub, FromTerminal,
+        codec::{self, Messages},
+        message::{Hello, Log, Reply, Welcome},
+    },
+    store::StoreError,
+};
+
+/// Frames or mails handled in one turn of the loop.
+const TURN: usize = 32;
+/// A close frame is given so long before the socket is dropped.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// The longest lease that an ACCEPTED grants.
+const LEASE_MAX: Duration = Duration::from_secs(60);
+/// Reads that may be unanswered at once; the oldest callers have given up long before.
+const PENDING_MAX: usize = 1_024;
+/// The parts of one reply together, bytes.
+const REPLY_MAX: usize = 16 << 20;
+
+/// Why a session ended.
+#[derive(Debug)]
+enum End {
+    /// The hub's decision.
+    Cut(CloseReason),
+    /// The terminal closed, or its connection broke.
+    Gone(String),
+}
+
+impl End {
+    fn words(&self) -> String {
+        match self {
+            Self::Cut(reason) => reason.text().to_owned(),
+            Self::Gone(why) => why.clone(),
+        }
+    }
+}
+
+/// A read that waits for its reply.
+struct Pending {
+    reply: oneshot::Sender<Reply>,
+    parts: Vec<Option<Vec<u8>>>,
+    bytes: usize,
+}
+
+struct Session<S> {
+    hub: Hub,
+    handle: SessionHandle,
+    wire: Wire<S>,
+    mailbox: mpsc::Receiver<Mail>,
+    heartbeat: Heartbeat,
+    /// Reads by call number. Dropping the map tells every waiting caller that the terminal is gone.
+    pending: HashMap<u64, Pending>,
+    /// Newcomers who wait for a sign of life.
+    probes: Vec<oneshot::Sender<()>>,
+    /// Trade messages of this turn, for the trading side.
+    heard: Vec<SignalKind>,
+    sequence: u64,
+}
+
+/// Runs a session from its first frame to its last.
+pub(super) async fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, remote: String) {
+    let mut wire = Wire::new(socket);
+    let greeting = greet(&hub, &mut wire, &token, &remote).await;
+    let (end, entered) = match greeting {
+        Ok(greeted) => {
+            let Greeted { handle, guard, mailbox, cancel } = greeted;
+            info!(session = %handle.id(), token = %handle.token(), account = %handle.account(), remote, "terminal connected");
+            let (end, back) = live(&hub, wire, handle.clone(), mailbox, &cancel).await;
+            wire = back;
+            // Presence first: whoever asks from now on is told the truth, however long the peer takes over its goodbye.
+            drop(guard);
+            (end, Some(handle))
+        }
+        Err(end) => (end, None),
+    };
+    match &entered {
+        Some(handle) => info!(session = %handle.id(), token = %handle.token(), why = end.words(), "terminal disconnected"),
+        None => info!(token = %token.id, remote, why = end.words(), "terminal refused"),
+    }
+    if let Some(handle) = entered {
+        leave(&hub, handle, &end).await;
+    }
+    if let End::Cut(reason) = end {
+        let frame = CloseFrame { code: CloseCode::from(reason.code()), reason: reason.text().into() };
+        // A peer that does not even read its goodbye loses nothing by a plain reset.
+        let _ = timeout(CLOSE_PATIENCE, wire.close(Message::Close(Some(frame)))).await;
+    }
+}
+
+async fn leave(hub: &Hub, handle: SessionHandle, end: &End) {
+    let (token, account) = (handle.token(), handle.account().clone());
+    let at = hub.inner.clock.wall();
+    // The trading side outlives every session, so this waits at most for its queue.
+    let _ = hub.inner.signals.send(Signal { session: handle, kind: SignalKind::Left }).await;
+    if let Err(error) = hub.inner.access.note_disconnect(token, &account, at, &end.words()).await {
+        debug!(%token, %error, "last seen not noted");
+    }
+}
+
+struct Greeted {
+    handle: SessionHandle,
+    guard: super::SessionGuard,
+    mailbox: mpsc::Receiver<Mail>,
+    cancel: CancellationToken,
+}
+
+async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: &str) -> Result<Greeted, End> {
+    let first = select! {
+        biased;
+        () = hub.inner.shutdown.cancelled() => return Err(End::Cut(CloseReason::Shutdown)),
+        first = timeout(hub.inner.settings.hello_timeout, first_message(wire)) => first,
+    };
+    let (ea_us, hello) = first.unwrap_or(Err(End::Cut(CloseReason::HelloTimeout)))?;
+    if hello.protocol != protocol::VERSION {
+        return Err(End::Cut(CloseReason::ProtocolVersion));
+    }
+    let violation = || End::Cut(CloseReason::ProtocolViolation);
+    let account = hello.account().map_err(|error| {
+        info!(token = %token.id, %error, "hello without a usable account");
+        violation()
+    })?;
+    let instance = hello.ea_instance().ok_or_else(violation)?;
+    let platform = hello.platform().ok_or_else(violation)?;
+    let admitted = hub.inner.access.admit(token.id, &account, hello.trade_mode).await.map_err(|error| refusal(&error))?;
+
+    let (sender, mailbox) = mpsc::channel(hub.inner.settings.mailbox);
+    let cancel = CancellationToken::new();
+    let identity = Identity {
+        id: SessionId::new(hub.inner.ids.next().map_err(|_| End::Cut(CloseReason::Unavailable))?),
+        epoch: hub.next_epoch(),
+        token: token.id,
+        owner: token.owner,
+        account,
+        instance,
+        platform,
+        hello,
+        remote: remote.to_owned(),
+        connected_at: hub.inner.clock.wall(),
+    };
+    let handle = SessionHandle::new(identity, ea_us, sender, cancel.clone());
+    let guard = hub.enter(&handle).await.map_err(End::Cut)?;
+    // Check, enter, check again: a revoker writes first and looks for a session second.
+    hub.inner.access.recheck(token.id, handle.account()).map_err(End::Cut)?;
+    if hub.inner.shutdown.is_cancelled() {
+        return Err(End::Cut(CloseReason::Shutdown));
+    }
+    let welcome = Welcome {
+        session: handle.id(),
+        epoch: handle.epoch(),
+        heartbeat_ms: u32::try_from(hub.inner.settings.heartbeat.as_millis()).unwrap_or(u32::MAX),
+        server_time: hub.inner.clock.wall().0,
+        subscriptions: Vec::new(),
+        token_expires_at: admitted.expires_at.0,
+    };
+    wire.push_message(Message::Binary(FromHub::from(welcome).encode(0).into()));
+    Ok(Greeted { handle, guard, mailbox, cancel })
+}
+
+fn refusal(error: &AccessError) -> End {
+    End::Cut(match error {
+        AccessError::AccountMismatch => CloseReason::AccountMismatch,
+        AccessError::Expired => CloseReason::TokenExpired,
+        AccessError::Unknown | AccessError::NotFound | AccessError::Revoked | AccessError::NotLocked => CloseReason::TokenRevoked,
+        AccessError::Store(StoreError::Conflict { .. }) => CloseReason::AccountMismatch,
+        AccessError::Store(_) | AccessError::Crypto(_) => {
+            warn!(%error, "a terminal cannot be admitted");
+            CloseReason::Unavailable
+        }
+    })
+}
+
+async fn first_message<S: Socket>(wire: &mut Wire<S>) -> Result<(u64, Hello), End> {
+    loop {
+        match std::future::poll_fn(|cx| wire.poll(cx)).await {
+            Input::Frame(Message::Binary(bytes)) => {
+                return match codec::decode::<FromTerminal>(&bytes) {
+                    Ok(decoded) => match decoded.message {
+                        Some(FromTerminal::Hello(hello)) => Ok((decoded.count, hello)),
+                        _ => Err(End::Cut(CloseReason::ProtocolViolation)),
+                    },
+                    Err(_) => Err(End::Cut(CloseReason::ProtocolViolation)),
+                };
+            }
+            Input::Frame(Message::Ping(_) | Message::Pong(_)) => {}
+            Input::Frame(Message::Close(frame)) => return Err(End::Gone(closed_words(frame.as_ref()))),
+            Input::Frame(_) => return Err(End::Cut(CloseReason::ProtocolViolation)),
+            Input::Closed => return Err(End::Gone("the connection ended before Hello".to_owned())),
+            Input::Failed(error) => return Err(failed(&error)),
+        }
+    }
+}
+
+fn closed_words(frame: Option<&CloseFrame>) -> String {
+    frame.map_or_else(
+        || "the terminal closed the connection".to_owned(),
+        |frame| format!("the terminal closed the connection ({} {})", u16::from(frame.code), frame.reason),
+    )
+}
+
+fn failed(error: &SocketError) -> End {
+    match error {
+        SocketError::Capacity(CapacityError::MessageTooLong { .. }) => End::Cut(CloseReason::MessageTooLarge),
+        SocketError::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            End::Gone("the connection broke".to_owned())
+        }
+        SocketError::Protocol(_) | SocketError::Utf8(_) => End::Cut(CloseReason::ProtocolViolation),
+        other => End::Gone(format!("the connection broke ({other})")),
+    }
+}
+
+async fn live<S: Socket>(
+    hub: &Hub,
+    wire: Wire<S>,
+    handle: SessionHandle,
+    mailbox: mpsc::Receiver<Mail>,
+    cancel: &CancellationToken,
+) -> (End, Wire<S>) {
+    let settings = &hub.inner.settings;
+    // Any spread will do, and the session's random id is one.
+    let spread = u32::from(handle.id().to_bytes()[15]) + 1;
+    let heartbeat = Heartbeat::new(settings.heartbeat, settings.dead_after, settings.heartbeat * spread / 256, Instant::now());
+    let mut session = Session {
+        hub: hub.clone(),
+        handle,
+        wire,
+        mailbox,
+        heartbeat,
+        pending: HashMap::new(),
+        probes: Vec::new(),
+        heard: vec![SignalKind::Entered],
+        sequence: 0,
+    };
+    let end = session.run(cancel).await;
+    (end, session.wire)
+}
+
+impl<S: Socket> Session<S> {
+    async fn run(&mut self, cancel: &CancellationToken) -> End {
+        let mut clock = pin!(sleep_until(self.heartbeat.wake_at()));
+        loop {
+            if !self.heard.is_empty() && !self.tell(cancel).await {
+                return self.cut();
+            }
+            let room = TURN.saturating_sub(self.wire.backlog());
+            select! {
+                biased;
+                () = cancel.cancelled() => return self.cut(),
+                () = &mut clock => {
+                    if let Err(end) = self.tick(Instant::now()) {
+                        return end;
+                    }
+                    clock.as_mut().reset(self.heartbeat.wake_at());
+                }
+                Some(mail) = self.mailbox.recv(), if room > 0 => {
+                    self.post(mail);
+                    for _ in 1..room {
+                        let Ok(mail) = self.mailbox.try_recv() else { break };
+                        self.post(mail);
+                    }
+                }
+                input = std::future::poll_fn(|cx| self.wire.poll(cx)) => {
+                    if let Err(end) = self.inputs(input) {
+                        // What the terminal said before it went still counts.
+                        self.tell(&CancellationToken::new()).await;
+                        return end;
+                    }
+                    // A new lease or a sign of life may have moved the next look at the clock.
+                    if self.heartbeat.wake_at() < clock.deadline() {
+                        clock.as_mut().reset(self.heartbeat.wake_at());
+                    }
+                }
+            }
+        }
+    }
+
+    fn cut(&self) -> End {
+        End::Cut(self.handle.cut_reason().unwrap_or(CloseReason::Shutdown))
+    }
+
+    /// Hands the trade messages of this turn up. False when the session was cut meanwhile.
+    async fn tell(&mut self, cancel: &CancellationToken) -> bool {
+        for kind in self.heard.drain(..) {
+            let signal = Signal { session: self.handle.clone(), kind };
+            select! {
+                biased;
+                sent = self.hub.inner.signals.send(signal) => if sent.is_err() { return false },
+                () = cancel.cancelled() => return false,
+            }
+        }
+        true
+    }
+
+    fn tick(&mut self, now: Instant) -> Result<(), End> {
+        if self.wire.stuck_since().is_some_and(|since| now - since >= self.hub.inner.settings.write_timeout) {
+            return Err(End::Cut(CloseReason::WriteTimeout));
+        }
+        match self.heartbeat.due(now) {
+            Due::Dead => return Err(End::Cut(CloseReason::HeartbeatLost)),
+            Due::Ping => self.wire.push_message(Message::Ping(Bytes::new())),
+            Due::Nothing => {}
+        }
+        self.pending.retain(|_, pending| !pending.reply.is_closed());
+        Ok(())
+    }
+
+    fn post(&mut self, mail: Mail) {
+        match mail {
+            Mail::Call { call, message, reply } => {
+                if reply.is_closed() || self.pending.len() >= PENDING_MAX {
+                    return;
+                }
+                self.pending.insert(call, Pending { reply, parts: Vec::new(), bytes: 0 });
+                self.write(&message, None);
+            }
+            Mail::Send { message, begun } => self.write(&message, begun),
+            Mail::Probe { alive } => {
+                self.probes.push(alive);
+                self.heartbeat.ping_now(Instant::now());
+                self.wire.push_message(Message::Ping(Bytes::new()));
+            }
+        }
+    }
+
+    fn write(&mut self, message: &FromHub, begun: Option<oneshot::Sender<()>>) {
+        self.sequence += 1;
+        self.wire.push(Outgoing { message: Message::Binary(message.encode(self.sequence).into()), begun });
+    }
+
+    /// Handles one input and up to a turn's worth of what is there already.
+    fn inputs(&mut self, first: Input) -> Result<(), End> {
+        self.input(first)?;
+        for _ in 1..TURN {
+            match std::future::poll_fn(|cx| self.wire.poll(cx)).now_or_never() {
+                Some(input) => self.input(input)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), End> {
+        let frame = match input {
+            Input::Frame(frame) => frame,
+            Input::Closed => return Err(End::Gone("the connection ended".to_owned())),
+            Input::Failed(error) => return Err(failed(&error)),
+        };
+        let now = Instant::now();
+        self.heartbeat.heard(now);
+        self.handle.note_frame(now);
+        for probe in self.probes.drain(..) {
+            let _ = probe.send(());
+        }
+        match frame {
+            Message::Binary(bytes) => self.message(&bytes, now),
+            Message::Pong(_) => {
+                if let Some(rtt) = self.heartbeat.pong(now) {
+                    self.handle.note_rtt(rtt);
+                }
+                Ok(())
+            }
+            Message::Ping(_) => Ok(()),
+            Message::Close(frame) => Err(End::Gone(closed_words(frame.as_ref()))),
+            Message::Text(_) | Message::Frame(_) => Err(End::Cut(CloseReason::ProtocolViolation)),
+        }
+    }
+
+    fn message(&mut self, bytes: &[u8], now: Instant) -> Result<(), End> {
+        let decoded = codec::decode::<FromTerminal>(bytes).map_err(|error| {
+            info!(session = %self.handle.id(), %error, "protocol violation");
+            End::Cut(CloseReason::ProtocolViolation)
+        })?;
+        let is_data = matches!(decoded.message, Some(FromTerminal::Reply(_)));
+        if !is_data && bytes.len() > self.hub.inner.settings.max_control_bytes {
+            return Err(End::Cut(CloseReason::MessageTooLarge));
+        }
+        self.handle.note_message(now, decoded.count);
+        match decoded.message {
+            Some(FromTerminal::Hello(_)) => return Err(End::Cut(CloseReason::ProtocolViolation)),
+            Some(FromTerminal::Status(status)) => self.handle.note_status(now, status),
+            Some(FromTerminal::Reply(reply)) => self.reply(reply),
+            Some(FromTerminal::Accepted(accepted)) => {
+                self.lease(Some(now + Duration::from_millis(u64::from(accepted.lease_ms)).min(LEASE_MAX)));
+                self.heard.push(SignalKind::Accepted(accepted));
+            }
+            Some(FromTerminal::Outcome(outcome)) => {
+                self.lease(None);
+                self.heard.push(SignalKind::Outcome(outcome));
+            }
+            Some(FromTerminal::Answer(answer)) => self.heard.push(SignalKind::Answer(answer)),
+            Some(FromTerminal::Log(Log { level, text })) => {
+                let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
+                debug!(session = %self.handle.id(), level, text, "terminal says");
+            }
+            // A newer terminal may know messages that we do not.
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn lease(&mut self, until: Option<Instant>) {
+        self.heartbeat.lease(until);
+        self.handle.note_lease(until);
+    }
+
+    /// Joins the parts of a reply; the last one answers the caller.
+    fn reply(&mut self, reply: Reply) {
+        let Some(pending) = self.pending.get_mut(&reply.call) else { return };
+        let total = usize::from(reply.parts.max(1));
+        if pending.parts.is_empty() {
+            pending.parts.resize_with(total, || None);
+        }
+        pending.bytes += reply.body.len();
+        let fits = pending.parts.len() == total && usize::from(reply.part) < total && pending.bytes <= REPLY_MAX;
+        let call = reply.call;
+        if !fits {
+            warn!(session = %self.handle.id(), call, "reply with parts that do not fit together");
+            self.pending.remove(&call);
+            return;
+        }
+        let slot = usize::from(reply.part);
+        let mut reply = reply;
+        pending.parts[slot] = Some(std::mem::take(&mut reply.body));
+        if pending.parts.iter().all(Option::is_some)
+            && let Some(pending) = self.pending.remove(&call)
+        {
+            reply.body = pending.parts.into_iter().flatten().flatten().collect();
+            // The caller may have given up.
+            let _ = pending.reply.send(reply);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What is in the journal and not yet in the projection: small, in memory, newest first to be asked.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::store::Seq;
+use crate::store::journal::{Chain, Op};
+
+/// A value as the disk has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Ciphertext of `sealing`, else the value itself.
+    pub(super) sealed: bool,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+/// What a key holds since batch `seq`; `None` is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) seq: Seq,
+    pub(super) stored: Option<Stored>,
+}
+
+/// Durable writes on their way to the projection, in order.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) slots: Vec<(Vec<u8>, Slot)>,
+    /// The last record of the group, and the chain after it.
+    pub(super) last: Seq,
+    pub(super) chain: Chain,
+    /// Bytes of the values, to bound how much is applied at once.
+    pub(super) bytes: usize,
+}
+
+impl Group {
+    /// Adds one record's operations. Shreds are carried out elsewhere, they change no key.
+    pub(super) fn add(&mut self, seq: Seq, chain: Chain, ops: Vec<Op>) {
+        for op in ops {
+            let (key, stored) = match op {
+                Op::Put { key, value } => (key, Some(Stored { sealed: false, bytes: value.into() })),
+                Op::PutSealed { key, value } => (key, Some(Stored { sealed: true, bytes: value.into() })),
+                Op::Delete { key } => (key, None),
+                Op::Shred { .. } => continue,
+            };
+            self.bytes += key.len() + stored.as_ref().map_or(0, |stored| stored.bytes.len());
+            self.slots.push((key, Slot { seq, stored }));
+        }
+        self.last = seq;
+        self.chain = chain;
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Overlay(RwLock<BTreeMap<Vec<u8>, Slot>>);
+
+impl Overlay {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Slot> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Everything under `prefix` after `after`, ascending.
+    pub(super) fn range(&self, prefix: &[u8], after: Option<&[u8]>) -> Vec<(Vec<u8>, Slot)> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        map.range::<[u8], _>((from, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, slot)| (key.clone(), slot.clone()))
+            .collect()
+    }
+
+    /// Makes a durable group visible, all of it at once.
+    pub(super) fn show(&self, group: &Group) {
+        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        map.extend(group.slots.iter().cloned());
+    }
+
+    /// Drops what the projection has now, unless a later batch wrote the key again.
+    pub(super) fn drop_applied(&self, groups: &[Group]) {
+        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, slot) in groups.iter().flat_map(|group| &group.slots) {
+            if map.get(key).is_some_and(|held| held.seq <= slot.seq) {
+                map.remove(key);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}

@@ -1,0 +1,183 @@
+//! What survives a restart: the trait [`Store`], its [`Batch`]es, errors and change stream.
+//!
+//! A store is an ordered map of byte keys to byte values. Every write is one atomic [`Batch`], and a
+//! batch that was answered `Ok` is on the disk. Backends:
+//!
+//! * [`embedded::EmbeddedStore`]: our own journal (the truth) in front of sled (the projection);
+//! * [`memory::MemoryStore`]: the same behaviour in RAM, for unit tests of the layers above.
+//!
+//! [`contract`] holds the checks that every backend passes, [`failing::FailingStore`] breaks any of
+//! them on demand, and [`cache`] is the disposable store of bars, which is no [`Store`] at all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+mod batch;
+pub mod cache;
+pub mod contract;
+mod crypto;
+mod disk;
+pub mod embedded;
+pub mod failing;
+mod faults;
+mod journal;
+pub mod memory;
+mod page;
+pub mod records;
+mod sealing;
+
+pub use batch::{Batch, Class, MAX_BATCH, MAX_KEY, MAX_VALUE, SealScope};
+
+/// Number of a committed batch: 1 for the first batch of a store's life, then one more each.
+pub type Seq = u64;
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The batch that last wrote this key. Pass it to [`Batch::expect_version`] for compare-and-set.
+    pub version: Seq,
+    /// The value as it was put; a sealed one has been opened.
+    pub value: Vec<u8>,
+}
+
+/// What a scan returns: keys and what they hold, ascending.
+pub type Page = Vec<(Vec<u8>, Entry)>;
+
+/// A committed batch, as told to the followers of [`Store::changes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreChange {
+    /// The batch.
+    pub seq: Seq,
+    /// The keys that it put or deleted, in the order of the batch.
+    pub keys: Arc<[Vec<u8>]>,
+}
+
+/// Whether the store still takes writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Everything works. (A full disk is not degraded: see [`StoreError::Full`].)
+    Ok,
+    /// A write, a sync or the projection failed. Latched until the process restarts.
+    Degraded {
+        /// What failed first.
+        reason: String,
+    },
+}
+
+/// Why a store refused. Cheap to clone, so that one failure can be told to a whole group of callers.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// A precondition of the batch does not hold. Nothing was written.
+    #[error("the key {:?} was changed by someone else; read it again and decide anew", String::from_utf8_lossy(.key))]
+    Conflict {
+        /// The first key whose precondition failed.
+        key: Vec<u8>,
+    },
+    /// New work is refused because the disk is nearly full. Nothing was written; outcomes still have room.
+    #[error("only {free} bytes are free where the floor is {floor}; free space on the data disk and try again")]
+    Full {
+        /// Bytes free on the data disk.
+        free: u64,
+        /// The configured floor.
+        floor: u64,
+    },
+    /// The store failed earlier, or during this call. A batch refused with this **may or may not** be there after a restart.
+    #[error("the store stopped after a failure ({reason}); mend the cause and restart the hub")]
+    Degraded {
+        /// What failed first.
+        reason: String,
+    },
+    /// A key, value or batch above its limit. Nothing was written.
+    #[error("{what} of {bytes} bytes is above the limit of {limit}; split it")]
+    TooLarge {
+        /// "a key", "a value" or "a batch".
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The largest size allowed.
+        limit: usize,
+    },
+    /// Another process holds the data directory.
+    #[error("{} is in use by another process; stop that hub first, or choose another data directory", .path.display())]
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The data was written by a newer mtbridge. Nothing was touched.
+    #[error("{} has format {found}, this version reads up to {supported}; start a newer mtbridge, or restore a backup made before the upgrade", .path.display())]
+    NewerFormat {
+        /// The version found.
+        found: u32,
+        /// The newest that this program reads.
+        supported: u32,
+        /// The file that says so.
+        path: PathBuf,
+    },
+    /// Records that were once durable cannot be read back. The store does not start by itself on that.
+    #[error("{} is damaged at byte {offset}: {detail}", .path.display())]
+    Damaged {
+        /// The damaged file or directory.
+        path: PathBuf,
+        /// Where, in bytes from its start.
+        offset: u64,
+        /// What is wrong and what to do about it.
+        detail: String,
+    },
+    /// The operating system refused, outside of the latched paths (that is: during open).
+    #[error("could not {action} {}: {source}; check that the path exists and is writable by this user", .path.display())]
+    Io {
+        /// What was tried: "create", "read", ...
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The system's own words.
+        source: Arc<std::io::Error>,
+    },
+    /// The store was closed; the hub is shutting down.
+    #[error("the store is closed; nothing can be read or written during shutdown")]
+    Closed,
+}
+
+/// What survives a restart. Cheap to share as `Arc<dyn Store>`.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Writes a batch, all or nothing. `Ok` only after it is durable **and** visible to `get` and `scan`.
+    ///
+    /// Preconditions are judged by the single writer, so compare-and-set is exact. Dropping the future
+    /// does not take the batch back: it may still be written.
+    ///
+    /// # Errors
+    /// `Conflict`, `Full` and `TooLarge`: nothing was written. `Degraded`: unknown, the restart will tell. `Closed`: nothing was written.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Seq, StoreError>>;
+
+    /// The entry under `key`. A sealed entry whose key was shredded reads as `None`.
+    ///
+    /// # Errors
+    /// `Degraded`, `Closed`, or `Damaged` when the bytes on the disk are not what was written.
+    fn get(&self, key: &[u8]) -> BoxFuture<'_, Result<Option<Entry>, StoreError>>;
+
+    /// Entries whose key starts with `prefix`, after `after` (exclusive) if given, ascending, at most `limit`.
+    /// For the next page pass the last key received as `after`. Not a snapshot: a batch committed while the
+    /// scan runs may show in part.
+    ///
+    /// # Errors
+    /// As for [`Store::get`].
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>>;
+
+    /// Committed batches from now on, in order. Bounded: a reader that lags gets `RecvError::Lagged` and must
+    /// read again what it follows.
+    fn changes(&self) -> tokio::sync::broadcast::Receiver<StoreChange>;
+
+    /// Latched: once degraded, degraded until the restart.
+    fn health(&self) -> Health;
+
+    /// Finishes what was queued, flushes, stops the threads and lets go of the directory. May be called twice.
+    ///
+    /// # Errors
+    /// `Degraded` when the store had failed; it is closed all the same.
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Batches that [`Store::changes`] holds for a slow reader.
+pub(crate) const CHANGES_KEPT: usize = 1024;

@@ -1,0 +1,305 @@
+//! The command core: `(state, event) -> (state, record?, sends)`, a pure function.
+//!
+//! The driver in [`super`] makes the record durable **before** it performs a send or tells anyone. What is proved about this
+//! function (one execution at most, exactly one outcome, the outcome true) is in `docs/guarantees.md`; `tests/it/model.rs` checks it
+//! against a model of hub, EA, broker, network and crashes.
+
+use crate::{
+    domain::{
+        UnixMillis,
+        command::{CommandRecord, CommandState},
+        ids::EaInstance,
+        trade::{TradeResult, Verdict},
+    },
+    protocol::message::{Answer, answer_kind, outcome_kind, proof},
+};
+
+/// The waits of the core, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// After a deadline, before the hub stops hoping for a message already on its way.
+    pub grace_ms: i64,
+    /// Between two queries about the same command.
+    pub requery_ms: i64,
+    /// Longest life of one `OrderSend` inside a terminal.
+    pub longest_send_ms: i64,
+    /// Longest time a broker may take to show what it executed.
+    pub settle_ms: i64,
+    /// An unknown outcome older than this is a person's business.
+    pub alert_ms: i64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { grace_ms: 1_000, requery_ms: 2_000, longest_send_ms: 60_000, settle_ms: 180_000, alert_ms: 900_000 }
+    }
+}
+
+/// One command as the core sees it: the record, and what may be forgotten in a crash.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// What is journaled.
+    pub record: CommandRecord,
+    /// Until then silence means "inside `OrderSend`".
+    pub lease_until: Option<UnixMillis>,
+    /// When the last query went out.
+    pub queried_at: Option<UnixMillis>,
+    /// The alert was raised.
+    pub alerted: bool,
+}
+
+impl Command {
+    /// A command as it comes out of the journal or out of the request that makes it.
+    #[must_use]
+    pub const fn new(record: CommandRecord) -> Self {
+        Self { record, lease_until: None, queried_at: None, alerted: false }
+    }
+}
+
+/// What can happen to a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The session ended before one byte of the command was written.
+    NotWritten,
+    /// The EA took it.
+    Accepted {
+        /// The instance that says so.
+        from: EaInstance,
+        /// How long `OrderSend` may block it.
+        lease_ms: u32,
+    },
+    /// The EA tells how it ended; from its memory or from its journal file, of this instance or an earlier one.
+    Outcome {
+        /// [`outcome_kind`].
+        kind: u8,
+        /// The EA's reason when it refused.
+        reason: String,
+        /// The broker's answer.
+        result: TradeResult,
+    },
+    /// The EA answers a query.
+    Answer {
+        /// The instance that answers.
+        from: EaInstance,
+        /// Its answer.
+        answer: Answer,
+    },
+    /// The session of the instance it was sent to is gone.
+    SessionLost,
+    /// The hub starts and finds it in its journal.
+    HubRestarted,
+    /// A terminal of the account is in and can be asked.
+    SessionEntered,
+    /// The caller wants it not to happen.
+    CancelRequested,
+    /// Time has passed.
+    Tick {
+        /// Whether a terminal of the account can be asked now.
+        reachable: bool,
+    },
+    /// A person decided what happened.
+    Adjudicated {
+        /// Outcome, who and why, in words.
+        reason: String,
+        /// The tickets, if it was executed after all.
+        result: Option<TradeResult>,
+    },
+}
+
+/// What the driver does after the record, if any, is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Send {
+    /// Ask the account's terminals what became of it.
+    Query,
+    /// Tell the EA to stop sending its outcome.
+    Acknowledge,
+    /// A fact contradicts a final outcome: record an incident and stop the account.
+    Incident(String),
+    /// Unresolved for too long: a person must look.
+    Alert(String),
+}
+
+/// What follows from an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The command after it.
+    pub command: Command,
+    /// Whether its record changed and must be durable before anything else happens.
+    pub record: bool,
+    /// What to do then, in order.
+    pub sends: Vec<Send>,
+}
+
+/// The whole life of a command after its dispatch.
+#[must_use]
+pub fn step(command: &Command, event: &Event, now: UnixMillis, timing: &Timing) -> Step {
+    let mut next = Step { command: command.clone(), record: false, sends: Vec::new() };
+    match event {
+        Event::Outcome { kind, reason, result } => next.outcome(*kind, reason, result, now),
+        Event::Answer { from, answer } => next.answer(*from, answer, now, timing),
+        _ if command.record.state.is_final() => {}
+        Event::NotWritten => {
+            if matches!(command.record.state, CommandState::Dispatched | CommandState::Unknown) {
+                next.finish(CommandState::NotExecuted, "the connection ended before the command was written", now);
+            }
+        }
+        Event::Accepted { from, lease_ms } => next.accepted(*from, *lease_ms, now, timing),
+        Event::SessionLost => next.unknown("the connection ended before the outcome was known", now),
+        Event::HubRestarted => next.restarted(now),
+        Event::SessionEntered => next.ask(now),
+        Event::CancelRequested => match command.record.state {
+            CommandState::Received => next.finish(CommandState::Cancelled, "cancelled before it was sent", now),
+            _ => next.ask(now),
+        },
+        Event::Tick { reachable } => next.tick(*reachable, now, timing),
+        Event::Adjudicated { reason, result } => {
+            if command.record.state == CommandState::Unknown {
+                next.command.record.result = result.clone().or(next.command.record.result);
+                next.finish(CommandState::Adjudicated, reason, now);
+            }
+        }
+    }
+    next
+}
+
+impl Step {
+    fn finish(&mut self, state: CommandState, reason: &str, now: UnixMillis) {
+        let record = &mut self.command.record;
+        record.state = state;
+        record.reason = (!reason.is_empty()).then(|| reason.to_owned());
+        record.updated_at = now;
+        self.record = true;
+    }
+
+    fn accepted(&mut self, from: EaInstance, lease_ms: u32, now: UnixMillis, timing: &Timing) {
+        if from != self.command.record.instance {
+            return;
+        }
+        self.command.lease_until = Some(now.plus_ms(i64::from(lease_ms).min(timing.longest_send_ms)));
+        // Not recorded: after a crash both states mean the same, and a third fdatasync would delay the outcome behind it.
+        if self.command.record.state == CommandState::Dispatched {
+            self.command.record.state = CommandState::Accepted;
+            self.command.record.updated_at = now;
+        }
+    }
+
+    fn unknown(&mut self, reason: &str, now: UnixMillis) {
+        if matches!(self.command.record.state, CommandState::Dispatched | CommandState::Accepted) {
+            self.finish(CommandState::Unknown, reason, now);
+        }
+    }
+
+    /// The wall clock may have been anything while the hub was down, so absence is proved from now on and not from then.
+    fn restarted(&mut self, now: UnixMillis) {
+        if self.command.record.state == CommandState::Received {
+            self.finish(CommandState::Expired, "the hub restarted before it was sent", now);
+            return;
+        }
+        self.command.record.deadline_at = self.command.record.deadline_at.max(now);
+        self.unknown("the hub restarted before the outcome was known", now);
+    }
+
+    fn ask(&mut self, now: UnixMillis) {
+        self.command.queried_at = Some(now);
+        self.sends.push(Send::Query);
+    }
+
+    fn tick(&mut self, reachable: bool, now: UnixMillis, timing: &Timing) {
+        let deadline = self.command.record.deadline_at;
+        match self.command.record.state {
+            CommandState::Received if now > deadline => {
+                self.finish(CommandState::Expired, "its time was over before it was sent", now);
+            }
+            CommandState::Dispatched | CommandState::Accepted => {
+                let until = self.command.lease_until.map_or(deadline, |lease| lease.max(deadline));
+                if now >= until.plus_ms(timing.grace_ms) {
+                    self.unknown("no outcome in time", now);
+                    if reachable {
+                        self.ask(now);
+                    }
+                }
+            }
+            CommandState::Unknown => {
+                let due = self.command.queried_at.is_none_or(|at| now.since(at) >= timing.requery_ms);
+                if reachable && due {
+                    self.ask(now);
+                }
+                if !self.command.alerted && now.since(self.command.record.created_at) >= timing.alert_ms {
+                    self.command.alerted = true;
+                    self.sends.push(Send::Alert("its outcome is still unknown: a person must look at the account".to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn outcome(&mut self, kind: u8, reason: &str, result: &TradeResult, now: UnixMillis) {
+        let record = &self.command.record;
+        let (state, reason) = if kind == outcome_kind::REFUSED {
+            (CommandState::EaRefused, reason.to_owned())
+        } else {
+            match Verdict::of(result.retcode, record.request.action) {
+                Verdict::Executed => (CommandState::Executed, String::new()),
+                Verdict::Partial => (CommandState::Partial, String::new()),
+                Verdict::Placed => (CommandState::Placed, String::new()),
+                Verdict::Rejected => (CommandState::BrokerRejected, result.comment.clone()),
+                Verdict::Ambiguous => {
+                    (CommandState::Unknown, format!("the terminal answered retcode {}, which proves nothing", result.retcode))
+                }
+            }
+        };
+        if record.state.is_final() {
+            self.repeated(state, result);
+        } else if state != CommandState::Unknown {
+            self.command.record.result = (kind != outcome_kind::REFUSED).then(|| result.clone());
+            self.finish(state, &reason, now);
+            self.sends.push(Send::Acknowledge);
+        } else if record.result.as_ref() != Some(result) || record.state != CommandState::Unknown {
+            self.command.record.result = Some(result.clone());
+            self.finish(CommandState::Unknown, &reason, now);
+        }
+    }
+
+    /// A fact about a command that has its outcome: acknowledged, so that the EA stops, and compared.
+    fn repeated(&mut self, state: CommandState, result: &TradeResult) {
+        if state == CommandState::Unknown {
+            return;
+        }
+        let stands = self.command.record.state;
+        self.sends.push(Send::Acknowledge);
+        if stands != CommandState::Adjudicated && stands.is_done() != state.is_done() {
+            self.sends.push(Send::Incident(format!(
+                "recorded as {stands:?}, but the terminal reports {state:?} (retcode {}, deal {}, order {})",
+                result.retcode, result.deal, result.order
+            )));
+        }
+    }
+
+    fn answer(&mut self, from: EaInstance, answer: &Answer, now: UnixMillis, timing: &Timing) {
+        match answer.kind {
+            answer_kind::OUTCOME | answer_kind::EVIDENCE => {
+                self.outcome(answer.outcome_kind, &answer.reason, &answer.result.0, now);
+            }
+            _ if self.command.record.state.is_final() => {}
+            // The tombstone makes this exact: the only instance that may execute it never will.
+            answer_kind::NOT_SEEN if from == self.command.record.instance => {
+                self.finish(CommandState::NotExecuted, "the terminal never saw it and will not execute it any more", now);
+            }
+            answer_kind::NO_EVIDENCE if self.absence_is_proved(answer.proof, now, timing) => {
+                self.finish(CommandState::NotExecuted, "neither the terminal's journal nor the broker's history knows it", now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing of it at the broker, seen by a terminal that could see it, at a time when nothing of it can be in flight any more.
+    fn absence_is_proved(&self, bits: u8, now: UnixMillis, timing: &Timing) -> bool {
+        let record = &self.command.record;
+        let settled = record.deadline_at.plus_ms(timing.longest_send_ms + timing.settle_ms);
+        record.state == CommandState::Unknown && bits & proof::ALL == proof::ALL && now >= settled
+    }
+}
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

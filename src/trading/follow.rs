@@ -1,0 +1,178 @@
+//! What sessions tell about commands, and what the clock asks for.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    select,
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tracing::{debug, warn};
+
+use super::{Live, Trading, core::{Command, Event, step}};
+use crate::{
+    domain::{
+        account::Account,
+        command::{CommandState, tag_sequence},
+        ids::{CommandId, OwnerId, SessionId},
+    },
+    hub::{SessionHandle, Signal, SignalKind},
+    store::StoreError,
+};
+
+/// How exact deadlines on the hub's side are; the one that protects money is on the EA's clock.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Trading {
+    /// Follows the sessions until every sender of signals is gone.
+    pub async fn run(&self, mut signals: mpsc::Receiver<Signal>) {
+        let mut clock = interval(LOOK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            select! {
+                biased;
+                _ = clock.tick() => self.look_at_the_clock(),
+                signal = signals.recv() => match signal {
+                    Some(signal) => self.take(signal).await,
+                    None => break,
+                },
+            }
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// Waits for the commands in work; with a deadline, at shutdown.
+    pub async fn settle(&self, within: Duration) {
+        self.inner.tasks.close();
+        let _ = tokio::time::timeout(within, self.inner.tasks.wait()).await;
+    }
+
+    /// One task a signal, a bounded number at once: one fdatasync then serves many commands.
+    async fn take(&self, signal: Signal) {
+        let Ok(permit) = Arc::clone(&self.inner.working).acquire_owned().await else { return };
+        let trading = self.clone();
+        self.inner.tasks.spawn(async move {
+            trading.handle(signal).await;
+            drop(permit);
+        });
+    }
+
+    async fn handle(&self, Signal { session, kind }: Signal) {
+        match kind {
+            SignalKind::Entered => self.entered(&session).await,
+            SignalKind::Left => self.left(session.id()).await,
+            SignalKind::Accepted(accepted) => {
+                let event = Event::Accepted { from: session.instance(), lease_ms: accepted.lease_ms };
+                self.about(accepted.command, &event, &session).await;
+            }
+            SignalKind::Outcome(outcome) => {
+                let event = Event::Outcome { kind: outcome.kind, reason: printable(&outcome.reason), result: outcome.result.0 };
+                self.about(outcome.command, &event, &session).await;
+            }
+            SignalKind::Answer(mut answer) => {
+                answer.reason = printable(&answer.reason);
+                let event = Event::Answer { from: session.instance(), answer: answer.clone() };
+                self.about(answer.command, &event, &session).await;
+            }
+        }
+    }
+
+    async fn entered(&self, session: &SessionHandle) {
+        if let Some(seen) = tag_sequence(session.hello().highest_tag)
+            && let Err(error) = self.inner.tags.raise_above(self.inner.store.as_ref(), session.account(), seen).await
+        {
+            warn!(session = %session.id(), %error, "the tags of this account could not be raised");
+        }
+        for live in self.live_where(|live| live.owner == session.owner() && live.account == *session.account()) {
+            if live.updates.borrow().state == CommandState::Unknown {
+                self.apply(&live, &Event::SessionEntered, None).await;
+            }
+        }
+    }
+
+    async fn left(&self, session: SessionId) {
+        for live in self.live_where(|live| live.session == Some(session)) {
+            self.apply(&live, &Event::SessionLost, None).await;
+        }
+    }
+
+    /// A fact about one command. Only a terminal of the command's own account may state it.
+    async fn about(&self, id: CommandId, event: &Event, session: &SessionHandle) {
+        let live = match self.find_live(id).await {
+            Ok(Some(live)) => live,
+            Ok(None) => {
+                debug!(command = %id, session = %session.id(), "a terminal speaks of a command that is not kept");
+                return;
+            }
+            Err(error) => {
+                warn!(command = %id, %error, "a command could not be read; its terminal will repeat itself");
+                return;
+            }
+        };
+        if live.owner == session.owner() && live.account == *session.account() {
+            self.apply(&live, event, Some(session)).await;
+        } else {
+            warn!(command = %id, session = %session.id(), "a terminal speaks of another account's command");
+        }
+    }
+
+    /// The command, if it is open; else as it stands in the store, so that a repeated outcome is compared and acknowledged.
+    async fn find_live(&self, id: CommandId) -> Result<Option<Arc<Live>>, StoreError> {
+        if let Some(live) = self.inner.live().get(&id) {
+            return Ok(Some(Arc::clone(live)));
+        }
+        Ok(self.stored_command(id).await?.map(|record| Live::new(record, None)))
+    }
+
+    fn look_at_the_clock(&self) {
+        let now = self.inner.clock.steady();
+        for live in self.live_where(|_| true) {
+            // Busy means that something is happening to it right now.
+            let Ok(cell) = live.cell.try_lock() else { continue };
+            let reachable = cell.record.state == CommandState::Unknown || cell.lease_until.is_none_or(|until| until <= now);
+            let event = Event::Tick { reachable: reachable && !self.sessions_of(live.owner, &live.account).is_empty() };
+            let due = is_due(&cell, &event, now, &self.inner.timing);
+            drop(cell);
+            if due {
+                let (trading, live) = (self.clone(), Arc::clone(&live));
+                self.inner.tasks.spawn(async move { trading.apply(&live, &event, None).await });
+            }
+        }
+    }
+
+    pub(super) fn live_where(&self, keep: impl Fn(&Live) -> bool) -> Vec<Arc<Live>> {
+        self.inner.live().values().filter(|live| keep(live)).cloned().collect()
+    }
+
+    /// Before a session is cut for good: asks it about every command it still has, and waits a moment for the answers. A command
+    /// that it has not seen is then one that it will never execute.
+    pub async fn ask_before_cut(&self, session: &SessionHandle, within: Duration) {
+        let until = Instant::now() + within;
+        let open = self.live_where(|live| live.session == Some(session.id()));
+        for live in &open {
+            self.apply(live, &Event::CancelRequested, None).await;
+        }
+        for live in open {
+            let mut updates = live.updates.subscribe();
+            let _ = tokio::time::timeout_at(until, updates.wait_for(|record| record.state.is_final())).await;
+        }
+    }
+
+    /// Commands of an account that have no outcome yet.
+    #[must_use]
+    pub fn open_commands(&self, owner: OwnerId, account: &Account) -> Vec<CommandId> {
+        let live = self.live_where(|live| live.owner == owner && live.account == *account);
+        live.iter().map(|live| live.updates.borrow().id).collect()
+    }
+}
+
+fn is_due(command: &Command, event: &Event, now: crate::domain::UnixMillis, timing: &super::core::Timing) -> bool {
+    let next = step(command, event, now, timing);
+    next.record || !next.sends.is_empty()
+}
+
+/// Words of a terminal, fit for a log and a record.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}

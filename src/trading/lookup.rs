@@ -1,0 +1,119 @@
+//! Reading commands.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Execution, Trading};
+use crate::{
+    domain::{
+        account::Account,
+        command::CommandRecord,
+        ids::{CommandId, OwnerId},
+    },
+    store::{Batch, StoreError, records},
+};
+
+/// Records read or deleted in one step.
+const PAGE: usize = 500;
+
+impl Execution {
+    /// The record once it is final, or as it stands when the time is over.
+    pub async fn wait(mut self, within: Duration) -> CommandRecord {
+        if let Ok(Ok(record)) = tokio::time::timeout(within, self.updates.wait_for(|record| record.state.is_final())).await {
+            return record.clone();
+        }
+        self.updates.borrow().clone()
+    }
+}
+
+impl Trading {
+    /// A command as it stands now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn command(&self, id: CommandId) -> Result<Option<CommandRecord>, StoreError> {
+        Ok(self.follow_command(id).await?.map(|updates| updates.borrow().clone()))
+    }
+
+    /// A command as it stands now and at every change.
+    pub(super) async fn follow_command(&self, id: CommandId) -> Result<Option<watch::Receiver<CommandRecord>>, StoreError> {
+        let live = self.inner.live().get(&id).map(|live| live.updates.subscribe());
+        match live {
+            Some(updates) => Ok(Some(updates)),
+            None => Ok(self.stored_command(id).await?.map(|record| watch::Sender::new(record).subscribe())),
+        }
+    }
+
+    /// Commands of an account, oldest first, after `after`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commands(
+        &self,
+        owner: OwnerId,
+        account: &Account,
+        after: Option<CommandId>,
+        limit: usize,
+    ) -> Result<Vec<CommandRecord>, StoreError> {
+        let prefix = records::account_commands(owner, account);
+        let after = after.map(|id| records::account_command(owner, account, id));
+        let mut found = Vec::new();
+        for (key, _) in self.inner.store.scan(&prefix, after.as_deref(), limit).await? {
+            if let Some(id) = records::command_of(&key)
+                && let Some(record) = self.command(id).await?
+            {
+                found.push(record);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes what is left of an account's commands after their seal was destroyed. The digests of used keys stay, so that no old
+    /// request is ever executed anew.
+    ///
+    /// # Errors
+    /// The store's; calling it again goes on where it stopped.
+    pub async fn forget_account(&self, owner: OwnerId, account: &Account) -> Result<(), StoreError> {
+        let prefix = records::account_commands(owner, account);
+        loop {
+            let page = self.inner.store.scan(&prefix, None, PAGE).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            let batch = page.iter().fold(Batch::outcome(), |batch, (key, _)| {
+                let batch = batch.delete(key.clone());
+                match records::command_of(key) {
+                    Some(id) => batch.delete(records::command(id)).delete(records::open_command(id)),
+                    None => batch,
+                }
+            });
+            self.inner.store.commit(batch).await?;
+        }
+    }
+
+    pub(super) async fn stored_command(&self, id: CommandId) -> Result<Option<CommandRecord>, StoreError> {
+        let key = records::command(id);
+        let Some(entry) = self.inner.store.get(&key).await? else { return Ok(None) };
+        records::decode(&key, &entry).map(Some)
+    }
+
+    pub(super) async fn open_records(&self) -> Result<Vec<CommandRecord>, StoreError> {
+        let mut found = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.inner.store.scan(records::OPEN_COMMANDS, after.as_deref(), PAGE).await?;
+            for (key, _) in &page {
+                if let Some(id) = records::command_of(key)
+                    && let Some(record) = self.stored_command(id).await?
+                {
+                    found.push(record);
+                }
+            }
+            match page.last() {
+                Some((key, _)) if page.len() == PAGE => after = Some(key.clone()),
+                _ => return Ok(found),
+            }
+        }
+    }
+}

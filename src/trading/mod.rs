@@ -1,0 +1,440 @@
+//! Trades: at most one execution, exactly one recorded outcome.
+//!
+//! [`core`] decides, this module makes its decisions durable and carries them out, in that order. Nothing in here, above or below,
+//! sends a trade twice: after the one dispatch the hub only asks.
+
+pub mod core;
+mod follow;
+mod lookup;
+mod tags;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+use tracing::{error, warn};
+
+use self::core::{Command, Event, Send, Timing, step};
+use crate::{
+    access::Access,
+    clock::{Clock, Ids},
+    config,
+    crypto::CryptoError,
+    domain::{
+        account::Account,
+        api_key::Permission,
+        command::{CommandRecord, CommandState, tag, tagged_comment},
+        ids::{CommandId, KeyId, OwnerId, SessionId},
+        trade::TradeRequest,
+    },
+    hub::{CallError, Hub, SessionHandle},
+    protocol::{
+        codec::Row,
+        message::{Acknowledge, Query, Trade},
+    },
+    store::{Batch, Store, StoreError, records},
+};
+
+/// A terminal that was last heard so long ago gets no trade: its clock would be a guess.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// A trade as a caller wants it, bound to the session that shall execute it.
+#[derive(Debug, Clone)]
+pub struct NewTrade {
+    /// The caller's key.
+    pub key: KeyId,
+    /// What that key needed to be allowed to.
+    pub permission: Permission,
+    /// Where it goes.
+    pub session: SessionHandle,
+    /// What goes to the broker; a magic of 0 becomes the hub's tag.
+    pub request: TradeRequest,
+    /// How long the EA may wait before `OrderSend`.
+    pub ttl: Duration,
+    /// For the price guard.
+    pub seen_price: Option<f64>,
+    /// For the price guard, points.
+    pub max_slippage_points: Option<u32>,
+    /// The caller's own reference.
+    pub client_order_id: Option<String>,
+    /// The caller's Idempotency-Key.
+    pub idempotency_key: String,
+    /// SHA-256 of method, route and canonical body.
+    pub fingerprint: [u8; 32],
+}
+
+/// A command on its way, or one that was found by its key.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Its record, now and at every change.
+    pub updates: watch::Receiver<CommandRecord>,
+    /// The key was used before: this is what it made then.
+    pub replayed: bool,
+}
+
+/// Why a trade was refused. With every one of these nothing was sent and the key is not used up.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExecuteError {
+    /// The session is gone, or silent for too long.
+    #[error("the terminal is not connected")]
+    Offline,
+    /// The terminal has lost its broker.
+    #[error("the terminal has no connection to its broker")]
+    BrokerLinkDown,
+    /// Trading is switched off somewhere; the text says where.
+    #[error("{0}")]
+    TradingDisabled(&'static str),
+    /// Its mailbox is full.
+    #[error("too many messages wait for this terminal")]
+    Busy,
+    /// The key was used for another request.
+    #[error("this Idempotency-Key was used for another request")]
+    KeyReused,
+    /// The key was used, and what it made is no longer kept.
+    #[error("this Idempotency-Key was used before and its record is no longer kept")]
+    KeyExpired,
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl From<CallError> for ExecuteError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Busy => Self::Busy,
+            CallError::Gone | CallError::TimedOut => Self::Offline,
+        }
+    }
+}
+
+/// The trading side. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Trading {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    hub: Hub,
+    access: Access,
+    timing: Timing,
+    clock: Clock,
+    ids: Arc<Ids>,
+    /// Every command that is not final yet.
+    live: Mutex<HashMap<CommandId, Arc<Live>>>,
+    tags: tags::Tags,
+    tasks: TaskTracker,
+    /// Signals in work at once.
+    working: Arc<Semaphore>,
+}
+
+/// A command that is not final yet.
+#[derive(Debug)]
+struct Live {
+    /// Held while a change is made durable, so that changes of one command come one after the other.
+    cell: tokio::sync::Mutex<Command>,
+    updates: watch::Sender<CommandRecord>,
+    /// The session it was given to; none after a restart.
+    session: Option<SessionId>,
+    owner: OwnerId,
+    account: Account,
+}
+
+impl Live {
+    fn new(record: CommandRecord, session: Option<SessionId>) -> Arc<Self> {
+        Arc::new(Self {
+            owner: record.owner,
+            account: record.account.clone(),
+            updates: watch::Sender::new(record.clone()),
+            cell: tokio::sync::Mutex::new(Command::new(record)),
+            session,
+        })
+    }
+}
+
+impl Trading {
+    /// Takes up what the last run left open: all of it is unknown until a terminal is asked.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        hub: Hub,
+        access: Access,
+        settings: &config::Trading,
+        clock: Clock,
+        ids: Arc<Ids>,
+    ) -> Result<Self, StoreError> {
+        let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let timing = Timing {
+            grace_ms: ms(settings.grace),
+            requery_ms: ms(settings.requery),
+            longest_send_ms: ms(settings.longest_send),
+            settle_ms: ms(settings.settle),
+            alert_ms: ms(settings.alert_after),
+        };
+        let inner = Inner {
+            store,
+            hub,
+            access,
+            timing,
+            clock,
+            ids,
+            live: Mutex::default(),
+            tags: tags::Tags::default(),
+            tasks: TaskTracker::new(),
+            working: Arc::new(Semaphore::new(1_024)),
+        };
+        let trading = Self { inner: Arc::new(inner) };
+        trading.recover().await?;
+        Ok(trading)
+    }
+
+    async fn recover(&self) -> Result<(), StoreError> {
+        for record in self.open_records().await? {
+            let live = Live::new(record, None);
+            let id = live.updates.borrow().id;
+            self.inner.live().insert(id, Arc::clone(&live));
+            self.apply(&live, &Event::HubRestarted, None).await;
+        }
+        let open = self.inner.live().len();
+        if open > 0 {
+            warn!(open, "commands were open when the hub stopped; their terminals are asked");
+        }
+        Ok(())
+    }
+
+    /// Executes a trade once, whatever happens. Returns as soon as it is durable and on its way; the outcome comes by
+    /// [`Execution::updates`].
+    ///
+    /// # Errors
+    /// [`ExecuteError`]: nothing was sent.
+    pub async fn execute(&self, trade: NewTrade) -> Result<Execution, ExecuteError> {
+        // In a task of its own: a caller who hangs up in the middle must not leave a command journaled and never sent.
+        let trading = self.clone();
+        match self.inner.tasks.spawn(async move { trading.admit(trade).await }).await {
+            Ok(result) => result,
+            Err(_) => Err(ExecuteError::Offline),
+        }
+    }
+
+    async fn admit(&self, trade: NewTrade) -> Result<Execution, ExecuteError> {
+        let session = trade.session.clone();
+        let key = records::idempotency(session.owner(), session.account(), &trade.idempotency_key);
+        if let Some(entry) = self.inner.store.get(&key).await? {
+            return self.replay(&trade, records::decode(&key, &entry)?).await;
+        }
+        Self::check_presence(&session)?;
+        let place = session.reserve()?;
+        let record = self.new_record(&trade).await?;
+        let id = record.id;
+
+        let live = Live::new(record.clone(), Some(session.id()));
+        // Locked before anybody can find it, so that no change is recorded before the command itself.
+        let cell = live.cell.lock().await;
+        self.inner.live().insert(id, Arc::clone(&live));
+        let used = records::IdempotencyRecord { command: id, fingerprint: trade.fingerprint.to_vec(), at: record.created_at };
+        let batch = Batch::admission()
+            .expect_absent(key.clone())
+            .put(key.clone(), records::encode(&used))
+            .put(records::account_command(record.owner, &record.account, id), b"".to_vec());
+        if let Err(error) = self.inner.store.commit(records::put_command(batch, &record)).await {
+            drop(cell);
+            self.inner.live().remove(&id);
+            return match error {
+                StoreError::Conflict { .. } => match self.inner.store.get(&key).await? {
+                    Some(entry) => self.replay(&trade, records::decode(&key, &entry)?).await,
+                    None => Err(error.into()),
+                },
+                error => Err(error.into()),
+            };
+        }
+        drop(cell);
+
+        fail::fail_point!("trade_before_send", |_| std::process::abort());
+        let updates = live.updates.subscribe();
+        self.dispatch(&live, &record, &session, place).await;
+        fail::fail_point!("trade_after_send", |_| std::process::abort());
+        Ok(Execution { updates, replayed: false })
+    }
+
+    /// The one send of a command's life.
+    async fn dispatch(&self, live: &Arc<Live>, record: &CommandRecord, session: &SessionHandle, place: crate::hub::Place) {
+        let (ea_now, heard_ago) = session.ea_clock();
+        let left_ms = record.deadline_at.since(self.inner.clock.steady());
+        // Check again after the record: a revoker writes first and cuts second.
+        let admitted = self.inner.access.recheck(session.token(), session.account()).is_ok();
+        let Some(left_us) = u64::try_from(left_ms).ok().filter(|left| *left > 0 && admitted && heard_ago < FRESH).map(|ms| ms * 1_000)
+        else {
+            drop(place);
+            self.apply(live, &Event::NotWritten, None).await;
+            return;
+        };
+        let begun = place.send(Trade {
+            command: record.id,
+            instance: record.instance,
+            deadline_us: ea_now.saturating_add(left_us),
+            tag: record.tag,
+            request: Row(record.request.clone()),
+            seen_price: record.seen_price.unwrap_or(0.0),
+            max_slippage_points: record.max_slippage_points.unwrap_or(0),
+        });
+        let (trading, live) = (self.clone(), Arc::clone(live));
+        self.inner.tasks.spawn(async move {
+            if begun.await.is_err() {
+                trading.apply(&live, &Event::NotWritten, None).await;
+            }
+        });
+    }
+
+    fn check_presence(session: &SessionHandle) -> Result<(), ExecuteError> {
+        if session.is_cut() || session.ea_clock().1 >= FRESH {
+            return Err(ExecuteError::Offline);
+        }
+        // Until the first Status nothing is known against it; the EA checks the same again before OrderSend.
+        let Some((status, _)) = session.presence().status else { return Ok(()) };
+        if !status.broker_link {
+            Err(ExecuteError::BrokerLinkDown)
+        } else if !status.terminal_trade_allowed {
+            Err(ExecuteError::TradingDisabled("algo trading is switched off in the terminal: press the Algo Trading button"))
+        } else if !status.ea_trade_allowed {
+            Err(ExecuteError::TradingDisabled("the Expert Advisor may not trade: tick Allow Algo Trading in its properties"))
+        } else if !status.account_trade_allowed {
+            Err(ExecuteError::TradingDisabled("the broker does not allow trading by Expert Advisors on this account"))
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn new_record(&self, trade: &NewTrade) -> Result<CommandRecord, ExecuteError> {
+        let session = &trade.session;
+        let sequence = self.inner.tags.next(self.inner.store.as_ref(), session.account()).await?;
+        let tag = tag(session.platform(), sequence);
+        let now = self.inner.clock.steady();
+        let mut request = trade.request.clone();
+        request.magic = if request.magic == 0 { tag } else { request.magic };
+        request.comment = tagged_comment(tag, &request.comment);
+        let ttl_ms = u32::try_from(trade.ttl.as_millis()).unwrap_or(u32::MAX);
+        Ok(CommandRecord {
+            id: CommandId::new(self.inner.ids.next()?),
+            owner: session.owner(),
+            key: trade.key,
+            permission: trade.permission,
+            account: session.account().clone(),
+            token: session.token(),
+            instance: session.instance(),
+            request,
+            tag,
+            client_order_id: trade.client_order_id.clone(),
+            seen_price: trade.seen_price,
+            max_slippage_points: trade.max_slippage_points,
+            ttl_ms,
+            state: CommandState::Dispatched,
+            created_at: now,
+            updated_at: now,
+            dispatched_broker_time: session.broker_time(),
+            deadline_at: now.plus_ms(i64::from(ttl_ms)),
+            result: None,
+            reason: None,
+        })
+    }
+
+    async fn replay(&self, trade: &NewTrade, used: records::IdempotencyRecord) -> Result<Execution, ExecuteError> {
+        if !crate::crypto::equal(&used.fingerprint, &trade.fingerprint) {
+            return Err(ExecuteError::KeyReused);
+        }
+        let updates = self.follow_command(used.command).await?.ok_or(ExecuteError::KeyExpired)?;
+        Ok(Execution { updates, replayed: true })
+    }
+
+    /// One step of one command: decided, made durable, then carried out. When it cannot be made durable nothing is carried out:
+    /// no outcome is acknowledged to the EA, and nobody is told.
+    async fn apply(&self, live: &Live, event: &Event, from: Option<&SessionHandle>) {
+        let mut cell = live.cell.lock().await;
+        let next = step(&cell, event, self.inner.clock.steady(), &self.inner.timing);
+        if next.record {
+            fail::fail_point!("outcome_before_commit", |_| std::process::abort());
+            let batch = records::put_command(Batch::outcome(), &next.command.record);
+            if let Err(error) = self.inner.store.commit(batch).await {
+                error!(command = %cell.record.id, %error, "a change of a command could not be made durable; it is as before");
+                return;
+            }
+            fail::fail_point!("outcome_after_commit", |_| std::process::abort());
+        }
+        let changed = cell.record != next.command.record;
+        *cell = next.command;
+        let record = cell.record.clone();
+        drop(cell);
+        if record.state.is_final() {
+            self.inner.live().remove(&record.id);
+        }
+        if changed {
+            live.updates.send_replace(record.clone());
+        }
+        for send in next.sends {
+            self.perform(send, &record, from).await;
+        }
+    }
+
+    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) {
+        match send {
+            Send::Query => self.query(record),
+            Send::Acknowledge => {
+                if let Some(session) = from {
+                    // Lost or refused, the EA sends its outcome again and is acknowledged then.
+                    let _ = session.send(Acknowledge { command: record.id });
+                }
+            }
+            Send::Incident(text) | Send::Alert(text) => {
+                error!(command = %record.id, account = %record.account, text, "incident");
+                if let Err(error) = self.record_incident(record.id, text).await {
+                    error!(command = %record.id, %error, "the incident could not be recorded");
+                }
+            }
+        }
+    }
+
+    /// Asks the instance that the command is bound to, or, when that one is gone, whoever is there on this account.
+    fn query(&self, record: &CommandRecord) {
+        let sessions = self.sessions_of(record.owner, &record.account);
+        let bound = sessions.iter().filter(|session| session.instance() == record.instance).count() > 0;
+        for session in sessions.iter().filter(|session| !bound || session.instance() == record.instance) {
+            let query = Query {
+                command: record.id,
+                instance: record.instance,
+                tag: record.tag,
+                request: Row(record.request.clone()),
+                dispatched_broker_time: record.dispatched_broker_time,
+            };
+            // A full mailbox: the next tick asks again.
+            let _ = session.send(query);
+        }
+    }
+
+    async fn record_incident(&self, command: CommandId, text: String) -> Result<(), ExecuteError> {
+        let key = records::incident(self.inner.ids.next()?);
+        let record = records::IncidentRecord { at: self.inner.clock.wall(), command, text };
+        self.inner.store.commit(Batch::outcome().put(key, records::encode(&record))).await?;
+        Ok(())
+    }
+
+    fn sessions_of(&self, owner: OwnerId, account: &Account) -> Vec<SessionHandle> {
+        let tokens = self.inner.access.tokens_of_login(account.login);
+        let live = tokens.iter().filter(|token| token.owner == owner).filter_map(|token| self.inner.hub.of_token(token.id));
+        live.filter(|session| session.account() == account).collect()
+    }
+}
+
+impl Inner {
+    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<CommandId, Arc<Live>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
