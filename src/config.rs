@@ -2,7 +2,12 @@
 //!
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use figment::{
     Figment,

@@ -1,10 +1,12 @@
 //! The only module that knows ring: digests, keyed digests, random bytes, sealing.
 
 use ring::{
-    aead, digest, hmac,
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest, hmac,
     rand::{SecureRandom, SystemRandom},
 };
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// The system gave no randomness, or a sealed record does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,40 +49,66 @@ pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     Ok(bytes)
 }
 
-/// Seals with AES-256-GCM: 12 bytes of random nonce, ciphertext, 16 bytes of tag.
-///
-/// # Errors
-/// [`CryptoError::Random`].
-pub fn seal(key: &[u8; 32], context: &[u8], plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    let nonce: [u8; 12] = random()?;
-    let mut body = plain.to_vec();
-    let tag = sealing_key(key)?
-        .seal_in_place_separate_tag(aead::Nonce::assume_unique_for_key(nonce), aead::Aad::from(context), &mut body)
-        .map_err(|_| CryptoError::Sealed)?;
-    let mut sealed = Vec::with_capacity(12 + body.len() + 16);
-    sealed.extend_from_slice(&nonce);
-    sealed.extend_from_slice(&body);
-    sealed.extend_from_slice(tag.as_ref());
-    Ok(sealed)
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
-/// Opens what [`seal`] made with the same key and context.
-///
-/// # Errors
-/// [`CryptoError::Sealed`].
-pub fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    let (nonce, body) = sealed.split_first_chunk::<12>().ok_or(CryptoError::Sealed)?;
-    let mut body = body.to_vec();
-    let plain = sealing_key(key)?
-        .open_in_place(aead::Nonce::assume_unique_for_key(*nonce), aead::Aad::from(context), &mut body)
-        .map_err(|_| CryptoError::Sealed)?
-        .len();
-    body.truncate(plain);
-    Ok(body)
+/// A key of AES-256-GCM, wiped when dropped. ring's expanded key lives only during one call.
+pub(crate) struct AeadKey(Zeroizing<[u8; 32]>);
+
+impl AeadKey {
+    /// A new random key.
+    pub(crate) fn generate() -> Result<Self, CryptoError> {
+        random().map(|bytes| Self(Zeroizing::new(bytes)))
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn cipher(&self) -> Result<LessSafeKey, CryptoError> {
+        UnboundKey::new(&AES_256_GCM, self.0.as_ref()).map(LessSafeKey::new).map_err(|_| CryptoError::Sealed)
+    }
+
+    /// Appends `nonce ‖ ciphertext ‖ tag` of `plain` to `out`. The nonce is 96 random bits.
+    pub(crate) fn seal_onto(&self, out: &mut Vec<u8>, aad: &[u8], plain: &[u8]) -> Result<(), CryptoError> {
+        let nonce: [u8; NONCE_LEN] = random()?;
+        let mut buffer = plain.to_vec();
+        let sealed = self.cipher()?.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut buffer);
+        sealed.map_err(|_| CryptoError::Sealed)?;
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&buffer);
+        Ok(())
+    }
+
+    /// The plaintext of `nonce ‖ ciphertext ‖ tag`, if nobody changed it or its `aad`.
+    pub(crate) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(CryptoError::Sealed)?;
+        let mut buffer = ciphertext.to_vec();
+        let plain = self
+            .cipher()?
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut buffer)
+            .map_err(|_| CryptoError::Sealed)?
+            .len();
+        buffer.truncate(plain);
+        Ok(buffer)
+    }
 }
 
-fn sealing_key(key: &[u8; 32]) -> Result<aead::LessSafeKey, CryptoError> {
-    aead::UnboundKey::new(&aead::AES_256_GCM, key).map(aead::LessSafeKey::new).map_err(|_| CryptoError::Sealed)
+impl std::fmt::Debug for AeadKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AeadKey(..)")
+    }
 }
 
 fn to_32(bytes: &[u8]) -> [u8; 32] {
@@ -95,21 +123,22 @@ mod tests {
 
     #[test]
     fn sha256_and_hmac_give_the_published_values() {
-        let hex = |bytes: [u8; 32]| bytes.iter().fold(String::new(), |text, b| text + &format!("{b:02x}"));
         // FIPS 180-2, appendix B.1; RFC 4231, test case 2.
-        assert_eq!(hex(sha256(&[b"a", b"bc"])), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(hex(&sha256(&[b"a", b"bc"])), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(
-            hex(keyed_digest(b"Jefe", b"what do ya want for nothing?")),
+            hex(&keyed_digest(b"Jefe", b"what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }
 
     #[test]
     fn a_sealed_record_opens_only_with_its_key_and_its_context() {
-        let sealed = seal(&[1; 32], b"here", b"balance 10000").unwrap();
-        assert_eq!(open(&[1; 32], b"here", &sealed).unwrap(), b"balance 10000");
-        assert_eq!(open(&[2; 32], b"here", &sealed), Err(CryptoError::Sealed));
-        assert_eq!(open(&[1; 32], b"there", &sealed), Err(CryptoError::Sealed));
-        assert_eq!(open(&[1; 32], b"here", &sealed[..11]), Err(CryptoError::Sealed));
+        let key = AeadKey::from_bytes(&[1; 32]);
+        let mut sealed = Vec::new();
+        key.seal_onto(&mut sealed, b"here", b"balance 10000").unwrap();
+        assert_eq!(key.open(b"here", &sealed).unwrap(), b"balance 10000");
+        assert_eq!(AeadKey::from_bytes(&[2; 32]).open(b"here", &sealed), Err(CryptoError::Sealed));
+        assert_eq!(key.open(b"there", &sealed), Err(CryptoError::Sealed));
+        assert_eq!(key.open(b"here", &sealed[..11]), Err(CryptoError::Sealed));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Access, AccessError, secret::{self, Secret}};
+use super::{
+    Access, AccessError,
+    secret::{self, Secret},
+};
 use crate::{
     domain::{
         UnixMillis,
@@ -153,12 +156,8 @@ impl Access {
         if !old.is_valid(now) {
             return Err(if old.revoked_at.is_some() { AccessError::Revoked } else { AccessError::Expired });
         }
-        let new = NewKey {
-            name: old.name.clone(),
-            permissions: old.permissions.clone(),
-            reach: old.reach,
-            expires_at: old.expires_at,
-        };
+        let new =
+            NewKey { name: old.name.clone(), permissions: old.permissions.clone(), reach: old.reach, expires_at: old.expires_at };
         let (successor, secret) = self.mint_key(new, actor).await?;
         let end = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
         self.change_key(id, |key| {

@@ -59,7 +59,8 @@ struct Rows<T> {
 
 impl<T: Kept> Ledger<T> {
     pub(super) async fn load(store: &dyn Store, prefix: &[u8]) -> Result<Self, AccessError> {
-        let ledger = Self { rows: RwLock::new(Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() }) };
+        let ledger =
+            Self { rows: RwLock::new(Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() }) };
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = store.scan(prefix, after.as_deref(), 1_000).await?;

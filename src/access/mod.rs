@@ -17,8 +17,8 @@ use crate::{
     domain::{api_key::ApiKey, ids::OwnerId, token::Token},
     store::{Batch, Store, StoreError, records},
 };
-use ledger::Ledger;
 pub use keys::NewKey;
+use ledger::Ledger;
 pub use tokens::History;
 
 /// Why somebody is refused, or a change was not made.

@@ -56,7 +56,8 @@ impl Secret {
     #[must_use]
     pub fn parse(text: &str, prefixes: &[&str]) -> Option<Self> {
         let prefix = prefixes.iter().find(|prefix| text.starts_with(**prefix))?;
-        let well_formed = text.len() == prefix.len() + RANDOM + CHECK && text[prefix.len()..].bytes().all(|b| ALPHABET.contains(&b));
+        let well_formed =
+            text.len() == prefix.len() + RANDOM + CHECK && text[prefix.len()..].bytes().all(|b| ALPHABET.contains(&b));
         if !well_formed {
             return None;
         }

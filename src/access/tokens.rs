@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Access, AccessError, secret::{self, Secret}};
+use super::{
+    Access, AccessError,
+    secret::{self, Secret},
+};
 use crate::{
     domain::{
         UnixMillis,

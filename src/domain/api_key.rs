@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{UnixMillis, ids::{KeyId, OwnerId}};
+use super::{
+    UnixMillis,
+    ids::{KeyId, OwnerId},
+};
 
 /// One thing that a key may do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

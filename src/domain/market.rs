@@ -154,7 +154,9 @@ const TIMEFRAMES: [(&str, u16, u32); 21] = [
 
 /// A timeframe that MetaTrader does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no timeframe: use M1 M2 M3 M4 M5 M6 M10 M12 M15 M20 M30 H1 H2 H3 H4 H6 H8 H12 D1 W1 MN1, 1m 1h 1d 1w 1mn, minutes, or MetaTrader 5's number")]
+#[error(
+    "`{0}` is no timeframe: use M1 M2 M3 M4 M5 M6 M10 M12 M15 M20 M30 H1 H2 H3 H4 H6 H8 H12 D1 W1 MN1, 1m 1h 1d 1w 1mn, minutes, or MetaTrader 5's number"
+)]
 pub struct UnknownTimeframe(String);
 
 impl Timeframe {

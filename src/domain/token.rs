@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{UnixMillis, account::Account, ids::{OwnerId, TokenId}};
+use super::{
+    UnixMillis,
+    account::Account,
+    ids::{OwnerId, TokenId},
+};
 
 /// A token lives a year (seed document "Token Expiration").
 pub const TOKEN_LIFE_MS: i64 = 365 * 86_400_000;

@@ -76,13 +76,9 @@ impl TradeRequest {
     pub fn problems(&self) -> Vec<FieldError> {
         let mut found = Vec::new();
         let mut wrong = |field, detail: &str| found.push(FieldError { field, detail: detail.to_owned() });
-        for (field, number) in [
-            ("volume", self.volume),
-            ("price", self.price),
-            ("stoplimit", self.stoplimit),
-            ("sl", self.sl),
-            ("tp", self.tp),
-        ] {
+        for (field, number) in
+            [("volume", self.volume), ("price", self.price), ("stoplimit", self.stoplimit), ("sl", self.sl), ("tp", self.tp)]
+        {
             if !number.is_finite() || number < 0.0 {
                 wrong(field, "must be a finite number, zero or above");
             }

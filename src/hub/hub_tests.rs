@@ -75,10 +75,14 @@ impl Fixture {
     /// Connects and sends Hello.
     async fn dial(&self, token: &Arc<Token>, login: u64, instance: u8) -> End {
         let (mut terminal, at_hub) = pair();
-        self.hub.serve(at_hub, Arc::clone(token), "test".into());
+        self.hub.serve(at_hub, Arc::clone(token), peer());
         terminal.tell(hello(login, instance)).await;
         terminal
     }
+}
+
+fn peer() -> Peer {
+    Peer { address: "test".into(), place: None }
 }
 
 fn hello(login: u64, instance: u8) -> Hello {
@@ -137,7 +141,7 @@ async fn silence_instead_of_hello_ends_with_a_code_that_says_come_back() {
     let fixture = fixture().await;
     let token = fixture.token().await;
     let (mut terminal, at_hub) = pair();
-    fixture.hub.serve(at_hub, token, "test".into());
+    fixture.hub.serve(at_hub, token, peer());
     assert_eq!(terminal.close_code().await, CloseReason::HelloTimeout.code());
 }
 

@@ -54,6 +54,15 @@ pub enum SignalKind {
     Answer(Answer),
 }
 
+/// Where a socket comes from.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// For people: address and port.
+    pub address: String,
+    /// Its place among the connections that the accept loop counts, held as long as the session lives.
+    pub place: Option<Arc<dyn std::any::Any + Send + Sync>>,
+}
+
 /// The live sessions. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub {
@@ -81,15 +90,27 @@ impl Hub {
         // Starting at the time of day in microseconds keeps epochs growing over restarts without a record of them.
         let epoch = AtomicU64::new(u64::try_from(clock.wall().0).unwrap_or(0).saturating_mul(1_000));
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        Self { inner: Arc::new(Inner { registry: registry::Registry::default(), access, settings, signals, tasks, shutdown, clock, ids, epoch }) }
+        Self {
+            inner: Arc::new(Inner {
+                registry: registry::Registry::default(),
+                access,
+                settings,
+                signals,
+                tasks,
+                shutdown,
+                clock,
+                ids,
+                epoch,
+            }),
+        }
     }
 
     /// Runs a session on an upgraded socket, in a task of its own.
-    pub fn serve(&self, socket: impl Socket + 'static, token: Arc<Token>, remote: String) {
+    pub fn serve(&self, socket: impl Socket + 'static, token: Arc<Token>, peer: Peer) {
         if self.inner.shutdown.is_cancelled() {
             return;
         }
-        self.inner.tasks.spawn(session::run(self.clone(), socket, token, remote));
+        self.inner.tasks.spawn(session::run(self.clone(), socket, token, peer));
     }
 
     /// The live session of a token.

@@ -3,12 +3,7 @@
 //! The loop's arms, in order: the cut, the clock, the mailbox, the socket. The clock comes before the mailbox and the mailbox before
 //! the socket, and each takes a bounded number a turn, so that neither a flood of commands nor one of ticks starves the heartbeat.
 
-use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -25,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Hub, SessionHandle, Signal, SignalKind,
+    Hub, Peer, SessionHandle, Signal, SignalKind,
     handle::{Identity, Mail},
     heartbeat::{Due, Heartbeat},
     wire::{Input, Outgoing, Socket, Wire},
@@ -93,9 +88,10 @@ struct Session<S> {
 }
 
 /// Runs a session from its first frame to its last.
-pub(super) async fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, remote: String) {
+pub(super) async fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) {
+    let remote = peer.address.as_str();
     let mut wire = Wire::new(socket);
-    let greeting = greet(&hub, &mut wire, &token, &remote).await;
+    let greeting = greet(&hub, &mut wire, &token, remote).await;
     let (end, entered) = match greeting {
         Ok(greeted) => {
             let Greeted { handle, guard, mailbox, cancel } = greeted;

@@ -6,8 +6,7 @@ use crate::{
     domain::market::{BadBars, Bar, Timeframe},
     hub::{CallError, SessionHandle},
     protocol::{
-        DecodeError,
-        codec,
+        DecodeError, codec,
         message::{BarsBody, GetBars, bars_mode, reply_status},
     },
     store::cache::{BarCache, Span},

@@ -1,6 +1,7 @@
 //! The unit of writing: a [`Batch`], and the [`SealScope`] that its sealed values belong to.
 
-use super::{Seq, StoreError, crypto};
+use super::{Seq, StoreError};
+use crate::crypto;
 
 /// Longest key, bytes. Keeps sled's pages far from the size at which they go to blobs.
 pub const MAX_KEY: usize = 512;

@@ -233,7 +233,8 @@ fn find_series(db: &sled::Db, name: &str) -> Option<u32> {
 /// Allots the next number. Under the write lock, so two callers never get the same.
 fn new_series(db: &sled::Db, name: &str) -> Result<u32, String> {
     let counter = meta_key(b'c', b"");
-    let last = db.get(&counter).map_err(|error| error.to_string())?.and_then(|id| id.as_ref().try_into().ok().map(u32::from_be_bytes));
+    let last =
+        db.get(&counter).map_err(|error| error.to_string())?.and_then(|id| id.as_ref().try_into().ok().map(u32::from_be_bytes));
     let id = last.unwrap_or(0).checked_add(1).ok_or("no number is left for a new series")?;
     let mut batch = sled::Batch::default();
     batch.insert(counter, &id.to_be_bytes());

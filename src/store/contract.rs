@@ -41,7 +41,11 @@ pub async fn what_is_put_can_be_read(store: &dyn Store) {
     let second = store.commit(Batch::outcome().put("put/a", "2")).await.unwrap();
     assert_eq!(second, first + 1, "batches are numbered without holes");
     assert_eq!(store.get(b"put/a").await.unwrap(), Some(Entry { version: second, value: b"2".to_vec() }));
-    assert_eq!(store.get(b"put/b").await.unwrap(), Some(Entry { version: first, value: Vec::new() }), "an empty value is a value");
+    assert_eq!(
+        store.get(b"put/b").await.unwrap(),
+        Some(Entry { version: first, value: Vec::new() }),
+        "an empty value is a value"
+    );
     assert!(Batch::admission().expect_absent("x").is_empty());
 }
 
@@ -88,7 +92,11 @@ pub async fn a_batch_is_all_or_nothing(store: &dyn Store) {
         )
         .await
         .unwrap();
-    assert_eq!(store.get(b"atomic/new").await.unwrap(), Some(Entry { version: seq, value: b"2".to_vec() }), "the last write to a key wins");
+    assert_eq!(
+        store.get(b"atomic/new").await.unwrap(),
+        Some(Entry { version: seq, value: b"2".to_vec() }),
+        "the last write to a key wins"
+    );
     assert_eq!(value(store, "atomic/held").await, None);
     assert_eq!(value(store, "atomic/gone").await, None);
 }
@@ -98,7 +106,9 @@ pub async fn of_a_hundred_racing_creations_exactly_one_wins(store: Arc<dyn Store
     let racers: Vec<_> = (0..100)
         .map(|n| {
             let store = Arc::clone(&store);
-            tokio::task::spawn(async move { (n, store.commit(Batch::admission().expect_absent("race").put("race", format!("{n}"))).await) })
+            tokio::task::spawn(async move {
+                (n, store.commit(Batch::admission().expect_absent("race").put("race", format!("{n}"))).await)
+            })
         })
         .collect();
     let mut winners = Vec::new();
@@ -120,7 +130,10 @@ pub async fn versions_make_compare_and_set_exact(store: Arc<dyn Store>) {
         store.commit(Batch::outcome().put("count", "9").expect_version("count", first + 1)).await,
         Err(StoreError::Conflict { .. })
     ));
-    assert!(matches!(store.commit(Batch::outcome().put("no", "9").expect_version("no", first)).await, Err(StoreError::Conflict { .. })));
+    assert!(matches!(
+        store.commit(Batch::outcome().put("no", "9").expect_version("no", first)).await,
+        Err(StoreError::Conflict { .. })
+    ));
     let counters: Vec<_> = (0..20)
         .map(|_| {
             let store = Arc::clone(&store);
@@ -129,7 +142,10 @@ pub async fn versions_make_compare_and_set_exact(store: Arc<dyn Store>) {
                 while done < 5 {
                     let entry = store.get(b"count").await.unwrap().unwrap();
                     let next: u32 = String::from_utf8(entry.value).unwrap().parse::<u32>().unwrap() + 1;
-                    match store.commit(Batch::outcome().put("count", next.to_string()).expect_version("count", entry.version)).await {
+                    match store
+                        .commit(Batch::outcome().put("count", next.to_string()).expect_version("count", entry.version))
+                        .await
+                    {
                         Ok(_) => done += 1,
                         Err(StoreError::Conflict { .. }) => {}
                         Err(other) => panic!("{other}"),

@@ -76,7 +76,11 @@ impl MemoryStore {
         let inner = self.lock()?;
         let from = after.filter(|after| *after >= prefix).map_or(Bound::Included(prefix), Bound::Excluded);
         let range = inner.entries.range::<[u8], _>((from, Bound::Unbounded));
-        Ok(range.take_while(|(key, _)| key.starts_with(prefix)).take(limit).map(|(key, (entry, _))| (key.clone(), entry.clone())).collect())
+        Ok(range
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(limit)
+            .map(|(key, (entry, _))| (key.clone(), entry.clone()))
+            .collect())
     }
 }
 

@@ -17,7 +17,6 @@ use futures_util::future::BoxFuture;
 mod batch;
 pub mod cache;
 pub mod contract;
-mod crypto;
 mod disk;
 pub mod embedded;
 pub mod failing;

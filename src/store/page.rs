@@ -95,7 +95,8 @@ pub(crate) fn decode(page: &[u8]) -> Option<Vec<Bar>> {
     }
     let columns = zstd::bulk::decompress(packed, MAX_COLUMNS).ok()?;
     let mut rest = columns.as_slice();
-    let mut bars = vec![Bar { time: 0, open: 0.0, high: 0.0, low: 0.0, close: 0.0, tick_volume: 0, spread: 0, real_volume: 0 }; count];
+    let mut bars =
+        vec![Bar { time: 0, open: 0.0, high: 0.0, low: 0.0, close: 0.0, tick_volume: 0, spread: 0, real_volume: 0 }; count];
     let (mut time, mut step) = (0i64, 0i64);
     for bar in &mut bars {
         step = step.wrapping_add(take_varint(&mut rest)?);
@@ -131,8 +132,8 @@ fn digits_of(bars: &[Bar]) -> Option<u8> {
             digits += 1;
         }
     }
-    let all =
-        digits <= MAX_DIGITS && bars.iter().all(|bar| [bar.open, bar.high, bar.low, bar.close].iter().all(|price| exact(*price, digits)));
+    let all = digits <= MAX_DIGITS
+        && bars.iter().all(|bar| [bar.open, bar.high, bar.low, bar.close].iter().all(|price| exact(*price, digits)));
     all.then_some(digits)
 }
 
@@ -250,7 +251,8 @@ pub(super) mod tests {
             })
             .collect();
         assert_eq!(bits(&back), bits(bars));
-        let rest = |bars: &[Bar]| bars.iter().map(|bar| (bar.time, bar.tick_volume, bar.spread, bar.real_volume)).collect::<Vec<_>>();
+        let rest =
+            |bars: &[Bar]| bars.iter().map(|bar| (bar.time, bar.tick_volume, bar.spread, bar.real_volume)).collect::<Vec<_>>();
         assert_eq!(rest(&back), rest(bars));
     }
 

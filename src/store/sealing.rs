@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use super::batch::SealScope;
-use super::crypto::{self, AeadKey, CryptoFailed};
 use super::disk::{self, Context as _};
+use crate::crypto::{self, AeadKey, CryptoError};
 
 /// First bytes of a key file: name and version.
 const MAGIC: &[u8; 8] = b"MTBKEY\x00\x01";
@@ -57,11 +57,13 @@ impl Keyring {
         for name in disk::matching(dir, |_| true).at("list", dir)? {
             let path = dir.join(&name);
             let bytes = Zeroizing::new(std::fs::read(&path).at("read", &path)?);
-            let damaged = || StoreError::Damaged {
+            let damaged = || {
+                StoreError::Damaged {
                 path: path.clone(),
                 offset: 0,
                 detail: "this key file is not whole; restore it from a backup of keys/, or move it away to forget for good what it sealed"
                     .into(),
+            }
             };
             let scope = parse_hex(&name).ok_or_else(damaged)?;
             keys.insert(scope, Arc::new(decode(&bytes).ok_or_else(damaged)?));
@@ -121,8 +123,7 @@ impl Keyring {
         if let Some(found) = self.find(scope.digest()) {
             return Ok(found);
         }
-        let mut id = [0; 8];
-        crypto::random(&mut id).map_err(no_crypto)?;
+        let id = crypto::random().map_err(no_crypto)?;
         let created = Arc::new(ScopeKey { id, key: AeadKey::generate().map_err(no_crypto)? });
         disk::write_atomically(&self.dir.join(scope.file_name()), encode(&created).as_ref())?;
         self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(*scope.digest(), Arc::clone(&created));
@@ -130,7 +131,7 @@ impl Keyring {
     }
 }
 
-fn no_crypto(_: CryptoFailed) -> io::Error {
+fn no_crypto(_: CryptoError) -> io::Error {
     io::Error::other("the system gave no random bytes, or AES-256-GCM refused")
 }
 

@@ -284,9 +284,11 @@ impl Step {
             // The tombstone makes this exact: the only instance that may execute it never will.
             answer_kind::NOT_SEEN if from == self.command.record.instance => {
                 self.finish(CommandState::NotExecuted, "the terminal never saw it and will not execute it any more", now);
+                self.sends.push(Send::Acknowledge);
             }
             answer_kind::NO_EVIDENCE if self.absence_is_proved(answer.proof, now, timing) => {
                 self.finish(CommandState::NotExecuted, "neither the terminal's journal nor the broker's history knows it", now);
+                self.sends.push(Send::Acknowledge);
             }
             _ => {}
         }

@@ -7,9 +7,13 @@ use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Live, Trading, core::{Command, Event, step}};
+use super::{
+    Live, Trading,
+    core::{Command, Event, step},
+};
 use crate::{
     domain::{
         account::Account,
@@ -17,35 +21,33 @@ use crate::{
         ids::{CommandId, OwnerId, SessionId},
     },
     hub::{SessionHandle, Signal, SignalKind},
+    protocol::message::Acknowledge,
     store::StoreError,
 };
 
 /// How exact deadlines on the hub's side are; the one that protects money is on the EA's clock.
 const LOOK: Duration = Duration::from_millis(100);
+/// Ids that a Hello may list.
+const UNFINISHED_MAX: usize = 1_000;
 
 impl Trading {
-    /// Follows the sessions until every sender of signals is gone.
-    pub async fn run(&self, mut signals: mpsc::Receiver<Signal>) {
+    /// Follows the sessions until `stop`, then takes what they still said.
+    pub async fn run(&self, mut signals: mpsc::Receiver<Signal>, stop: CancellationToken) {
         let mut clock = interval(LOOK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             select! {
                 biased;
                 _ = clock.tick() => self.look_at_the_clock(),
-                signal = signals.recv() => match signal {
-                    Some(signal) => self.take(signal).await,
-                    None => break,
-                },
+                Some(signal) = signals.recv() => self.take(signal).await,
+                () = stop.cancelled() => break,
             }
+        }
+        while let Ok(signal) = signals.try_recv() {
+            self.take(signal).await;
         }
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-    }
-
-    /// Waits for the commands in work; with a deadline, at shutdown.
-    pub async fn settle(&self, within: Duration) {
-        self.inner.tasks.close();
-        let _ = tokio::time::timeout(within, self.inner.tasks.wait()).await;
     }
 
     /// One task a signal, a bounded number at once: one fdatasync then serves many commands.
@@ -83,6 +85,15 @@ impl Trading {
             && let Err(error) = self.inner.tags.raise_above(self.inner.store.as_ref(), session.account(), seen).await
         {
             warn!(session = %session.id(), %error, "the tags of this account could not be raised");
+        }
+        // What was settled while the terminal was away: it may stop remembering it.
+        for id in session.hello().unfinished.iter().take(UNFINISHED_MAX) {
+            let stored = self.command(*id).await.ok().flatten();
+            let mine = stored.filter(|record| record.owner == session.owner() && record.account == *session.account());
+            if mine.is_some_and(|record| record.state.is_final()) {
+                // Without room now, the next Hello lists it again.
+                let _ = session.send(Acknowledge { command: *id });
+            }
         }
         for live in self.live_where(|live| live.owner == session.owner() && live.account == *session.account()) {
             if live.updates.borrow().state == CommandState::Unknown {

@@ -131,6 +131,8 @@ struct Inner {
     /// Every command that is not final yet.
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
+    /// Accounts on which no command may begin now, each as often as somebody holds it back.
+    stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
     /// Signals in work at once.
     working: Arc<Semaphore>,
@@ -190,6 +192,7 @@ impl Trading {
             ids,
             live: Mutex::default(),
             tags: tags::Tags::default(),
+            stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
         };
@@ -230,7 +233,7 @@ impl Trading {
         let session = trade.session.clone();
         let key = records::idempotency(session.owner(), session.account(), &trade.idempotency_key);
         if let Some(entry) = self.inner.store.get(&key).await? {
-            return self.replay(&trade, records::decode(&key, &entry)?).await;
+            return self.replay(&trade.fingerprint, records::decode(&key, &entry)?).await;
         }
         Self::check_presence(&session)?;
         let place = session.reserve()?;
@@ -241,6 +244,11 @@ impl Trading {
         // Locked before anybody can find it, so that no change is recorded before the command itself.
         let cell = live.cell.lock().await;
         self.inner.live().insert(id, Arc::clone(&live));
+        // Enter, then look: whoever stops the account writes that first and counts the open commands second.
+        if self.inner.stopped().contains_key(session.account()) {
+            self.inner.live().remove(&id);
+            return Err(ExecuteError::Offline);
+        }
         let used = records::IdempotencyRecord { command: id, fingerprint: trade.fingerprint.to_vec(), at: record.created_at };
         let batch = Batch::admission()
             .expect_absent(key.clone())
@@ -251,7 +259,7 @@ impl Trading {
             self.inner.live().remove(&id);
             return match error {
                 StoreError::Conflict { .. } => match self.inner.store.get(&key).await? {
-                    Some(entry) => self.replay(&trade, records::decode(&key, &entry)?).await,
+                    Some(entry) => self.replay(&trade.fingerprint, records::decode(&key, &entry)?).await,
                     None => Err(error.into()),
                 },
                 error => Err(error.into()),
@@ -272,7 +280,8 @@ impl Trading {
         let left_ms = record.deadline_at.since(self.inner.clock.steady());
         // Check again after the record: a revoker writes first and cuts second.
         let admitted = self.inner.access.recheck(session.token(), session.account()).is_ok();
-        let Some(left_us) = u64::try_from(left_ms).ok().filter(|left| *left > 0 && admitted && heard_ago < FRESH).map(|ms| ms * 1_000)
+        let Some(left_us) =
+            u64::try_from(left_ms).ok().filter(|left| *left > 0 && admitted && heard_ago < FRESH).map(|ms| ms * 1_000)
         else {
             drop(place);
             self.apply(live, &Event::NotWritten, None).await;
@@ -347,8 +356,26 @@ impl Trading {
         })
     }
 
-    async fn replay(&self, trade: &NewTrade, used: records::IdempotencyRecord) -> Result<Execution, ExecuteError> {
-        if !crate::crypto::equal(&used.fingerprint, &trade.fingerprint) {
+    /// What a key made when it was used before, if it was.
+    ///
+    /// # Errors
+    /// [`ExecuteError::KeyReused`], [`ExecuteError::KeyExpired`], the store's.
+    pub async fn replayed(
+        &self,
+        owner: OwnerId,
+        account: &Account,
+        idempotency_key: &str,
+        fingerprint: &[u8; 32],
+    ) -> Result<Option<Execution>, ExecuteError> {
+        let key = records::idempotency(owner, account, idempotency_key);
+        match self.inner.store.get(&key).await? {
+            Some(entry) => self.replay(fingerprint, records::decode(&key, &entry)?).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn replay(&self, fingerprint: &[u8; 32], used: records::IdempotencyRecord) -> Result<Execution, ExecuteError> {
+        if !crate::crypto::equal(&used.fingerprint, fingerprint) {
             return Err(ExecuteError::KeyReused);
         }
         let updates = self.follow_command(used.command).await?.ok_or(ExecuteError::KeyExpired)?;
@@ -433,7 +460,39 @@ impl Trading {
     }
 }
 
+/// While it is held, no command begins on the account.
+#[derive(Debug)]
+pub struct Stopped {
+    trading: Trading,
+    account: Account,
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let mut stopped = self.trading.inner.stopped();
+        if let Some(holders) = stopped.get_mut(&self.account) {
+            *holders -= 1;
+            if *holders == 0 {
+                stopped.remove(&self.account);
+            }
+        }
+    }
+}
+
+impl Trading {
+    /// Lets no command begin on an account until the answer is dropped.
+    #[must_use]
+    pub fn stop_account(&self, account: &Account) -> Stopped {
+        *self.inner.stopped().entry(account.clone()).or_insert(0) += 1;
+        Stopped { trading: self.clone(), account: account.clone() }
+    }
+}
+
 impl Inner {
+    fn stopped(&self) -> std::sync::MutexGuard<'_, HashMap<Account, usize>> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<CommandId, Arc<Live>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -86,7 +86,9 @@ fn check_format(dir: &Path) -> Result<bool, StoreError> {
         None => Err(StoreError::Damaged {
             path,
             offset: 0,
-            detail: "this is no format file of mtbridge; check that this is the right data directory, else restore it from a backup".into(),
+            detail:
+                "this is no format file of mtbridge; check that this is the right data directory, else restore it from a backup"
+                    .into(),
         }),
     }
 }

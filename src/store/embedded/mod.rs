@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The journal is the truth. The projection may lag, be thrown away and be rebuilt from it; whatever fails in either
-//! latches [`Health::Degraded`](crate::store::Health::Degraded), because after a failed sync nobody knows what the disk holds.
+//! latches [`Health::Degraded`], because after a failed sync nobody knows what the disk holds.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -152,7 +152,8 @@ impl Shared {
     /// The version of a key as preconditions see it: a forgotten entry is absent.
     fn version(&self, key: &[u8]) -> Result<Option<Seq>, StoreError> {
         let slot = self.with_projection(|projection| self.slot(projection, key))?;
-        let alive = slot.filter(|slot| slot.stored.as_ref().is_some_and(|stored| !stored.sealed || self.keyring.is_alive(&stored.bytes)));
+        let alive =
+            slot.filter(|slot| slot.stored.as_ref().is_some_and(|stored| !stored.sealed || self.keyring.is_alive(&stored.bytes)));
         Ok(alive.map(|slot| slot.seq))
     }
 
@@ -203,7 +204,8 @@ impl Shared {
             let (key, slot) = if take_above {
                 let Some((key, mut slot)) = above.next() else { break };
                 // The same key below is older, or the same, or newer if a later batch has got there already.
-                if let Some(Ok((_, Found::Slot(lower)))) = below.next_if(|item| item.as_ref().is_ok_and(|(lower, _)| *lower == key))
+                if let Some(Ok((_, Found::Slot(lower)))) =
+                    below.next_if(|item| item.as_ref().is_ok_and(|(lower, _)| *lower == key))
                     && lower.seq > slot.seq
                 {
                     slot = lower;

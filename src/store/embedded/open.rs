@@ -206,5 +206,9 @@ fn rebuild_marker(dir: &Path) -> PathBuf {
 }
 
 fn failed(state: &Path, error: &ProjectionError) -> StoreError {
-    StoreError::Io { action: "write the projection", path: state.to_owned(), source: Arc::new(std::io::Error::other(error.to_string())) }
+    StoreError::Io {
+        action: "write the projection",
+        path: state.to_owned(),
+        source: Arc::new(std::io::Error::other(error.to_string())),
+    }
 }

@@ -95,7 +95,8 @@ impl Projection {
     /// The last record that is durable in here, and the chain after it. Zero for an empty projection.
     pub(super) fn applied(&self) -> Result<(Seq, Chain), ProjectionError> {
         let Some(value) = self.db.get(APPLIED)? else { return Ok((0, Chain::default())) };
-        let parsed = value.split_first_chunk::<8>().and_then(|(seq, chain)| Some((u64::from_be_bytes(*seq), chain.try_into().ok()?)));
+        let parsed =
+            value.split_first_chunk::<8>().and_then(|(seq, chain)| Some((u64::from_be_bytes(*seq), chain.try_into().ok()?)));
         parsed.ok_or_else(|| ProjectionError::Damaged("the applied record is not readable".into()))
     }
 
@@ -214,7 +215,8 @@ fn open_sled(dir: &Path, cache_capacity: u64) -> Result<sled::Db, ProjectionErro
     for attempt in 1.. {
         let path = dir.to_owned();
         // On a thread of its own, so that a panic of sled while it recovers becomes an error.
-        let opening = std::thread::spawn(move || sled::Config::new().path(path).cache_capacity(cache_capacity).flush_every_ms(None).open());
+        let opening =
+            std::thread::spawn(move || sled::Config::new().path(path).cache_capacity(cache_capacity).flush_every_ms(None).open());
         match opening.join() {
             // The directory's own lock says that we are alone, so this can only be a store of this process that was
             // closed just now: sled lets go of its lock a moment after it was dropped.

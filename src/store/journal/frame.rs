@@ -12,7 +12,7 @@
 //!   group before it was synced; so a frame proves that everything below `seq - place` was durable before it was
 //!   written. That is what tells a torn group (its later half may reach the disk without its first) from damage.
 
-use crate::store::{Seq, crypto};
+use crate::{crypto, store::Seq};
 
 /// Version of the journal's bytes.
 pub(crate) const VERSION: u32 = 1;
@@ -151,7 +151,13 @@ pub(crate) fn decode(data: &[u8]) -> Option<Frame<'_>> {
     if crc_without(whole, 4) != u32_at(head, 4) {
         return None;
     }
-    Some(Frame { seq, kind, place: u16::from_le_bytes([head[17], head[18]]), chain: chain_at(head, 19), payload: &whole[FRAME..] })
+    Some(Frame {
+        seq,
+        kind,
+        place: u16::from_le_bytes([head[17], head[18]]),
+        chain: chain_at(head, 19),
+        payload: &whole[FRAME..],
+    })
 }
 
 /// Length of `data` without the zeros at its end: preallocated space that was never written reads as zeros.

@@ -50,7 +50,13 @@ impl Journal {
     ///
     /// `resume_after` is the highest number ever given out as far as the caller knows (the projection's); if it is above
     /// the journal's own last record, the difference is a loss that the caller has judged already.
-    pub(crate) fn resume(dir: &Path, scan: &Scan, resume_after: Seq, segment_bytes: u64, faults: Faults) -> Result<Self, StoreError> {
+    pub(crate) fn resume(
+        dir: &Path,
+        scan: &Scan,
+        resume_after: Seq,
+        segment_bytes: u64,
+        faults: Faults,
+    ) -> Result<Self, StoreError> {
         disk::remove_matching(dir, |name| name == SPARE).at("clean", dir)?;
         for (segment, header) in &scan.bad_headers {
             mend_header(&segment.path, header).at("mend the header of", &segment.path)?;
@@ -61,7 +67,9 @@ impl Journal {
             }
             None => {
                 let header = Header { first: resume_after + 1, chain: scan.chain };
-                let file = create_spare(dir, segment_bytes).and_then(|file| install(dir, file, &header)).at("create a segment in", dir)?;
+                let file = create_spare(dir, segment_bytes)
+                    .and_then(|file| install(dir, file, &header))
+                    .at("create a segment in", dir)?;
                 (file, HEADER as u64)
             }
         };
@@ -154,7 +162,9 @@ impl Journal {
         if self.spare.is_none() {
             match self.faults.check(Step::Spare).and_then(|()| create_spare(&self.dir, self.segment_bytes)) {
                 Ok(file) => self.spare = Some(file),
-                Err(error) => tracing::warn!(%error, "no room to set the next journal segment aside; new work is refused until there is"),
+                Err(error) => {
+                    tracing::warn!(%error, "no room to set the next journal segment aside; new work is refused until there is")
+                }
             }
         }
     }

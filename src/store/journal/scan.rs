@@ -80,8 +80,15 @@ pub(crate) fn damaged(path: PathBuf, offset: u64, what: &str, lost: u64) -> Stor
 pub(crate) fn scan(dir: &Path, mut visit: impl FnMut(&Frame<'_>) -> Result<(), StoreError>) -> Result<Scan, StoreError> {
     let segments = list(dir)?;
     let mut reader = Reader { expected: 1, chain: GENESIS, gaps: Vec::new(), after_gap: false };
-    let mut found =
-        Scan { segments: segments.clone(), last_seq: 0, chain: GENESIS, end: 0, torn_bytes: 0, gaps: Vec::new(), bad_headers: Vec::new() };
+    let mut found = Scan {
+        segments: segments.clone(),
+        last_seq: 0,
+        chain: GENESIS,
+        end: 0,
+        torn_bytes: 0,
+        gaps: Vec::new(),
+        bad_headers: Vec::new(),
+    };
     let mut accepted: Vec<(Seq, Seq)> = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
         let data = std::fs::read(&segment.path).at("read", &segment.path)?;
@@ -119,7 +126,9 @@ pub(crate) fn replay(
     for (index, segment) in segments.iter().enumerate().skip(start) {
         let data = std::fs::read(&segment.path).at("read", &segment.path)?;
         reader.enter(segment, &data)?;
-        reader.frames(segment, &data, index + 1 == segments.len(), &mut |frame| if frame.seq >= from { visit(frame) } else { Ok(()) })?;
+        reader.frames(segment, &data, index + 1 == segments.len(), &mut |frame| {
+            if frame.seq >= from { visit(frame) } else { Ok(()) }
+        })?;
     }
     Ok(())
 }
@@ -132,7 +141,11 @@ fn list(dir: &Path) -> Result<Vec<Segment>, StoreError> {
         let path = dir.join(&name);
         let first = name.strip_suffix(".log").filter(|digits| digits.len() == 20).and_then(|digits| digits.parse().ok());
         let Some(first) = first else {
-            return Err(StoreError::Damaged { path, offset: 0, detail: "this is no name of a journal segment; move the file away".into() });
+            return Err(StoreError::Damaged {
+                path,
+                offset: 0,
+                detail: "this is no name of a journal segment; move the file away".into(),
+            });
         };
         segments.push(Segment { path, first });
     }
@@ -271,5 +284,8 @@ pub(super) fn encode_losses(losses: &[(Seq, Seq)]) -> Vec<u8> {
 
 fn decode_losses(payload: &[u8]) -> Vec<(Seq, Seq)> {
     let (pairs, _) = payload.as_chunks::<16>();
-    pairs.iter().filter_map(|pair| Some((u64::from_le_bytes(*pair.first_chunk()?), u64::from_le_bytes(*pair.last_chunk()?)))).collect()
+    pairs
+        .iter()
+        .filter_map(|pair| Some((u64::from_le_bytes(*pair.first_chunk()?), u64::from_le_bytes(*pair.last_chunk()?))))
+        .collect()
 }

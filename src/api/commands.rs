@@ -1,0 +1,111 @@
+//! Commands: what became of a trade.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    ApiState,
+    auth::Caller,
+    error::{ApiError, ApiResult},
+    extract::Params,
+    json::{list, rfc3339},
+    resolve::{self, Purpose},
+};
+use crate::domain::{
+    command::{CommandRecord, CommandState},
+    names,
+};
+
+/// A command as every trading call and every list shows it.
+pub(super) fn command_json(record: &CommandRecord) -> Value {
+    let result = record.result.as_ref().map(|result| {
+        let mut object = super::json::named(result, &[]);
+        object.insert("retcode_name".to_owned(), json!(names::retcode(result.retcode)));
+        object
+    });
+    let mut request = super::json::named(
+        &record.request,
+        &[
+            ("action", names::trade_action),
+            ("type", names::order_type),
+            ("type_filling", names::order_filling),
+            ("type_time", names::order_time),
+        ],
+    );
+    // The name of a type that the action does not use would only mislead.
+    if record.request.action != crate::domain::trade::action::DEAL
+        && record.request.action != crate::domain::trade::action::PENDING
+    {
+        request.remove("type_name");
+    }
+    json!({
+        "id": record.id,
+        "state": record.state,
+        "final": record.state.is_final(),
+        "created_at": rfc3339(record.created_at),
+        "updated_at": rfc3339(record.updated_at),
+        "deadline_at": rfc3339(record.deadline_at),
+        "account": record.account,
+        "terminal": record.token,
+        "instance": record.instance,
+        "tag": record.tag,
+        "client_order_id": record.client_order_id,
+        "request": request,
+        "result": result,
+        "reason": record.reason,
+    })
+}
+
+/// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
+pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
+    let unknown = || ApiError::not_found("there is no command with this id");
+    let id = id.parse().map_err(|_| unknown())?;
+    let record = state.trading.command(id).await?.filter(|record| visible(&state, &caller, record)).ok_or_else(unknown)?;
+    Ok(Json(command_json(&record)))
+}
+
+fn visible(state: &ApiState, caller: &Caller, record: &CommandRecord) -> bool {
+    let token_seen = || state.access.token(record.token).is_some_and(|token| token.lock.is_none() || caller.sees(&token));
+    record.owner == caller.key.owner && caller.key.may(record.permission) && (record.key == caller.key.id || token_seen())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CommandsQuery {
+    #[serde(default = "the_only_one")]
+    terminal: String,
+    state: Option<CommandState>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+fn the_only_one() -> String {
+    "-".to_owned()
+}
+
+/// `GET /api/v1/commands?terminal=&state=&limit=&cursor=`, oldest first.
+pub(super) async fn list_commands(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(query): Params<CommandsQuery>,
+) -> ApiResult<Json<Value>> {
+    let target = resolve::terminal(&state, &caller, &query.terminal, Purpose::Read)?;
+    let limit = query.limit.unwrap_or(100).clamp(1, 500);
+    let after = match &query.cursor {
+        Some(cursor) => {
+            Some(cursor.parse().map_err(|_| ApiError::field("cursor", "must be a next_cursor of an earlier answer"))?)
+        }
+        None => None,
+    };
+    let records = state.trading.commands(caller.key.owner, &target.account, after, limit).await?;
+    let next = (records.len() == limit).then(|| records.last().map(|record| record.id.to_string())).flatten();
+    let rows = records
+        .iter()
+        .filter(|record| visible(&state, &caller, record) && query.state.is_none_or(|wanted| record.state == wanted))
+        .map(command_json);
+    Ok(Json(list(rows.collect(), next, state.clock.wall())))
+}

@@ -1,0 +1,257 @@
+//! Every HTTP status and error body of the hub: the only place that maps causes to them.
+//!
+//! Bodies are `application/problem+json` (RFC 9457) with a stable `code`, and `error` and `message` beside it, as the seeds have it.
+//! The internal cause goes to the log once, never to the caller.
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+use tracing::error;
+
+use crate::{
+    access::AccessError, domain::trade::FieldError, hub::CallError, market::bars::BarsError, protocol::DecodeError,
+    store::StoreError, trading::ExecuteError,
+};
+
+/// An error as the caller sees it.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    more: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Shorthand for handlers.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    /// An error with a stable code and a sentence that says what to do.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), more: Map::new(), headers: Vec::new() }
+    }
+
+    /// Adds a field to the body.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// 401 in the words that the seeds' clients look for.
+    #[must_use]
+    pub fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 404 of one kind of thing.
+    #[must_use]
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// 400: the request itself cannot be read.
+    #[must_use]
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", detail)
+    }
+
+    /// 422 with one wrong field.
+    #[must_use]
+    pub fn field(field: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", format!("{field} {detail}"))
+            .with("errors", json!([{"pointer": format!("/{field}"), "detail": detail}]))
+    }
+
+    /// 422 with every wrong field.
+    #[must_use]
+    pub fn fields(errors: &[FieldError]) -> Self {
+        let list: Vec<_> = errors.iter().map(|e| json!({"pointer": format!("/{}", e.field), "detail": e.detail})).collect();
+        let first = errors.first().map_or_else(String::new, |e| format!("{} {}", e.field, e.detail));
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", first).with("errors", list)
+    }
+
+    /// 500 whose cause only the log sees.
+    #[must_use]
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        error!(%cause, "internal error");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the hub failed; its log says why under this request_id")
+    }
+
+    /// The body and headers, with the id under which the log knows the request.
+    pub(super) fn render(&self, request_id: &str) -> Response {
+        let mut body = self.more.clone();
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        for (field, value) in [
+            ("type", json!(format!("/docs/errors#{}", self.code))),
+            ("title", json!(title)),
+            ("status", json!(self.status.as_u16())),
+            ("detail", json!(self.detail)),
+            ("code", json!(self.code)),
+            ("error", json!(self.code)),
+            ("message", json!(self.detail)),
+            ("request_id", json!(request_id)),
+        ] {
+            body.insert(field.to_owned(), value);
+        }
+        let mut response = (self.status, Json(Value::Object(body))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+        response
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// The body is written by the middleware that knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Full { .. } | StoreError::Degraded { .. } | StoreError::Closed => {
+                error!(%error, "the store refuses");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "store_unavailable",
+                    "the hub cannot record anything now, so nothing was sent; try again later",
+                )
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+            }
+            StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", "somebody else changed it; read it again"),
+            StoreError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
+            StoreError::Locked { .. } | StoreError::NewerFormat { .. } | StoreError::Damaged { .. } | StoreError::Io { .. } => {
+                Self::internal(&error)
+            }
+        }
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NotFound => Self::not_found("there is no token or key with this id"),
+            AccessError::Revoked => Self::new(StatusCode::CONFLICT, "revoked", "it was revoked, which is final; make a new one"),
+            AccessError::Expired => Self::new(StatusCode::CONFLICT, "expired", "it has expired, which is final; make a new one"),
+            AccessError::NotLocked => {
+                Self::new(StatusCode::CONFLICT, "not_locked", "the token is pending: there is no account to disconnect")
+            }
+            AccessError::AccountMismatch => {
+                Self::new(StatusCode::CONFLICT, "account_mismatch", "the token is locked to another account")
+            }
+            AccessError::Unknown => Self::unauthorized("Invalid API key"),
+            AccessError::Store(error) => error.into(),
+            AccessError::Crypto(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<CallError> for ApiError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Busy => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "terminal_busy",
+                "too many messages wait for this terminal; nothing was sent, try again in a moment",
+            )
+            .with("retry_after", 1)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            CallError::Gone => Self::terminal_offline(),
+            CallError::TimedOut => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "terminal_timeout",
+                "the terminal did not answer in time; it is a read, so asking again is safe",
+            ),
+        }
+    }
+}
+
+impl ApiError {
+    /// 409: known, and not connected.
+    #[must_use]
+    pub fn terminal_offline() -> Self {
+        Self::new(StatusCode::CONFLICT, "terminal_offline", "the terminal is not connected; nothing was sent")
+    }
+}
+
+impl From<DecodeError> for ApiError {
+    fn from(error: DecodeError) -> Self {
+        error!(%error, "a terminal's answer cannot be read");
+        Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer cannot be read; update its Expert Advisor")
+    }
+}
+
+impl From<BarsError> for ApiError {
+    fn from(error: BarsError) -> Self {
+        match error {
+            BarsError::Call(error) => error.into(),
+            BarsError::UnknownSymbol => Self::unknown_symbol(),
+            BarsError::Terminal { code, text } => Self::terminal_error(code, &text),
+            BarsError::Bad(error) => {
+                error!(%error, "a terminal's bars cannot be used");
+                Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer is no list of bars")
+            }
+            BarsError::Undecodable(error) => error.into(),
+        }
+    }
+}
+
+impl ApiError {
+    /// 404: no such symbol there.
+    #[must_use]
+    pub fn unknown_symbol() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "symbol_not_found",
+            "the terminal has no such symbol; names are the broker's own, with suffix",
+        )
+    }
+
+    /// 502: MetaTrader says that it failed.
+    #[must_use]
+    pub fn terminal_error(code: i32, text: &str) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "terminal_error", format!("the terminal failed: {text}")).with("mt_error", code)
+    }
+}
+
+impl From<ExecuteError> for ApiError {
+    fn from(error: ExecuteError) -> Self {
+        let conflict = |code, detail: &str| Self::new(StatusCode::CONFLICT, code, format!("{detail}; nothing was sent"));
+        match error {
+            ExecuteError::Offline => Self::terminal_offline(),
+            ExecuteError::BrokerLinkDown => conflict("broker_link_down", "the terminal has no connection to its broker"),
+            ExecuteError::TradingDisabled(why) => conflict("trading_disabled", why),
+            ExecuteError::Busy => CallError::Busy.into(),
+            ExecuteError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this Idempotency-Key was used for another request; nothing was sent. Use a new key for each new order",
+            ),
+            ExecuteError::KeyExpired => {
+                conflict("key_expired", "this Idempotency-Key was used before and its record is no longer kept")
+            }
+            ExecuteError::Store(error) => error.into(),
+            ExecuteError::Crypto(error) => Self::internal(&error),
+        }
+    }
+}

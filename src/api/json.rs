@@ -1,0 +1,86 @@
+//! How values look in JSON: times as RFC 3339 UTC with the broker's beside them, enums as number and name.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{domain::UnixMillis, market::broker_time::BrokerClock};
+
+/// RFC 3339 in UTC with milliseconds.
+#[must_use]
+pub(super) fn rfc3339(at: UnixMillis) -> String {
+    Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.3}"))
+}
+
+/// The same, or null.
+#[must_use]
+pub(super) fn rfc3339_or_null(at: Option<UnixMillis>) -> Value {
+    at.map_or(Value::Null, |at| json!(rfc3339(at)))
+}
+
+/// Reads RFC 3339, epoch seconds, or epoch milliseconds (from 10^11 on), all UTC.
+#[must_use]
+pub(super) fn parse_time(text: &str) -> Option<UnixMillis> {
+    if let Ok(number) = text.parse::<i64>() {
+        return number.checked_mul(if number.abs() >= 100_000_000_000 { 1 } else { 1_000 }).map(UnixMillis);
+    }
+    // A plus sign in a query string arrives as a space.
+    text.replace(' ', "+").parse::<Timestamp>().ok().map(|at| UnixMillis(at.as_millisecond()))
+}
+
+/// A name for each number of a field.
+pub(super) type Names = (&'static str, fn(u8) -> Option<&'static str>);
+
+/// A record as a JSON object, with `<field>_name` beside each enum.
+pub(super) fn named(record: &impl Serialize, names: &[Names]) -> Map<String, Value> {
+    let Ok(Value::Object(mut object)) = serde_json::to_value(record) else { return Map::new() };
+    for (field, name) in names {
+        let number = object.get(*field).and_then(Value::as_u64).and_then(|number| u8::try_from(number).ok());
+        object.insert(format!("{field}_name"), number.and_then(name).map_or(Value::Null, Into::into));
+    }
+    object
+}
+
+/// Turns a pair of broker times (`time` in seconds, `time_msc` in milliseconds) into UTC, with the broker's own beside it.
+///
+/// `prefix` is `time`, `time_update`, …; a record without the millisecond field gets it from the seconds. 0 stays null.
+pub(super) fn with_utc(object: &mut Map<String, Value>, prefix: &str, clock: BrokerClock) {
+    let number = |object: &Map<String, Value>, field: &str| object.get(field).and_then(Value::as_i64).unwrap_or(0);
+    let seconds = number(object, prefix);
+    let msc_field = format!("{prefix}_msc");
+    let fraction = number(object, &msc_field).rem_euclid(1_000);
+    let broker_field = prefix.replacen("time", "broker_time", 1);
+    if seconds == 0 {
+        for field in [prefix, &msc_field, &broker_field] {
+            object.insert(field.to_owned(), Value::Null);
+        }
+        return;
+    }
+    let utc = UnixMillis(clock.to_utc(seconds) * 1_000 + fraction);
+    object.insert(prefix.to_owned(), json!(rfc3339(utc)));
+    object.insert(msc_field, json!(utc.0));
+    object.insert(broker_field, json!(seconds));
+}
+
+/// A list answer.
+#[must_use]
+pub(super) fn list(data: Vec<Value>, next_cursor: Option<String>, as_of: UnixMillis) -> Value {
+    json!({"data": data, "next_cursor": next_cursor, "as_of": rfc3339(as_of)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_usual_form() {
+        let noon = UnixMillis(1_709_294_400_000);
+        for text in
+            ["2024-03-01T12:00:00Z", "1709294400", "1709294400000", "2024-03-01T14:00:00+02:00", "2024-03-01T14:00:00 02:00"]
+        {
+            assert_eq!(parse_time(text), Some(noon), "{text}");
+        }
+        assert_eq!(parse_time("yesterday"), None);
+        assert_eq!(rfc3339(noon), "2024-03-01T12:00:00.000Z");
+    }
+}

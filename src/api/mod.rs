@@ -1,0 +1,146 @@
+//! HTTP: the only module that knows status codes. Every route stands in one table, with what it asks of its caller.
+
+pub(crate) mod account;
+pub mod auth;
+mod bars;
+mod commands;
+pub mod error;
+mod extract;
+mod json;
+mod keys;
+mod market_data;
+mod resolve;
+mod root;
+mod state;
+mod terminal_socket;
+mod terminals;
+mod tokens;
+mod trade;
+
+use axum::{
+    Router,
+    extract::Request,
+    handler::Handler,
+    http::{HeaderValue, Method, StatusCode},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::Response,
+    routing::{MethodFilter, MethodRouter, on},
+};
+
+use crate::domain::api_key::Permission;
+use auth::Needs;
+pub use auth::{Budget, Connection};
+use error::ApiError;
+pub use state::{ApiState, Fillings};
+
+/// One route.
+pub struct Route {
+    /// GET, POST, …
+    pub method: Method,
+    /// The path, parameters in braces.
+    pub path: &'static str,
+    /// What it asks of its caller.
+    pub needs: Needs,
+    handler: MethodRouter<ApiState>,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {:?}", self.method, self.path, self.needs)
+    }
+}
+
+/// Every route of the hub. Nothing is served that does not stand here.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    use Permission::{
+        Admin, ReadAccount, ReadBars, ReadHistory, ReadPositions, ReadQuotes, ReadSymbols, TradeReduce, TradeWrite,
+    };
+    let may = Needs::Permission;
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        // What anybody may ask.
+        route(&get, "/", Needs::Nothing, root::index),
+        route(&get, "/healthz", Needs::Nothing, root::healthz),
+        route(&get, "/readyz", Needs::Nothing, root::readyz),
+        // Terminals: judged by their token, inside.
+        route(&get, crate::protocol::PATH, Needs::Nothing, terminal_socket::connect),
+        // Bots: reads.
+        route(&get, "/api/v1/terminals", may(ReadAccount), terminals::list_terminals),
+        route(&get, "/api/v1/terminals/{terminal}", may(ReadAccount), terminals::get_terminal),
+        route(&get, "/api/v1/terminals/{terminal}/account", may(ReadAccount), account::account),
+        route(&get, "/api/v1/account/info", may(ReadAccount), account::account_info),
+        route(&get, "/api/v1/terminals/{terminal}/symbols", may(ReadSymbols), market_data::list_symbols),
+        route(&get, "/api/v1/terminals/{terminal}/symbols/{symbol}", may(ReadSymbols), market_data::get_symbol),
+        route(&get, "/api/v1/terminals/{terminal}/quotes", may(ReadQuotes), market_data::quotes),
+        route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars),
+        route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), account::list_positions),
+        route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), account::get_position),
+        route(&get, "/api/v1/terminals/{terminal}/history/deals", may(ReadHistory), account::list_deals),
+        // Bots: trades.
+        route(&post, "/api/v1/terminals/{terminal}/orders", may(TradeWrite), trade::order),
+        route(&post, "/api/v1/terminals/{terminal}/positions/{ticket}/close", may(TradeReduce), trade::close),
+        route(&post, "/api/v1/terminals/{terminal}/trade", may(TradeWrite), trade::raw),
+        route(&get, "/api/v1/commands", Needs::AnyKey, commands::list_commands),
+        route(&get, "/api/v1/commands/{id}", Needs::AnyKey, commands::get_command),
+        // People and operators.
+        route(&get, "/api/v1/tokens", may(Admin), tokens::list_tokens),
+        route(&post, "/api/v1/tokens", may(Admin), tokens::create),
+        route(&get, "/api/v1/tokens/{id}", may(Admin), tokens::get_token),
+        route(&patch, "/api/v1/tokens/{id}", may(Admin), tokens::rename),
+        route(&delete, "/api/v1/tokens/{id}", may(Admin), tokens::revoke),
+        route(&post, "/api/v1/tokens/{id}/disconnect", may(Admin), tokens::disconnect),
+        route(&post, "/api/v1/tokens/{id}/rotate", may(Admin), tokens::rotate),
+        route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
+        route(&post, "/api/v1/keys", may(Admin), keys::create),
+        route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),
+        route(&patch, "/api/v1/keys/{id}", may(Admin), keys::rename),
+        route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
+        route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
+    ]
+}
+
+fn route<H, T>(method: &Method, path: &'static str, needs: Needs, handler: H) -> Route
+where
+    H: Handler<T, ApiState>,
+    T: 'static,
+{
+    // A method that axum has no filter for cannot come from the table above.
+    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+    Route { method: method.clone(), path, needs, handler: on(filter, handler) }
+}
+
+/// The service of all routes.
+pub fn router(state: ApiState) -> Router {
+    let mut router = Router::new();
+    for route in routes() {
+        let layer = from_fn_with_state((state.clone(), route.needs), auth::authorize);
+        router = router.route(route.path, route.handler.layer(layer));
+    }
+    router
+        .fallback(async || ApiError::not_found("there is nothing at this address; GET / lists what there is"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take this method")
+        })
+        .layer(from_fn(identify))
+        .with_state(state)
+}
+
+/// Gives every request an id, and errors their body.
+async fn identify(request: Request, next: Next) -> Response {
+    let id =
+        crate::crypto::random::<10>().map_or_else(|_| "req_0".to_owned(), |bytes| format!("req_{}", crate::crypto::hex(&bytes)));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        response = error.render(&id);
+    }
+    tracing::debug!(request_id = id, %method, path, status = response.status().as_u16(), "answered");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.entry("cache-control").or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,74 @@
+//! What handlers hold: cheap handles, nothing else.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    access::Access,
+    clock::Clock,
+    config,
+    hub::{Hub, SessionHandle},
+    market::bars::BarService,
+    store::Store,
+    trading::Trading,
+};
+
+/// The state of the router.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    /// Tokens and keys.
+    pub access: Access,
+    /// Live sessions.
+    pub hub: Hub,
+    /// Commands.
+    pub trading: Trading,
+    /// Bars.
+    pub bars: BarService,
+    /// For health only.
+    pub store: Arc<dyn Store>,
+    /// The time of day.
+    pub clock: Clock,
+    /// Limits of requests.
+    pub http: Arc<config::Http>,
+    /// Limits of terminals' sockets.
+    pub terminals: Arc<config::Terminals>,
+    /// Clocks of trade servers that the settings name.
+    pub servers: Arc<BTreeMap<String, config::ServerClock>>,
+    /// Life of a market order that says nothing else.
+    pub market_ttl: Duration,
+    /// Life of any other command that says nothing else.
+    pub pending_ttl: Duration,
+    /// Filling modes that were asked for before.
+    pub fillings: Arc<Fillings>,
+    /// Upgrades under way.
+    pub tasks: TaskTracker,
+}
+
+/// Filling modes by trade server and symbol; they change with a broker's contract, not with the market.
+#[derive(Debug, Default)]
+pub struct Fillings {
+    known: Mutex<HashMap<(String, String), u8>>,
+}
+
+/// Symbols remembered; above it, all are asked for again.
+const FILLINGS_MAX: usize = 10_000;
+
+impl Fillings {
+    pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<u8> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(session.account().server.clone(), symbol.to_owned())).copied()
+    }
+
+    pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: u8) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= FILLINGS_MAX {
+            known.clear();
+        }
+        known.insert((session.account().server.clone(), symbol.to_owned()), modes);
+    }
+}

@@ -1,0 +1,114 @@
+//! `GET /ws/terminal`: the token is judged before the upgrade, so a bad one is a plain 401 that an Expert Advisor can print.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::server::create_response,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+use tracing::debug;
+
+use super::{
+    ApiState,
+    auth::{Connection, bearer},
+    error::{ApiError, ApiResult},
+};
+use crate::{access::AccessError, config, hub::Peer, protocol};
+
+/// The upgrade.
+pub(super) async fn connect(
+    State(state): State<ApiState>,
+    connection: Option<Extension<Arc<Connection>>>,
+    mut request: Request,
+) -> ApiResult<Response> {
+    // A browser always sends Origin, and no terminal does: a page must not speak for one.
+    if request.headers().contains_key(header::ORIGIN) {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "terminals do not send Origin; browsers do not belong here",
+        ));
+    }
+    let secret = bearer(request.headers())
+        .map_err(|_| ApiError::unauthorized("Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
+    let token = state.access.present_token(secret).map_err(|error| match error {
+        AccessError::Expired => ApiError::unauthorized("Error 401: the token has expired; ask for a new one"),
+        AccessError::Revoked => ApiError::unauthorized("Error 401: the token was revoked; ask for a new one"),
+        _ => ApiError::unauthorized("Error 401: unknown token; check that it was copied whole"),
+    })?;
+    if let Some(Extension(connection)) = &connection {
+        connection.authenticated();
+    }
+    if !offers_our_protocol(&request) {
+        return Err(ApiError::malformed(format!("Sec-WebSocket-Protocol must offer {}", protocol::SUBPROTOCOL)));
+    }
+    let mut response = handshake(&request)?;
+    let upgrade = request
+        .extensions_mut()
+        .remove::<hyper::upgrade::OnUpgrade>()
+        .ok_or_else(|| ApiError::malformed("this connection cannot become a WebSocket"))?;
+    let peer = Peer {
+        address: connection.as_ref().map_or_else(|| "unknown".to_owned(), |Extension(connection)| connection.remote.to_string()),
+        place: connection.map(|Extension(connection)| connection as _),
+    };
+    let (hub, settings) = (state.hub.clone(), socket_settings(&state.terminals));
+    // Short-lived: it ends as soon as the 101 is written, and hands the socket to the hub's own tracked task.
+    state.tasks.spawn(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(settings)).await;
+                hub.serve(socket, token, peer);
+            }
+            Err(error) => debug!(%error, "upgrade not finished"),
+        }
+    });
+    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol::SUBPROTOCOL));
+    Ok(response)
+}
+
+fn offers_our_protocol(request: &Request) -> bool {
+    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    offered
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == protocol::SUBPROTOCOL)
+}
+
+/// The 101 that RFC 6455 section 4.2.2 asks for, by tungstenite's own check of the request's headers.
+fn handshake(request: &Request) -> ApiResult<Response> {
+    let mut bare = axum::http::Request::builder().method(request.method()).uri(request.uri()).version(request.version());
+    for (name, value) in request.headers() {
+        bare = bare.header(HeaderName::clone(name), value.clone());
+    }
+    let bare = bare.body(()).map_err(|error| ApiError::malformed(error.to_string()))?;
+    create_response(&bare).map(|response| response.map(|()| axum::body::Body::empty()).into_response()).map_err(|error| {
+        ApiError::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "upgrade_required",
+            format!("this address speaks WebSocket (RFC 6455) only: {error}"),
+        )
+        .with_header(header::UPGRADE, HeaderValue::from_static("websocket"))
+    })
+}
+
+/// Every buffer and limit of a terminal's socket; the library's defaults are 128 KiB of read buffer and no limit on unsent bytes.
+fn socket_settings(terminals: &config::Terminals) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(terminals.read_buffer_bytes)
+        .write_buffer_size(terminals.max_control_bytes)
+        .max_write_buffer_size(terminals.max_write_buffer_bytes)
+        .max_message_size(Some(terminals.max_data_bytes))
+        .max_frame_size(Some(terminals.max_data_bytes))
+        .accept_unmasked_frames(false)
+}

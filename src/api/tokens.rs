@@ -1,0 +1,206 @@
+//! Connection tokens: create, list, rename, disconnect, rotate, revoke.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    ApiState,
+    auth::Caller,
+    error::{ApiError, ApiResult},
+    extract::JsonBody,
+    json::{list, rfc3339, rfc3339_or_null},
+    terminals::{last_seen, rtt_ms, state_of},
+};
+use crate::{
+    access::{History, secret::Secret},
+    domain::{ids::TokenId, token::Token},
+    protocol::CloseReason,
+};
+
+/// How long a cut waits for a terminal's word about commands that are under way.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+/// Overlap of a rotation that names none, and the longest: a day to visit the terminal, a week at most.
+const OVERLAP_DEFAULT_S: u64 = 86_400;
+const OVERLAP_MAX_S: u64 = 7 * 86_400;
+const NAME_MAX: usize = 100;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CreateBody {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenameBody {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DisconnectBody {
+    history: History,
+}
+
+/// Body of both kinds of rotation.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RotateBody {
+    overlap_s: Option<u64>,
+}
+
+impl RotateBody {
+    pub(super) fn overlap(&self) -> ApiResult<Duration> {
+        let seconds = self.overlap_s.unwrap_or(OVERLAP_DEFAULT_S);
+        if seconds > OVERLAP_MAX_S {
+            return Err(ApiError::field("overlap_s", format!("must be 0 to {OVERLAP_MAX_S} (a week)")));
+        }
+        Ok(Duration::from_secs(seconds))
+    }
+}
+
+/// A name that people can read back.
+pub(super) fn checked_name(name: &str) -> ApiResult<&str> {
+    let name = name.trim();
+    if name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+        return Err(ApiError::field("name", "must be at most 100 printable characters"));
+    }
+    Ok(name)
+}
+
+/// `POST /api/v1/tokens {name?}` → 201; the only answer that ever shows the token.
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    caller: Caller,
+    body: JsonBody,
+) -> ApiResult<(StatusCode, Json<Value>)> {
+    let body: CreateBody = body.read()?;
+    let (token, secret) = state.access.mint_token(checked_name(&body.name)?, &caller.actor()).await?;
+    Ok((StatusCode::CREATED, Json(minted(&state, &token, &secret))))
+}
+
+fn minted(state: &ApiState, token: &Token, secret: &Secret) -> Value {
+    let mut row = row(state, token);
+    row["token"] = json!(secret.reveal());
+    row
+}
+
+/// `GET /api/v1/tokens`
+pub(super) async fn list_tokens(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
+    let tokens = state.access.tokens();
+    let rows = tokens.iter().filter(|token| token.owner == caller.key.owner).map(|token| row(&state, token)).collect();
+    Json(list(rows, None, state.clock.wall()))
+}
+
+/// `GET /api/v1/tokens/{id}`
+pub(super) async fn get_token(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
+    Ok(Json(row(&state, owned(&state, &caller, &id)?.as_ref())))
+}
+
+/// `PATCH /api/v1/tokens/{id} {name}`
+pub(super) async fn rename(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> ApiResult<Json<Value>> {
+    let id = owned(&state, &caller, &id)?.id;
+    let body: RenameBody = body.read()?;
+    let token = state.access.rename_token(id, checked_name(&body.name)?, &caller.actor()).await?;
+    Ok(Json(row(&state, &token)))
+}
+
+/// `POST /api/v1/tokens/{id}/disconnect {"history":"keep"|"delete"}`: the token is pending again.
+pub(super) async fn disconnect(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> ApiResult<Json<Value>> {
+    let token = owned(&state, &caller, &id)?;
+    let DisconnectBody { history } = body.read()?;
+    let Some(lock) = &token.lock else { return Err(crate::access::AccessError::NotLocked.into()) };
+    let account = lock.account.clone();
+    // From here on no command begins on this account, so what is not open now will not be.
+    let _stopped = state.trading.stop_account(&account);
+    let open = state.trading.open_commands(token.owner, &account);
+    if !open.is_empty() {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "commands_open",
+            "commands of this account have no outcome yet; wait for them, then disconnect",
+        )
+        .with("commands", json!(open)));
+    }
+    let token = state.access.unlock_token(token.id, history, &caller.actor()).await?;
+    state.hub.cut(token.id, CloseReason::Disconnected);
+    if history == History::Delete {
+        state.trading.forget_account(token.owner, &account).await?;
+    }
+    Ok(Json(row(&state, &token)))
+}
+
+/// `POST /api/v1/tokens/{id}/rotate {overlap_s?}` → 201 with a new token of the same lock.
+pub(super) async fn rotate(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> ApiResult<(StatusCode, Json<Value>)> {
+    let id = owned(&state, &caller, &id)?.id;
+    let overlap = body.read::<RotateBody>()?.overlap()?;
+    let (token, secret) = state.access.rotate_token(id, overlap, &caller.actor()).await?;
+    Ok((StatusCode::CREATED, Json(minted(&state, &token, &secret))))
+}
+
+/// `DELETE /api/v1/tokens/{id}` → 204. When it returns nothing is admitted under the token and its socket is cut.
+pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
+    let id = owned(&state, &caller, &id)?.id;
+    let session = state.hub.of_token(id);
+    state.access.revoke_token(id, &caller.actor()).await?;
+    // Looked for again: one may have entered between the look above and the record. It will see the record, but cutting is free.
+    if let Some(session) = session.or_else(|| state.hub.of_token(id)) {
+        state.trading.ask_before_cut(&session, LAST_WORDS).await;
+    }
+    state.hub.cut(id, CloseReason::TokenRevoked);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn owned(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Arc<Token>> {
+    let unknown = || ApiError::not_found("there is no token with this id");
+    let id: TokenId = id.parse().map_err(|_| unknown())?;
+    state.access.token(id).filter(|token| token.owner == caller.key.owner).ok_or_else(unknown)
+}
+
+fn row(state: &ApiState, token: &Token) -> Value {
+    let now = state.clock.wall();
+    let session = state.hub.of_token(token.id);
+    let warning = token.expiry_warning(now).map(|left| {
+        let days = left / 86_400_000;
+        json!({"code": "expires_soon", "days_left": days, "message": format!("expires in {days} days: rotate it and update the Expert Advisor")})
+    });
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "prefix": token.prefix,
+        "state": state_of(state, token, now),
+        "account": token.lock.as_ref().map(|lock| &lock.account),
+        "created_at": rfc3339(token.created_at),
+        "expires_at": rfc3339(token.expires_at),
+        "warning": warning,
+        "locked_at": rfc3339_or_null(token.lock.as_ref().map(|lock| lock.locked_at)),
+        "revoked_at": rfc3339_or_null(token.revoked_at),
+        "successor": token.successor,
+        "connected_at": rfc3339_or_null(session.as_ref().map(|session| session.connected_at())),
+        "last_seen_at": rfc3339_or_null(last_seen(token, session.as_ref(), now)),
+        "last_disconnect": token.last_disconnect,
+        "rtt_ms": session.as_ref().and_then(rtt_ms),
+    })
+}

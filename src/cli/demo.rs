@@ -1,0 +1,97 @@
+//! `mtbridge demo`: a hub with two simulated terminals on real bars, and what to do with them.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::SystemTime};
+
+use anyhow::Context;
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::secret::{KEY_LIVE, Secret},
+    config::{Config, LogFormat},
+    server::Server,
+    simulator::{SimulatedTerminal, SimulatorConfig, bars::BarSet},
+    telemetry,
+};
+
+/// The accounts of the two terminals.
+const LOGINS: [u64; 2] = [1001, 1002];
+const SERVER: &str = "Demo-Server";
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// A fresh folder is made in this one at each start
+    #[arg(long, default_value = "target/demo")]
+    dir: PathBuf,
+    /// Simulated seconds a second
+    #[arg(long, default_value_t = 10.0)]
+    speed: f64,
+    /// Filter of the log on standard error
+    #[arg(long, default_value = "warn")]
+    log: String,
+}
+
+impl Demo {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        telemetry::start(&self.log, LogFormat::Text).map_err(anyhow::Error::msg)?;
+        let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
+        let data_dir = self.dir.join(stamp.to_string());
+        std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+        let key = Secret::generate(KEY_LIVE)?;
+        let config = Config {
+            listen: self.listen,
+            data_dir: data_dir.clone(),
+            admin_key: Some(key.reveal().to_owned()),
+            ..Config::default()
+        };
+        let server = Server::bind(config).await?;
+        let http = format!("http://{}", server.addr());
+        let url = format!("ws://{}{}", server.addr(), crate::protocol::PATH);
+
+        let bars = BarSet::embedded()?;
+        let tokens = super::simulate::mint_tokens(&http, key.reveal(), SERVER, LOGINS[0], 2).await?;
+        let mut terminals = Vec::new();
+        for (login, token) in LOGINS.into_iter().zip(tokens) {
+            let mut config = SimulatorConfig::new(&url, token, login, SERVER);
+            config.bars = Some(bars.clone());
+            config.speed = self.speed;
+            terminals.push(SimulatedTerminal::start(config)?);
+        }
+        for terminal in &terminals {
+            terminal.connected().wait_for(|connected| *connected).await?;
+        }
+
+        greet(&http, key.reveal(), &data_dir.display().to_string());
+        super::asked_to_stop().await;
+        let stopping = CancellationToken::new();
+        stopping.cancel();
+        for terminal in terminals {
+            terminal.stop().await;
+        }
+        server.shutdown();
+        server.join().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the demo is for")]
+fn greet(http: &str, key: &str, data_dir: &str) {
+    println!(
+        "listening on {http}\n\n\
+         Two simulated terminals are connected: accounts 1001 and 1002 on {SERVER}, real EURUSD bars of March 2024.\n\
+         Open      {http}/\n\
+         Admin key {key}\n\
+         Data in   {data_dir}\n\n\
+         1. Who is connected:\n\n\
+         curl -s {http}/api/v1/terminals -H 'Authorization: Bearer {key}'\n\n\
+         2. The last ten hourly bars:\n\n\
+         curl -s '{http}/api/v1/terminals/1001/bars/EURUSD?timeframe=H1&limit=10' -H 'Authorization: Bearer {key}'\n\n\
+         3. Buy 0.1 lots; run the same line again and nothing is bought twice:\n\n\
+         curl -s -X POST {http}/api/v1/terminals/1001/orders -H 'Authorization: Bearer {key}' -H 'Idempotency-Key: first-order' \
+         -H 'Content-Type: application/json' -d '{{\"symbol\":\"EURUSD\",\"side\":\"buy\",\"type\":\"market\",\"volume\":0.1}}'\n\n\
+         Ctrl-c ends it."
+    );
+}

@@ -1,0 +1,97 @@
+//! The command line. Only this module and `main` print.
+
+mod demo;
+mod serve;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The hub that MetaTrader terminals stay connected to, so that bots and people can reach them.
+#[derive(Debug, Parser)]
+#[command(name = "mtbridge", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the hub.
+    Serve(serve::Serve),
+    /// Run simulated terminals: a paper broker on real bars behind the same wire as the Expert Advisor.
+    Simulate(simulate::Simulate),
+    /// Run a hub with two simulated terminals, to look at.
+    Demo(demo::Demo),
+    /// API keys.
+    #[command(subcommand)]
+    Key(Key),
+}
+
+#[derive(Debug, Subcommand)]
+enum Key {
+    /// Print a new live key, to be preset as `MTBRIDGE_ADMIN_KEY`. Nothing is stored.
+    Generate,
+}
+
+/// The hub or a terminal was refused for good (revoked, wrong account, HTTP 401 or 403): trying again changes nothing.
+const REFUSED: u8 = 3;
+
+/// Runs what the arguments say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Simulate(simulate) => simulate.run().await,
+            Command::Demo(demo) => demo.run().await,
+            Command::Key(Key::Generate) => generate_key(),
+        }
+    });
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+#[expect(clippy::print_stdout, reason = "the key is this command's result")]
+fn generate_key() -> anyhow::Result<ExitCode> {
+    let secret = crate::access::secret::Secret::generate(crate::access::secret::KEY_LIVE)?;
+    println!("{}", secret.reveal());
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a command")]
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Completes at ctrl-c or SIGTERM.
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,225 @@
+//! The only wiring: what stands on what, from the disk up to the listener, and down again in the other order.
+
+mod accept;
+mod secrets;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{net::TcpSocket, sync::mpsc, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info};
+
+use crate::{
+    access::{Access, AccessError, secret::Secret},
+    api::{ApiState, Fillings, router},
+    clock::{Clock, Ids},
+    config::Config,
+    hub::{Hub, Signal},
+    market::bars::BarService,
+    revocation,
+    store::{
+        Store, StoreError,
+        cache::BarCache,
+        embedded::{EmbeddedOptions, EmbeddedStore},
+    },
+    trading::Trading,
+};
+
+/// Signals of sessions that may wait for the trading side; above it, the sessions wait.
+const SIGNALS: usize = 4_096;
+/// Connections that the kernel may hold before they are accepted.
+const BACKLOG: u32 = 4_096;
+/// At a stop, requests and commands under way get so long.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Why the hub does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The preset admin key cannot be used.
+    #[error("admin_key: {0}")]
+    AdminKey(&'static str),
+    /// Tokens and keys cannot be read.
+    #[error(transparent)]
+    Access(AccessError),
+    /// A secret file cannot be used.
+    #[error("{path}: {detail}")]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        detail: String,
+    },
+    /// Nobody can listen there.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's words.
+        source: std::io::Error,
+    },
+}
+
+/// A running hub.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    first_admin_key: Option<Secret>,
+    stop: CancellationToken,
+    stopped: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the data folder, takes up what was left open, and listens. When it returns, the hub is ready.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let store = open_store(&config).await?;
+        Self::bind_with_store(config, store).await
+    }
+
+    /// The same over any store; tests break theirs on demand.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn bind_with_store(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let (clock, ids) = (Clock::start(), Arc::new(Ids::default()));
+        let pepper = secrets::pepper(&config)?;
+        let access = Access::open(Arc::clone(&store), pepper, clock, Arc::clone(&ids)).await.map_err(StartError::Access)?;
+        let first_admin_key =
+            access.ensure_admin(secrets::admin_key(&config)?.as_deref()).await.map_err(|error| match error {
+                AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
+                AccessError::Revoked | AccessError::Expired => {
+                    StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
+                }
+                error => StartError::Access(error),
+            })?;
+
+        let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
+        let hub = Hub::new(access.clone(), config.terminals.clone(), signals, clock, Arc::clone(&ids));
+        let trading = Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, clock, ids).await?;
+        let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
+        let tasks = TaskTracker::new();
+        let state = ApiState {
+            access: access.clone(),
+            hub: hub.clone(),
+            trading: trading.clone(),
+            bars,
+            store: Arc::clone(&store),
+            clock,
+            http: Arc::new(config.http.clone()),
+            terminals: Arc::new(config.terminals.clone()),
+            servers: Arc::new(config.servers.clone()),
+            market_ttl: config.trading.market_ttl,
+            pending_ttl: config.trading.pending_ttl,
+            fillings: Arc::new(Fillings::default()),
+            tasks: tasks.clone(),
+        };
+
+        let listener = listen(config.listen)?;
+        let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let stop = CancellationToken::new();
+        let parts = Parts { store, hub, trading, tasks, stop_following: CancellationToken::new() };
+        parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), stop.clone()));
+        let follower = {
+            let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
+            parts.tasks.spawn(async move { trading.run(heard, stop).await })
+        };
+        let accepting =
+            parts.tasks.spawn(accept::run(listener, router(state), Arc::new(config.http), parts.tasks.clone(), stop.clone()));
+        info!(%addr, data_dir = %config.data_dir.display(), "the hub is ready");
+        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, follower, stop.clone()));
+        Ok(Self { addr, first_admin_key, stop, stopped })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The admin key that this first start made; shown once.
+    #[must_use]
+    pub const fn first_admin_key(&self) -> Option<&Secret> {
+        self.first_admin_key.as_ref()
+    }
+
+    /// Begins to stop: no new connections, terminals are told to come back, what is under way is finished.
+    pub fn shutdown(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until it has stopped.
+    pub async fn join(self) {
+        if let Err(error) = self.stopped.await {
+            error!(%error, "the hub did not stop cleanly");
+        }
+    }
+}
+
+struct Parts {
+    store: Arc<dyn Store>,
+    hub: Hub,
+    trading: Trading,
+    tasks: TaskTracker,
+    stop_following: CancellationToken,
+}
+
+/// From the listener down to the disk.
+async fn wind_down(parts: Parts, accepting: JoinHandle<()>, follower: JoinHandle<()>, stop: CancellationToken) {
+    stop.cancelled().await;
+    info!("stopping");
+    // The accept loop ends with its requests, at most LAST_WORDS later; terminals are told at once.
+    let (_, accepted) = tokio::join!(parts.hub.shutdown(), tokio::time::timeout(LAST_WORDS, accepting));
+    if accepted.is_err() {
+        error!("requests were still open and are dropped");
+    }
+    parts.stop_following.cancel();
+    if tokio::time::timeout(LAST_WORDS, follower).await.is_err() {
+        error!("commands were still in work; they are taken up at the next start");
+    }
+    if let Err(error) = parts.store.close().await {
+        error!(%error, "the store did not close cleanly");
+    }
+    info!("stopped");
+}
+
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    let options = EmbeddedOptions {
+        segment_bytes: config.store.segment_bytes,
+        free_space_floor: config.store.free_space_floor_bytes,
+        accept_loss: config.store.accept_loss,
+        cache_capacity: config.store.state_cache_bytes,
+        ..EmbeddedOptions::new(&config.data_dir)
+    };
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(options)).await;
+    match opened {
+        Ok(store) => Ok(Arc::new(store?)),
+        Err(_) => Err(StartError::Store(StoreError::Closed)),
+    }
+}
+
+async fn open_bar_cache(config: &Config) -> BarCache {
+    let (dir, capacity) = (config.data_dir.join("cache"), config.store.bar_cache_bytes);
+    let fallback = dir.clone();
+    match tokio::task::spawn_blocking(move || BarCache::open(&dir, capacity)).await {
+        Ok(cache) => cache,
+        // Opening panicked: once more, here, which then starts an empty one.
+        Err(_) => BarCache::open(&fallback, capacity),
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restarted hub takes its port back at once; on Windows the option would let another process share it.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|source| StartError::Listen { address, source })
+}

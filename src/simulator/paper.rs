@@ -1,0 +1,185 @@
+//! The paper broker with its market: one machine, as many terminals as like may be logged in to.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    bars::BarSet,
+    broker::{AccountSettings, Broker},
+    ledger::{Entry, Executed, Lines},
+    replay::{MarketView, Replay},
+};
+use crate::domain::{
+    account::AccountInfo,
+    trade::{Deal, Position, TradeRequest, TradeResult},
+};
+
+/// One account at the paper broker, and the market it trades in. Clones are the same account.
+#[derive(Debug, Clone)]
+pub struct PaperBroker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    replay: Replay,
+    broker: Mutex<Broker>,
+}
+
+/// How the market's clock is found again after a restart.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Anchor {
+    /// UTC, epoch milliseconds, when `open_ms` was true.
+    unix_ms: i64,
+    open_ms: i64,
+    speed: f64,
+}
+
+impl PaperBroker {
+    /// An account that ends with the process. `start` is broker time in epoch seconds; without it the last tenth of the bars is
+    /// played.
+    #[must_use]
+    pub fn in_memory(settings: AccountSettings, bars: Arc<BarSet>, start: Option<i64>, speed: f64) -> Self {
+        let start = start.unwrap_or_else(|| bars.last_tenth());
+        let replay = Replay::new(bars, start, speed);
+        let broker = Broker::in_memory(settings, &replay.view());
+        Self::of(replay, broker)
+    }
+
+    /// An account whose ledger and clock live in `folder`, and go on from there when they are found. While no process runs the
+    /// clock goes on, as a broker's does; `start` counts for the first time only.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or another process uses it.
+    pub fn in_folder(
+        folder: &Path,
+        settings: AccountSettings,
+        bars: Arc<BarSet>,
+        start: Option<i64>,
+        speed: f64,
+    ) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let (lines, entries) = Lines::open::<Entry>(&folder.join(format!("broker-{}.jsonl", settings.login)))?;
+        let clock = folder.join(format!("clock-{}.json", settings.login));
+        let now = jiff::Timestamp::now().as_millisecond();
+        let replay = match std::fs::read(&clock) {
+            Ok(text) => {
+                let then: Anchor = serde_json::from_slice(&text)?;
+                #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "floats saturate")]
+                let passed = ((now - then.unix_ms).max(0) as f64 * then.speed) as i64;
+                Replay::at_open_ms(bars, then.open_ms.saturating_add(passed), speed)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let start = start.unwrap_or_else(|| bars.last_tenth());
+                Replay::new(bars, start, speed)
+            }
+            Err(error) => return Err(error),
+        };
+        let anchor = Anchor { unix_ms: now, open_ms: replay.open_ms(), speed: replay.speed() };
+        let fresh = folder.join(format!("clock-{}.json.new", settings.login));
+        std::fs::write(&fresh, serde_json::to_vec(&anchor)?)?;
+        std::fs::rename(&fresh, &clock)?;
+        let broker = Broker::rebuild(settings, lines, entries, &replay.view());
+        Ok(Self::of(replay, broker))
+    }
+
+    fn of(replay: Replay, broker: Broker) -> Self {
+        Self(Arc::new(Inner { replay, broker: Mutex::new(broker) }))
+    }
+
+    /// The market's clock.
+    #[must_use]
+    pub fn replay(&self) -> &Replay {
+        &self.0.replay
+    }
+
+    /// Whose account it is.
+    #[must_use]
+    pub fn settings(&self) -> AccountSettings {
+        self.with(|broker, _| broker.settings().clone())
+    }
+
+    /// Looks at the broker and the market at one instant, after stops that were touched have been carried out.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Broker, &MarketView<'_>) -> T) -> T {
+        let mut broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        // The clock is read under the lock, so that two terminals never hand in times in the wrong order.
+        let view = self.0.replay.view();
+        broker.settle(&view);
+        look(&mut broker, &view)
+    }
+
+    /// `OrderSend`, as any terminal of the account, or a person at another one, may call it.
+    #[must_use]
+    pub fn order_send(&self, request: &TradeRequest) -> TradeResult {
+        self.with(|broker, view| broker.order_send(request, view))
+    }
+
+    /// Every request that reached the broker, refused ones too, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Executed> {
+        self.with(|broker, _| broker.requests())
+    }
+
+    /// The requests that the broker carried out: commands and these must match one for one.
+    #[must_use]
+    pub fn executed(&self) -> Vec<Executed> {
+        let mut requests = self.requests();
+        requests.retain(Executed::is_done);
+        requests
+    }
+
+    /// Every deal, oldest first; the first is the deposit.
+    #[must_use]
+    pub fn deals(&self) -> Vec<Deal> {
+        self.with(|broker, _| broker.deals().cloned().collect())
+    }
+
+    /// The open positions, by ticket.
+    #[must_use]
+    pub fn positions(&self) -> Vec<Position> {
+        self.with(|broker, view| broker.positions(view))
+    }
+
+    /// The account's figures.
+    #[must_use]
+    pub fn account(&self) -> AccountInfo {
+        self.with(|broker, view| broker.account(view))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::trade::action;
+
+    #[test]
+    fn after_a_restart_neither_the_account_nor_its_clock_goes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = |from| {
+            let bars = BarSet::embedded().unwrap();
+            PaperBroker::in_folder(folder.path(), AccountSettings::default(), bars, from, 100.0).unwrap()
+        };
+        let first = start(Some(1_709_890_000));
+        let buy = TradeRequest { action: action::DEAL, symbol: "EURUSD".into(), volume: 0.1, ..TradeRequest::default() };
+        assert_eq!(first.order_send(&buy).retcode, 10_009);
+        let (executed, stood_at) = (first.executed(), first.replay().view().now_ms());
+        drop(first);
+        let second = start(None);
+        assert_eq!(second.executed(), executed);
+        assert!(second.replay().view().now_ms() >= stood_at - 200, "two seconds of a hundredfold clock are 20 ms");
+        assert!(second.replay().view().now_ms() < stood_at + 3_600_000);
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || PaperBroker::in_folder(folder.path(), AccountSettings::default(), BarSet::embedded().unwrap(), None, 1.0);
+        let held = open().unwrap();
+        assert!(open().unwrap_err().to_string().contains("in use by another process"));
+        drop(held);
+        assert!(open().is_ok());
+    }
+}

@@ -1,0 +1,247 @@
+//! The terminal around the EA's core: its clocks, its Hello and Status, and what it answers to each message of the hub.
+
+use tokio::time::Instant;
+
+use super::{
+    broker::Broker,
+    ea::{Ea, Moment, Next},
+    ea_journal::Journal,
+    paper::PaperBroker,
+    reads,
+    replay::MarketView,
+};
+use crate::{
+    domain::{
+        account::{Account, Platform},
+        command::tag_sequence,
+        ids::EaInstance,
+        trade::{TradeRequest, TradeResult, retcode},
+    },
+    protocol::{
+        self, FromHub, FromTerminal,
+        message::{Hello, Status},
+    },
+};
+
+/// The build that a paper terminal claims.
+const BUILD: u32 = 4_000;
+/// `TERMINAL_PING_LAST` of a broker in the same process.
+const BROKER_PING_US: u32 = 500;
+/// `TRADE_RETCODE_SERVER_DISABLES_AT`.
+const SERVER_DISABLES_AT: u32 = 10_026;
+/// `TRADE_RETCODE_CLIENT_DISABLES_AT`.
+const CLIENT_DISABLES_AT: u32 = 10_027;
+
+/// A paper terminal with its EA.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    pub(super) broker: PaperBroker,
+    pub(super) ea: Ea,
+    platform: Platform,
+    /// `OnInit`: the EA's microsecond count starts here.
+    started: Instant,
+    told: Option<Told>,
+    pub(super) switches: Switches,
+}
+
+/// What a person at the terminal, its network and the broker may have turned off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switches {
+    /// The terminal's link to its broker.
+    pub broker_link: bool,
+    /// The Algo Trading button.
+    pub terminal_trade_allowed: bool,
+    /// The EA's own setting.
+    pub ea_trade_allowed: bool,
+    /// The broker's side.
+    pub account_trade_allowed: bool,
+}
+
+impl Default for Switches {
+    /// Everything on.
+    fn default() -> Self {
+        Self { broker_link: true, terminal_trade_allowed: true, ea_trade_allowed: true, account_trade_allowed: true }
+    }
+}
+
+impl Switches {
+    /// The retcode of an `OrderSend` that they prevent.
+    const fn refusal(self) -> Option<(u32, &'static str)> {
+        if !self.terminal_trade_allowed || !self.ea_trade_allowed {
+            Some((CLIENT_DISABLES_AT, "AutoTrading disabled by client"))
+        } else if !self.broker_link {
+            Some((retcode::CONNECTION, "No connection"))
+        } else if !self.account_trade_allowed {
+            Some((SERVER_DISABLES_AT, "AutoTrading disabled by server"))
+        } else {
+            None
+        }
+    }
+}
+
+/// What of a Status is worth telling at once: everything that no tick of the price changes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Told {
+    revision: u64,
+    is_open: bool,
+    utc_offset: i32,
+    switches: Switches,
+}
+
+impl Told {
+    fn now(broker: &Broker, view: &MarketView<'_>, switches: Switches) -> Self {
+        Self { revision: broker.revision(), is_open: view.is_open(), utc_offset: view.utc_offset(), switches }
+    }
+}
+
+impl Terminal {
+    pub(super) fn new(account: Account, platform: Platform, broker: PaperBroker, journal: Journal) -> Self {
+        let ea = Ea::new(draw_instance(), account, journal);
+        Self { broker, ea, platform, started: Instant::now(), told: None, switches: Switches::default() }
+    }
+
+    /// The EA is loaded anew.
+    pub(super) fn crash(&mut self, lose: bool) {
+        self.ea.start_anew(draw_instance(), lose);
+        self.started = Instant::now();
+    }
+
+    /// `GetMicrosecondCount()`.
+    pub(super) fn count_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Both clocks. The wall clock of a paper terminal never jumps: what a suspended machine does is tested on the EA's core.
+    pub(super) fn moment(&self) -> Moment {
+        let mono_us = self.count_us();
+        Moment { mono_us, wall_us: mono_us }
+    }
+
+    pub(super) fn hello(&mut self) -> Hello {
+        self.ea.reconnected();
+        self.told = None;
+        let ea = &self.ea;
+        self.broker.with(|broker, view| {
+            let account = broker.account(view);
+            let positions = broker.positions(view);
+            let magics = broker.deals().map(|deal| deal.magic).chain(positions.iter().map(|position| position.magic));
+            let highest = magics.filter(|magic| tag_sequence(*magic).is_some()).max().unwrap_or(0);
+            Hello {
+                protocol: protocol::VERSION,
+                platform: if self.platform == Platform::Mt4 { 4 } else { 5 },
+                login: ea.account().login,
+                server: ea.account().server.clone(),
+                company: account.company,
+                currency: account.currency,
+                leverage: account.leverage,
+                trade_mode: account.trade_mode,
+                margin_mode: account.margin_mode,
+                build: BUILD,
+                ea_version: concat!("simulator ", env!("CARGO_PKG_VERSION")).into(),
+                instance: ea.instance().0.to_vec(),
+                symbols: 1,
+                symbols_digest: digest([broker.settings().symbol.as_str()]),
+                broker_time: view.now(),
+                utc_offset_s: view.utc_offset(),
+                highest_tag: ea.journal().highest_tag().max(highest),
+                unfinished: ea.journal().unfinished(),
+            }
+        })
+    }
+
+    pub(super) fn status(&mut self) -> Status {
+        let switches = self.switches;
+        let (status, told) = self.broker.with(|broker, view| {
+            let account = broker.account(view);
+            let status = Status {
+                loop_age_ms: 0,
+                broker_link: switches.broker_link,
+                terminal_trade_allowed: switches.terminal_trade_allowed,
+                ea_trade_allowed: switches.ea_trade_allowed,
+                account_trade_allowed: switches.account_trade_allowed,
+                balance: account.balance,
+                equity: account.equity,
+                margin: account.margin,
+                margin_free: account.margin_free,
+                broker_ping_us: BROKER_PING_US,
+                broker_time: view.now(),
+                utc_offset_s: view.utc_offset(),
+                market: u8::from(view.is_open()),
+            };
+            (status, Told::now(broker, view, switches))
+        });
+        self.told = Some(told);
+        status
+    }
+
+    /// A Status, if there is anything new to say.
+    pub(super) fn status_if_changed(&mut self) -> Option<Status> {
+        let switches = self.switches;
+        let now = self.broker.with(|broker, view| Told::now(broker, view, switches));
+        (self.told != Some(now)).then(|| self.status())
+    }
+
+    /// Answers anything but Welcome.
+    pub(super) fn handle(&mut self, message: FromHub) -> Vec<FromTerminal> {
+        match message {
+            FromHub::Welcome(_) => Vec::new(),
+            FromHub::Trade(trade) => {
+                let now = self.moment();
+                let broker_time = self.broker.replay().view().now();
+                vec![self.ea.take(trade, now, broker_time)]
+            }
+            FromHub::Query(query) => {
+                let (ea, linked) = (&mut self.ea, self.switches.broker_link);
+                vec![self.broker.with(|broker, _| ea.query(&query, broker, linked)).into()]
+            }
+            FromHub::Acknowledge(acknowledge) => {
+                self.ea.acknowledge(acknowledge.command);
+                Vec::new()
+            }
+            read => self.broker.with(|broker, view| reads::answer(&read, broker, view)),
+        }
+    }
+
+    /// The last checks of the next trade that was taken.
+    pub(super) fn next(&mut self) -> Option<Next> {
+        let now = self.moment();
+        let (login, server, tick) = self.broker.with(|broker, view| {
+            let settings = broker.settings();
+            (settings.login, settings.server.clone(), view.tick())
+        });
+        self.ea.next(now, &Account { login, server }, tick.as_ref())
+    }
+
+    /// `OrderSend`. What the switches keep from happening never reaches the broker.
+    pub(super) fn order_send(&self, request: &TradeRequest) -> TradeResult {
+        match self.switches.refusal() {
+            Some((retcode, comment)) => TradeResult { retcode, comment: comment.into(), ..TradeResult::default() },
+            None => self.broker.order_send(request),
+        }
+    }
+}
+
+/// 128 random bits, never all zero.
+fn draw_instance() -> EaInstance {
+    let bits: u128 = rand::random();
+    EaInstance(bits.max(1).to_be_bytes())
+}
+
+/// FNV-1a 64 over names, each followed by a zero byte.
+fn digest<'a>(names: impl IntoIterator<Item = &'a str>) -> u64 {
+    let bytes = names.into_iter().flat_map(|name| name.bytes().chain([0]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_fnv_1a() {
+        assert_eq!(digest([]), 0xcbf2_9ce4_8422_2325);
+        // FNV-1a 64 of "a\0".
+        assert_eq!(digest(["a"]), 0x089b_e207_b544_f1e4);
+        assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
+    }
+}
