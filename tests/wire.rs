@@ -196,11 +196,11 @@ fn what_is_no_message_is_refused() {
 }
 
 #[test]
-fn a_whole_number_may_stand_where_a_double_is_meant_and_wider_integers_are_taken() {
-    // Status: loop_age_ms as u32 instead of the shortest form, balance as the integer 5.
-    let frame = unhex("980201ce0000000cc3c3c3c305");
+fn integers_and_floats_of_32_bits_may_stand_for_doubles_and_wider_integers_are_taken() {
+    // Status: loop_age_ms as u32 instead of the shortest form, balance as the integer 5, equity as float 32.
+    let frame = unhex("990201ce0000000cc3c3c3c305ca40c00000");
     let Some(FromTerminal::Status(status)) = codec::decode(&frame).unwrap().message else { panic!() };
-    assert_eq!((status.loop_age_ms, status.balance, status.equity), (12, 5.0, 0.0));
+    assert_eq!((status.loop_age_ms, status.balance, status.equity), (12, 5.0, 6.0));
 }
 
 #[test]
