@@ -31,7 +31,7 @@ use crate::domain::api_key::Permission;
 use auth::Needs;
 pub use auth::{Budget, Connection};
 use error::ApiError;
-pub use state::{ApiState, Fillings};
+pub use state::{ApiState, Fillings, Parts};
 
 /// One route.
 pub struct Route {
@@ -133,7 +133,11 @@ async fn identify(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        // Headers that were set on the way out (Allow, Idempotency-Replayed) stay.
+        let set = std::mem::take(response.headers_mut());
         response = error.render(&id);
+        let kept = set.into_iter().filter_map(|(name, value)| name.map(|name| (name, value)));
+        response.headers_mut().extend(kept.filter(|(name, _)| name != "content-length"));
     }
     tracing::debug!(request_id = id, %method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
