@@ -3,7 +3,15 @@
 //! Everything is measured beside a raw TCP echo and a bare fdatasync of the same run, because machines differ and drift: quote the
 //! ratios. The hub is a process of its own, so its CPU and memory are its own. Linux only (it reads /proc).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::disallowed_types, clippy::disallowed_methods, unreachable_pub, missing_debug_implementations)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_debug_implementations
+)]
 
 mod support;
 
@@ -25,9 +33,17 @@ fn main() {
         println!("-- round {} of {rounds}", round + 1);
         run(&mut ratios);
     }
-    println!("\nmedian of the rounds' ratios to the TCP echo: relay 1 in flight {:.2}, relay 64 in flight {:.2}", ratios.one(), ratios.many());
+    println!(
+        "\nmedian of the rounds' ratios to the TCP echo: relay 1 in flight {:.2}, relay 64 in flight {:.2}",
+        ratios.one(),
+        ratios.many()
+    );
     println!("durable trade: p50 over (relay p50 + 2 fdatasync p50), median of rounds: {:.2}", ratios.trade());
-    println!("CPU of the hub a relay, median of rounds: {:.1} µs at 1 in flight, {:.1} µs at 64", ratios.cpu_one(), ratios.cpu_many());
+    println!(
+        "CPU of the hub a relay, median of rounds: {:.1} µs at 1 in flight, {:.1} µs at 64",
+        ratios.cpu_one(),
+        ratios.cpu_many()
+    );
     idle_memory(5_000);
 }
 

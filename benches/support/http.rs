@@ -51,7 +51,9 @@ impl Client {
     pub fn repeat(self, line: &str, body: &str, time: Duration) -> Vec<f64> {
         let Self { runtime, mut connection } = self;
         let request = connection.request(line, "", body);
-        runtime.block_on(timed(time, async move || drop(connection.ask(&request).await)))
+        runtime.block_on(timed(time, async move || {
+            connection.ask(&request).await;
+        }))
     }
 
     /// The same trade with a new key each time.
@@ -67,7 +69,9 @@ impl Client {
             for _ in 0..connections {
                 let mut connection = Connection::open(&hub.address, &hub.key).await;
                 let request = connection.request(line, "", "");
-                tasks.spawn(timed(time, async move || drop(connection.ask(&request).await)));
+                tasks.spawn(timed(time, async move || {
+                    connection.ask(&request).await;
+                }));
             }
             tasks.join_all().await.concat()
         })

@@ -195,14 +195,7 @@ pub struct Terminal {
 }
 
 pub fn hello(login: u64) -> Hello {
-    Hello {
-        protocol: 1,
-        platform: 5,
-        login,
-        server: "Bench".into(),
-        instance: login.to_be_bytes().repeat(2),
-        ..Hello::default()
-    }
+    Hello { protocol: 1, platform: 5, login, server: "Bench".into(), instance: login.to_be_bytes().repeat(2), ..Hello::default() }
 }
 
 impl Terminal {
@@ -235,7 +228,8 @@ impl Terminal {
                         started.wait();
                     }
                     FromHub::GetQuotes(ask) => {
-                        let quote = Quote { symbol: "EURUSD".into(), tick: Row(Tick { time: 1, bid: 1.1, ask: 1.2, ..Tick::default() }) };
+                        let quote =
+                            Quote { symbol: "EURUSD".into(), tick: Row(Tick { time: 1, bid: 1.1, ask: 1.2, ..Tick::default() }) };
                         let body = codec::write_rows(&[quote]);
                         send(&mut socket, Reply { call: ask.call, parts: 1, body, ..Reply::default() }.into());
                     }
