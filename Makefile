@@ -1,0 +1,50 @@
+# mtbridge. Needs Rust (rustup or a distribution's, 1.95 or newer), GNU make and a C compiler; nothing else.
+
+CARGO ?= cargo
+# Flags for the demo: make run DEMO='--listen 127.0.0.1:9000 --speed 60'
+DEMO ?=
+# Cases of each property in `make prove`.
+CASES ?= 100000
+# What the build needs beside Rust, as command:package-of-Debian. ring and zstd bring C sources.
+NEEDS := cc:gcc
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
+TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
+
+.PHONY: help run test lint bench prove needs
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: needs ## a hub with two simulated terminals, in a fresh folder under target/ each time
+	$(CARGO) build --release --locked
+	@exec $(TARGET)/release/mtbridge demo $(DEMO)
+
+test: needs ## all tests, those of documentation examples too
+	$(CARGO) $(TEST) --locked --features failpoints
+	$(CARGO) test --locked --features failpoints --doc
+
+lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	@if $(CARGO) deny --version >/dev/null 2>&1; \
+	  then $(CARGO) deny --offline check licenses bans sources; \
+	  else echo 'SKIPPED: cargo deny is not installed; cargo install --locked cargo-deny'; test -z "$$CI"; fi
+
+bench: needs ## the benchmarks
+	$(CARGO) bench --locked
+
+prove: needs ## the properties over many more cases, optimised; CASES=100000
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release --locked --features failpoints
+
+needs:
+	@missing=; for need in $(NEEDS); do \
+	  command -v "$${need%%:*}" >/dev/null 2>&1 || missing="$$missing $${need##*:}"; done; \
+	test -z "$$missing" && exit 0; \
+	command -v apt-get >/dev/null 2>&1 && { \
+	  if test "$$(id -u)" = 0; then apt-get update -qq && apt-get install -y -qq $$missing && exit 0; \
+	  elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo apt-get install -y -qq $$missing && exit 0; fi; }; \
+	echo "SKIPPED: nothing can be built without$$missing. Install it: sudo apt-get install -y$$missing"; exit 1

@@ -1,0 +1,64 @@
+//! Documents that must not drift from the source. `tests/wire.rs` does the same for the wire.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use mtbridge::api::{auth::Needs, routes};
+
+const API: &str = include_str!("../docs/api.md");
+const SIMULATOR: &str = include_str!("../docs/simulator.md");
+
+#[test]
+fn the_api_document_lists_exactly_the_routes_that_there_are_with_their_permissions() {
+    let table = API.split_once("\n## Routes\n").unwrap().1.split_once("\n## ").unwrap().0;
+    let listed: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).collect();
+    for route in routes() {
+        let name = format!("{} {}", route.method, route.path);
+        let (_, asks) = listed.iter().find(|(listed, _)| *listed == name).unwrap_or_else(|| panic!("docs/api.md lacks {name}"));
+        if let Needs::Permission(permission) = route.needs {
+            assert!(asks.starts_with(&format!("`{permission}`")), "{name} needs {permission}, the document says {asks}");
+        }
+    }
+    let known: BTreeSet<_> = routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    for (route, _) in listed {
+        assert!(known.contains(route), "docs/api.md lists {route}, which the hub does not serve");
+    }
+}
+
+#[test]
+fn the_api_document_lists_every_error_code() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+    let mut codes = BTreeSet::from(["broker_rejected", "ea_refused", "expired", "cancelled", "not_executed"].map(str::to_owned));
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        // A status and then a literal is how every error begins; `conflict` is the short form in one place.
+        let after_status =
+            text.split("StatusCode::").skip(1).filter_map(|rest| rest.split_once(',').map(|(_, rest)| rest.trim_start()));
+        let after_conflict = text.split("conflict(").skip(1);
+        let literal = |rest: &str| rest.strip_prefix('"').and_then(|rest| rest.split_once('"')).map(|(code, _)| code.to_owned());
+        codes.extend(after_status.chain(after_conflict).filter_map(literal));
+    }
+    assert!(codes.len() > 30, "{codes:?}");
+    for code in codes {
+        assert!(API.contains(&format!("| `{code}` |")), "docs/api.md lacks the error code {code}");
+    }
+}
+
+#[test]
+fn the_simulator_document_shows_every_flag() {
+    let source = include_str!("../src/cli/simulate.rs");
+    let args = source.split_once("pub(super) struct Simulate {").unwrap().1.split_once("\n}").unwrap().0;
+    let mut flags = Vec::new();
+    for line in args.lines().map(str::trim) {
+        if let Some((field, _)) =
+            line.split_once(": ").filter(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        {
+            flags.push(field.replace('_', "-"));
+        }
+    }
+    assert!(flags.len() > 10, "{flags:?}");
+    for flag in flags.iter().map(|flag| if flag == "faults" { "fault" } else { flag }) {
+        assert!(SIMULATOR.contains(&format!("| `--{flag}")), "docs/simulator.md lacks --{flag}");
+    }
+}
