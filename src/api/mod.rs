@@ -133,7 +133,9 @@ async fn identify(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        response = error.render(&id);
+        let bare = std::mem::replace(&mut response, error.render(&id));
+        // What was added to the bare answer on its way counts too: Idempotency-Replayed of a command that was not executed.
+        response.headers_mut().extend(bare.into_parts().0.headers);
     }
     tracing::debug!(request_id = id, %method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
