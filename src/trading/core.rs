@@ -270,7 +270,10 @@ impl Step {
         }
         let stands = self.command.record.state;
         self.sends.push(Send::Acknowledge);
-        if stands != CommandState::Adjudicated && stands.is_done() != state.is_done() {
+        // The deals of one order may be many, but one command never makes two orders.
+        let known = self.command.record.result.as_ref().map_or(0, |known| known.order);
+        let twice = stands.is_done() && state.is_done() && known != 0 && result.order != 0 && known != result.order;
+        if stands != CommandState::Adjudicated && (stands.is_done() != state.is_done() || twice) {
             self.sends.push(Send::Incident(format!(
                 "recorded as {stands:?}, but the terminal reports {state:?} (retcode {}, deal {}, order {})",
                 result.retcode, result.deal, result.order
