@@ -78,7 +78,8 @@ async fn an_upgrade_without_our_subprotocol_or_with_an_origin_is_refused() {
 async fn the_101_names_the_subprotocol_and_agrees_to_no_extension() {
     let hub = TestHub::start().await;
     let authorization = format!("Authorization: Bearer {}", hub.mint_token().await.secret);
-    let lines = [authorization.as_str(), "Sec-WebSocket-Protocol: other, mtbridge.v1", "Sec-WebSocket-Extensions: permessage-deflate"];
+    let lines =
+        [authorization.as_str(), "Sec-WebSocket-Protocol: other, mtbridge.v1", "Sec-WebSocket-Extensions: permessage-deflate"];
     let answer = exchange(hub.addr(), &upgrade_request(&lines)).await.to_ascii_lowercase();
     assert!(answer.starts_with("http/1.1 101"), "{answer}");
     assert!(answer.contains("sec-websocket-protocol: mtbridge.v1\r\n"), "{answer}");
@@ -158,7 +159,12 @@ async fn violations(after_welcome: bool) {
         frame.push(0);
         Message::Binary(frame.into())
     };
-    let cases = [("garbage", garbage), ("text", Message::Text("hello".into())), ("empty", Message::Binary(vec![].into())), ("trailing", trailing)];
+    let cases = [
+        ("garbage", garbage),
+        ("text", Message::Text("hello".into())),
+        ("empty", Message::Binary(vec![].into())),
+        ("trailing", trailing),
+    ];
     for (name, frame) in cases {
         let token = hub.mint_token().await;
         let mut terminal = FakeTerminal::connect(hub.addr(), &token).await;

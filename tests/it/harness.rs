@@ -114,7 +114,10 @@ impl TestHub {
     }
 
     /// Over a store that `make` builds around the real one.
-    pub async fn over<S: Store + 'static>(make: impl FnOnce(Arc<dyn Store>) -> Arc<S>, change: impl FnOnce(&mut Config)) -> (Self, Arc<S>) {
+    pub async fn over<S: Store + 'static>(
+        make: impl FnOnce(Arc<dyn Store>) -> Arc<S>,
+        change: impl FnOnce(&mut Config),
+    ) -> (Self, Arc<S>) {
         let mut hub = Self::prepared(change);
         let store = make(Arc::new(open_store(hub.dir.path())));
         hub.server = Some(Server::bind_with_store(hub.config.clone(), store.clone()).await.unwrap());
@@ -396,7 +399,10 @@ impl Answer {
         let body = &self.json;
         assert_eq!((&body["error"], &body["status"]), (&json!(code), &json!(status)), "{body}");
         assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()) && body["message"] == body["detail"], "{body}");
-        assert!(body["request_id"] == self.header("x-request-id") && body["title"].is_string() && body["type"].is_string(), "{body}");
+        assert!(
+            body["request_id"] == self.header("x-request-id") && body["title"].is_string() && body["type"].is_string(),
+            "{body}"
+        );
         self.json
     }
 

@@ -91,7 +91,8 @@ async fn is_back(api: &Api, token: &Token) {
 
 #[tokio::test]
 async fn a_hub_that_dies_before_it_appends_to_the_journal_has_one_true_outcome() {
-    the_hub_dies(&["journal_before_append=return", "journal_before_append=1*off->return", "journal_before_append=2*off->return"]).await;
+    the_hub_dies(&["journal_before_append=return", "journal_before_append=1*off->return", "journal_before_append=2*off->return"])
+        .await;
 }
 
 #[tokio::test]
@@ -116,7 +117,13 @@ async fn a_hub_that_dies_around_the_outcomes_commit_has_one_true_outcome() {
 
 #[tokio::test]
 async fn a_hub_that_dies_around_the_projection_has_one_true_outcome() {
-    the_hub_dies(&["state_before_apply=return", "state_after_apply=return", "state_before_apply=1*off->return", "state_after_apply=1*off->return"]).await;
+    the_hub_dies(&[
+        "state_before_apply=return",
+        "state_after_apply=return",
+        "state_before_apply=1*off->return",
+        "state_after_apply=1*off->return",
+    ])
+    .await;
 }
 
 /// What the broker of a simulator process did, from the folder that outlives it.

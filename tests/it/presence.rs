@@ -50,9 +50,7 @@ async fn a_close_a_reset_and_a_stop_of_the_program_show_at_once() {
 async fn a_half_open_terminal_shows_offline_within_six_seconds_and_its_second_connection_is_let_in() {
     // The default times, because they are the promise.
     let hub = TestHub::start_with(|config| config.terminals.heartbeat = Duration::from_secs(2)).await;
-    let terminal = hub
-        .terminal_with(1001, |config| config.half_open_for = Duration::from_secs(6))
-        .await;
+    let terminal = hub.terminal_with(1001, |config| config.half_open_for = Duration::from_secs(6)).await;
     terminal.set_faults(vec!["half-open".parse().unwrap()]);
     terminal.is_gone().await;
     within(Duration::from_secs(6), "a half-open socket shows offline", async || {

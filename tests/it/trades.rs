@@ -44,7 +44,10 @@ async fn a_market_order_is_executed_once_and_shown_whole() {
     let location = answer.header("location").to_owned();
     let command = answer.expect(200);
     assert_eq!(location, format!("/api/v1/commands/{}", command["id"].as_str().unwrap()));
-    assert_eq!((&command["state"], &command["final"], &command["client_order_id"]), (&json!("executed"), &json!(true), &json!("mine-1")));
+    assert_eq!(
+        (&command["state"], &command["final"], &command["client_order_id"]),
+        (&json!("executed"), &json!(true), &json!("mine-1"))
+    );
     let broker = terminal.broker().executed();
     let [one] = broker.as_slice() else { panic!("{broker:?}") };
     let result = &command["result"];
@@ -344,7 +347,14 @@ async fn absence_is_not_claimed_before_the_broker_has_had_its_time() {
     for _ in 0..5 {
         let query = next.query().await;
         assert_eq!((query.command, query.tag), (trade.command, trade.tag));
-        let nothing = Answer { command: query.command, kind: answer_kind::NO_EVIDENCE, outcome_kind: 0, reason: String::new(), result: Row::default(), proof: proof::ALL };
+        let nothing = Answer {
+            command: query.command,
+            kind: answer_kind::NO_EVIDENCE,
+            outcome_kind: 0,
+            reason: String::new(),
+            result: Row::default(),
+            proof: proof::ALL,
+        };
         next.send(nothing.clone()).await;
         // Nor does another instance's NOT_SEEN say anything: only the bound one has the tombstone.
         next.send(Answer { kind: answer_kind::NOT_SEEN, ..nothing }).await;
@@ -355,7 +365,15 @@ async fn absence_is_not_claimed_before_the_broker_has_had_its_time() {
     assert_eq!((&record["state"], &record["final"]), (&json!("unknown"), &json!(false)));
     // Evidence needs no waiting.
     let Outcome { result, .. } = executed(&trade, 77);
-    next.send(Answer { command: trade.command, kind: answer_kind::EVIDENCE, outcome_kind: 0, reason: String::new(), result, proof: 0 }).await;
+    next.send(Answer {
+        command: trade.command,
+        kind: answer_kind::EVIDENCE,
+        outcome_kind: 0,
+        reason: String::new(),
+        result,
+        proof: 0,
+    })
+    .await;
     let record = hub.admin().final_command(&id).await;
     assert_eq!((&record["state"], &record["result"]["deal"]), (&json!("executed"), &json!(77)));
 }
@@ -506,7 +524,16 @@ async fn another_accounts_terminal_cannot_speak_for_a_command() {
     let id = answer.expect(202)["id"].as_str().unwrap().to_owned();
     theirs.send(accepted(trade.command)).await;
     theirs.send(executed(&trade, 666)).await;
-    theirs.send(Answer { command: trade.command, kind: answer_kind::NOT_SEEN, outcome_kind: 0, reason: String::new(), result: Row::default(), proof: 0 }).await;
+    theirs
+        .send(Answer {
+            command: trade.command,
+            kind: answer_kind::NOT_SEEN,
+            outcome_kind: 0,
+            reason: String::new(),
+            result: Row::default(),
+            proof: 0,
+        })
+        .await;
     // A command of their own goes the same way behind it: when it is done, what came before it has been judged.
     let after = hub.admin().once();
     let (answer, _) = tokio::join!(after.buy(2002), async {
@@ -539,7 +566,16 @@ async fn a_retcode_that_proves_nothing_is_unknown_until_the_history_tells() {
     let record = hub.admin().get(&format!("/api/v1/commands/{id}")).await.expect(200);
     assert_eq!((&record["state"], &record["result"]["retcode"]), (&json!("unknown"), &json!(10_012)));
     let Outcome { result, .. } = executed(&trade, 8);
-    terminal.send(Answer { command: trade.command, kind: answer_kind::EVIDENCE, outcome_kind: 0, reason: String::new(), result, proof: 0 }).await;
+    terminal
+        .send(Answer {
+            command: trade.command,
+            kind: answer_kind::EVIDENCE,
+            outcome_kind: 0,
+            reason: String::new(),
+            result,
+            proof: 0,
+        })
+        .await;
     assert_eq!(hub.admin().final_command(&id).await["result"]["deal"], 8);
 }
 

@@ -87,7 +87,8 @@ impl HubProcess {
         all.extend_from_slice(env);
         let mut program = Program::start(&dir.join("log"), &["serve"], &all);
         let Some(line) = program.line().await else { panic!("the hub did not start: {}", program.stderr()) };
-        let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("not the ready line: {line}")).to_owned();
+        let address =
+            line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("not the ready line: {line}")).to_owned();
         Self { program, address }
     }
 
