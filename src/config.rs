@@ -219,7 +219,7 @@ impl Default for Terminals {
             dead_after: Duration::from_secs(5),
             write_timeout: Duration::from_secs(5),
             probe_timeout: Duration::from_secs(1),
-            mailbox: 64,
+            mailbox: 256,
             max_control_bytes: 65_536,
             max_data_bytes: 4 << 20,
             read_buffer_bytes: 2_048,

@@ -27,10 +27,27 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     to_32(context.finish().as_ref())
 }
 
-/// HMAC-SHA-256.
-#[must_use]
-pub fn keyed_digest(key: &[u8], message: &[u8]) -> [u8; 32] {
-    to_32(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref())
+/// HMAC-SHA-256 under one key, prepared once.
+pub struct KeyedDigest(hmac::Key);
+
+impl KeyedDigest {
+    /// Prepares the key.
+    #[must_use]
+    pub fn new(key: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// The digest of a message.
+    #[must_use]
+    pub fn of(&self, message: &[u8]) -> [u8; 32] {
+        to_32(hmac::sign(&self.0, message).as_ref())
+    }
+}
+
+impl std::fmt::Debug for KeyedDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyedDigest(..)")
+    }
 }
 
 /// Compares without telling by its time where the difference is.
@@ -126,7 +143,7 @@ mod tests {
         // FIPS 180-2, appendix B.1; RFC 4231, test case 2.
         assert_eq!(hex(&sha256(&[b"a", b"bc"])), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(
-            hex(&keyed_digest(b"Jefe", b"what do ya want for nothing?")),
+            hex(&KeyedDigest::new(b"Jefe").of(b"what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }

@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use crate::{
     access::{Access, AccessError, secret::Secret},
-    api::{ApiState, Fillings, router},
+    api::{self, ApiState, Fillings, router},
     clock::{Clock, Ids},
     config::Config,
     hub::{Hub, Signal},
@@ -103,21 +103,21 @@ impl Server {
         let trading = Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, clock, ids).await?;
         let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
         let tasks = TaskTracker::new();
-        let state = ApiState {
+        let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
             bars,
             store: Arc::clone(&store),
             clock,
-            http: Arc::new(config.http.clone()),
-            terminals: Arc::new(config.terminals.clone()),
-            servers: Arc::new(config.servers.clone()),
+            http: config.http.clone(),
+            terminals: config.terminals.clone(),
+            servers: config.servers.clone(),
             market_ttl: config.trading.market_ttl,
             pending_ttl: config.trading.pending_ttl,
-            fillings: Arc::new(Fillings::default()),
+            fillings: Fillings::default(),
             tasks: tasks.clone(),
-        };
+        });
 
         let listener = listen(config.listen)?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;

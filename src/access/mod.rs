@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::{
     clock::{Clock, Ids},
-    crypto::CryptoError,
+    crypto::{CryptoError, KeyedDigest},
     domain::{api_key::ApiKey, ids::OwnerId, token::Token},
     store::{Batch, Store, StoreError, records},
 };
@@ -59,7 +59,7 @@ pub struct Access {
 struct Inner {
     store: Arc<dyn Store>,
     /// Key of the digests of secrets; whoever has the data folder without it cannot test guesses.
-    pepper: zeroize::Zeroizing<[u8; 32]>,
+    pepper: KeyedDigest,
     clock: Clock,
     ids: Arc<Ids>,
     tokens: Ledger<Token>,
@@ -80,7 +80,7 @@ impl Access {
     pub async fn open(store: Arc<dyn Store>, pepper: [u8; 32], clock: Clock, ids: Arc<Ids>) -> Result<Self, AccessError> {
         let tokens = Ledger::load(store.as_ref(), records::TOKENS).await?;
         let keys = Ledger::load(store.as_ref(), records::KEYS).await?;
-        let pepper = zeroize::Zeroizing::new(pepper);
+        let pepper = KeyedDigest::new(&pepper);
         Ok(Self { inner: Arc::new(Inner { store, pepper, clock, ids, tokens, keys }) })
     }
 
@@ -91,7 +91,7 @@ impl Access {
     }
 
     fn digest(&self, secret: &str) -> [u8; 32] {
-        crate::crypto::keyed_digest(self.inner.pepper.as_slice(), secret.as_bytes())
+        self.inner.pepper.of(secret.as_bytes())
     }
 
     /// Adds the audit record of a change to the batch that makes it.

@@ -3,7 +3,7 @@
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, Method, StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -71,12 +71,12 @@ impl JsonBody {
             .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", error.to_string()))
     }
 
-    /// SHA-256 of method, path and the body with its keys in order: what an Idempotency-Key stands for.
+    /// SHA-256 of what is asked for and of the body with its keys in order: what an Idempotency-Key stands for.
     #[must_use]
-    pub(super) fn fingerprint(&self, method: &Method, path: &str) -> [u8; 32] {
+    pub(super) fn fingerprint(&self, what: &str) -> [u8; 32] {
         // serde_json keeps keys sorted, so equal bodies give equal bytes in whatever order they were written.
         let canonical = self.value.to_string();
-        crate::crypto::sha256(&[method.as_str().as_bytes(), b"\0", path.as_bytes(), b"\0", canonical.as_bytes()])
+        crate::crypto::sha256(&[what.as_bytes(), b"\0", canonical.as_bytes()])
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) fn preferred_wait(headers: &HeaderMap) -> std::time::Duration {
     std::time::Duration::from_secs(wait)
 }
 
-/// A present field is `Some`, whatever its value: tells `null` from absence.
+/// A whole number, or one written as text: JSON numbers lose digits above 2^53, and a magic has 64 bits.
 ///
 /// # Errors
 /// The value's own.
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_order_of_keys_does_not_change_a_fingerprint_and_a_value_does() {
-        let of = |text: &str| JsonBody { value: serde_json::from_str(text).unwrap() }.fingerprint(&Method::POST, "/x");
+        let of = |text: &str| JsonBody { value: serde_json::from_str(text).unwrap() }.fingerprint("POST x");
         assert_eq!(of(r#"{"a":1,"b":{"c":2,"d":3}}"#), of(r#"{ "b":{"d":3,"c":2}, "a":1 }"#));
         assert_ne!(of(r#"{"a":1}"#), of(r#"{"a":2}"#));
     }

@@ -17,12 +17,17 @@ mod terminals;
 mod tokens;
 mod trade;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     handler::Handler,
     http::{HeaderValue, Method, StatusCode},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn_with_state},
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -31,7 +36,7 @@ use crate::domain::api_key::Permission;
 use auth::Needs;
 pub use auth::{Budget, Connection};
 use error::ApiError;
-pub use state::{ApiState, Fillings};
+pub use state::{ApiState, Fillings, Parts};
 
 /// One route.
 pub struct Route {
@@ -122,18 +127,39 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take this method")
         })
-        .layer(from_fn(identify))
+        .layer(from_fn_with_state(RequestIds::new(), identify))
         .with_state(state)
 }
 
+/// Ids of requests: random for each run of the hub, then counted, so that no request pays for randomness.
+#[derive(Debug, Clone)]
+struct RequestIds {
+    run: Arc<str>,
+    count: Arc<AtomicU64>,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let run = crate::crypto::random::<5>().map_or_else(|_| "0".to_owned(), |bytes| crate::crypto::hex(&bytes));
+        Self { run: run.into(), count: Arc::default() }
+    }
+
+    fn next(&self) -> String {
+        format!("req_{}{:08x}", self.run, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// Gives every request an id, and errors their body.
-async fn identify(request: Request, next: Next) -> Response {
-    let id =
-        crate::crypto::random::<10>().map_or_else(|_| "req_0".to_owned(), |bytes| format!("req_{}", crate::crypto::hex(&bytes)));
+async fn identify(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
+    let id = ids.next();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        // Headers that were set on the way out (Allow, Idempotency-Replayed) stay.
+        let set = std::mem::take(response.headers_mut());
         response = error.render(&id);
+        let kept = set.into_iter().filter_map(|(name, value)| name.map(|name| (name, value)));
+        response.headers_mut().extend(kept.filter(|(name, _)| name != "content-length"));
     }
     tracing::debug!(request_id = id, %method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();

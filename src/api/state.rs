@@ -18,9 +18,31 @@ use crate::{
     trading::Trading,
 };
 
-/// The state of the router.
+/// The state of the router: one pointer, because every layer of every request clones it.
 #[derive(Debug, Clone)]
 pub struct ApiState {
+    parts: Arc<Parts>,
+}
+
+impl ApiState {
+    /// Wraps the handles.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+}
+
+impl std::ops::Deref for ApiState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// The handles themselves.
+#[derive(Debug)]
+pub struct Parts {
     /// Tokens and keys.
     pub access: Access,
     /// Live sessions.
@@ -34,17 +56,17 @@ pub struct ApiState {
     /// The time of day.
     pub clock: Clock,
     /// Limits of requests.
-    pub http: Arc<config::Http>,
+    pub http: config::Http,
     /// Limits of terminals' sockets.
-    pub terminals: Arc<config::Terminals>,
+    pub terminals: config::Terminals,
     /// Clocks of trade servers that the settings name.
-    pub servers: Arc<BTreeMap<String, config::ServerClock>>,
+    pub servers: BTreeMap<String, config::ServerClock>,
     /// Life of a market order that says nothing else.
     pub market_ttl: Duration,
     /// Life of any other command that says nothing else.
     pub pending_ttl: Duration,
     /// Filling modes that were asked for before.
-    pub fillings: Arc<Fillings>,
+    pub fillings: Fillings,
     /// Upgrades under way.
     pub tasks: TaskTracker,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -155,12 +155,13 @@ impl Call {
     fn new(
         (state, caller): (ApiState, Caller),
         terminal: &str,
-        (uri, headers, body): (&Uri, &HeaderMap, &JsonBody),
+        (what, headers, body): (&str, &HeaderMap, &JsonBody),
         permission: Permission,
     ) -> ApiResult<Self> {
         let key = idempotency_key(headers)?;
         let target = resolve::terminal(&state, &caller, terminal, Purpose::Trade)?;
-        let fingerprint = body.fingerprint(&Method::POST, uri.path());
+        // The account and not the path: 1001, 1001@Server and the token's id are the same order.
+        let fingerprint = body.fingerprint(&format!("POST {}/{what}", target.account));
         Ok(Self { state, caller, target, key, fingerprint, wait: preferred_wait(headers), permission, raw: false })
     }
 
@@ -277,11 +278,10 @@ pub(super) async fn order(
     State(state): State<ApiState>,
     caller: Caller,
     Path(terminal): Path<String>,
-    uri: Uri,
     headers: HeaderMap,
     body: JsonBody,
 ) -> ApiResult<Response> {
-    let call = Call::new((state, caller), &terminal, (&uri, &headers, &body), Permission::TradeWrite)?;
+    let call = Call::new((state, caller), &terminal, ("orders", &headers, &body), Permission::TradeWrite)?;
     let mut order: OrderBody = body.read()?;
     if let Some(answer) = call.replay().await? {
         return Ok(answer);
@@ -313,11 +313,11 @@ pub(super) async fn close(
     State(state): State<ApiState>,
     caller: Caller,
     Path((terminal, ticket)): Path<(String, String)>,
-    uri: Uri,
     headers: HeaderMap,
     body: JsonBody,
 ) -> ApiResult<Response> {
-    let call = Call::new((state, caller), &terminal, (&uri, &headers, &body), Permission::TradeReduce)?;
+    let call =
+        Call::new((state, caller), &terminal, (&format!("positions/{ticket}/close"), &headers, &body), Permission::TradeReduce)?;
     let mut close: CloseBody = body.read()?;
     if let Some(answer) = call.replay().await? {
         return Ok(answer);
@@ -345,11 +345,10 @@ pub(super) async fn raw(
     State(state): State<ApiState>,
     caller: Caller,
     Path(terminal): Path<String>,
-    uri: Uri,
     headers: HeaderMap,
     body: JsonBody,
 ) -> ApiResult<Response> {
-    let call = Call::new((state, caller), &terminal, (&uri, &headers, &body), Permission::TradeWrite)?;
+    let call = Call::new((state, caller), &terminal, ("trade", &headers, &body), Permission::TradeWrite)?;
     let call = Call { raw: true, ..call };
     let (request, guards) = if body.value.get("request").is_some() {
         let mut long: RawBody = body.read()?;

@@ -95,7 +95,8 @@ impl Simulate {
             terminals.spawn(simulator::run(config, stop.clone()));
         }
         let stopping = stop.clone();
-        let signals = tokio::task::spawn(async move {
+        let mut signals = JoinSet::new();
+        signals.spawn(async move {
             super::asked_to_stop().await;
             stopping.cancel();
         });
@@ -105,7 +106,7 @@ impl Simulate {
                 refused = Some(why);
             }
         }
-        signals.abort();
+        signals.shutdown().await;
         Ok(refused.map_or(ExitCode::SUCCESS, |why| last_words(&why)))
     }
 

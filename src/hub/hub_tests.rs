@@ -311,7 +311,7 @@ async fn a_terminal_that_does_not_read_is_cut_and_unwritten_frames_say_so() {
     let flood = async {
         let mut fates = Vec::new();
         let mut every = tokio::time::interval(Duration::from_millis(1));
-        // The memory socket takes 64, the session 32, the mailbox 64.
+        // The memory socket takes 64, the session 32, the mailbox the rest.
         for _ in 0..3 {
             every.tick().await;
             while let Ok(place) = session.reserve() {

@@ -59,8 +59,11 @@ impl Command {
 /// What can happen to a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The session ended before one byte of the command was written.
-    NotWritten,
+    /// Not one byte of the command was written, and none ever will be.
+    NotWritten {
+        /// Why, in words.
+        why: String,
+    },
     /// The EA took it.
     Accepted {
         /// The instance that says so.
@@ -138,9 +141,9 @@ pub fn step(command: &Command, event: &Event, now: UnixMillis, timing: &Timing) 
         Event::Outcome { kind, reason, result } => next.outcome(*kind, reason, result, now),
         Event::Answer { from, answer } => next.answer(*from, answer, now, timing),
         _ if command.record.state.is_final() => {}
-        Event::NotWritten => {
+        Event::NotWritten { why } => {
             if matches!(command.record.state, CommandState::Dispatched | CommandState::Unknown) {
-                next.finish(CommandState::NotExecuted, "the connection ended before the command was written", now);
+                next.finish(CommandState::NotExecuted, why, now);
             }
         }
         Event::Accepted { from, lease_ms } => next.accepted(*from, *lease_ms, now, timing),
@@ -267,7 +270,10 @@ impl Step {
         }
         let stands = self.command.record.state;
         self.sends.push(Send::Acknowledge);
-        if stands != CommandState::Adjudicated && stands.is_done() != state.is_done() {
+        // The deals of one order may be many, but one command never makes two orders.
+        let known = self.command.record.result.as_ref().map_or(0, |known| known.order);
+        let twice = stands.is_done() && state.is_done() && known != 0 && result.order != 0 && known != result.order;
+        if stands != CommandState::Adjudicated && (stands.is_done() != state.is_done() || twice) {
             self.sends.push(Send::Incident(format!(
                 "recorded as {stands:?}, but the terminal reports {state:?} (retcode {}, deal {}, order {})",
                 result.retcode, result.deal, result.order

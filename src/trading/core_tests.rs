@@ -51,6 +51,10 @@ fn after(events: &[(i64, Event)]) -> (Command, Vec<Send>) {
     })
 }
 
+fn not_written() -> Event {
+    Event::NotWritten { why: "the connection ended".into() }
+}
+
 fn outcome(retcode: u32) -> Event {
     let result = TradeResult { retcode, deal: 7, order: 8, ..TradeResult::default() };
     Event::Outcome { kind: outcome_kind::BROKER, reason: String::new(), result }
@@ -148,10 +152,10 @@ fn a_deal_that_contradicts_not_executed_is_an_incident_and_overwrites_nothing() 
 
 #[test]
 fn what_was_not_written_was_not_executed() {
-    assert_eq!(after(&[(1, Event::NotWritten)]).0.record.state, CommandState::NotExecuted);
-    assert_eq!(after(&[(1, Event::SessionLost), (1, Event::NotWritten)]).0.record.state, CommandState::NotExecuted);
+    assert_eq!(after(&[(1, not_written())]).0.record.state, CommandState::NotExecuted);
+    assert_eq!(after(&[(1, Event::SessionLost), (1, not_written())]).0.record.state, CommandState::NotExecuted);
     let accepted = Event::Accepted { from: E, lease_ms: 1 };
-    assert_eq!(after(&[(1, accepted), (2, Event::NotWritten)]).0.record.state, CommandState::Accepted);
+    assert_eq!(after(&[(1, accepted), (2, not_written())]).0.record.state, CommandState::Accepted);
 }
 
 #[test]
@@ -174,7 +178,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let instance = prop_oneof![Just(E), Just(OTHER)];
     let code = prop_oneof![Just(retcode::DONE), Just(retcode::DONE_PARTIAL), Just(retcode::NO_MONEY), Just(retcode::TIMEOUT)];
     prop_oneof![
-        Just(Event::NotWritten),
+        Just(not_written()),
         (instance.clone(), 0_u32..100_000).prop_map(|(from, lease_ms)| Event::Accepted { from, lease_ms }),
         code.prop_map(outcome),
         Just(Event::Outcome { kind: outcome_kind::REFUSED, reason: "late".into(), result: TradeResult::default() }),
@@ -222,7 +226,7 @@ proptest! {
             command = step(&command, &event, UnixMillis(now), &Timing::default()).command;
             if command.record.state == CommandState::NotExecuted && before != CommandState::NotExecuted {
                 let exact = match &event {
-                    Event::NotWritten => matches!(before, CommandState::Dispatched | CommandState::Unknown),
+                    Event::NotWritten { .. } => matches!(before, CommandState::Dispatched | CommandState::Unknown),
                     Event::Answer { from, answer } if answer.kind == answer_kind::NOT_SEEN => *from == E,
                     Event::Answer { answer, .. } => {
                         answer.kind == answer_kind::NO_EVIDENCE && answer.proof & proof::ALL == proof::ALL && now >= deadline.0 + 240_000

@@ -280,13 +280,21 @@ impl Trading {
         let left_ms = record.deadline_at.since(self.inner.clock.steady());
         // Check again after the record: a revoker writes first and cuts second.
         let admitted = self.inner.access.recheck(session.token(), session.account()).is_ok();
-        let Some(left_us) =
-            u64::try_from(left_ms).ok().filter(|left| *left > 0 && admitted && heard_ago < FRESH).map(|ms| ms * 1_000)
-        else {
-            drop(place);
-            self.apply(live, &Event::NotWritten, None).await;
-            return;
+        let left_us = u64::try_from(left_ms).unwrap_or(0) * 1_000;
+        let why = if !admitted {
+            "the terminal's token is not admitted any more"
+        } else if left_us == 0 {
+            "its time was over before it could be sent"
+        } else if heard_ago >= FRESH {
+            "the terminal fell silent before it could be sent"
+        } else {
+            ""
         };
+        if !why.is_empty() {
+            drop(place);
+            self.apply(live, &Event::NotWritten { why: why.to_owned() }, None).await;
+            return;
+        }
         let begun = place.send(Trade {
             command: record.id,
             instance: record.instance,
@@ -299,7 +307,8 @@ impl Trading {
         let (trading, live) = (self.clone(), Arc::clone(live));
         self.inner.tasks.spawn(async move {
             if begun.await.is_err() {
-                trading.apply(&live, &Event::NotWritten, None).await;
+                let why = "the connection ended before the command was written".to_owned();
+                trading.apply(&live, &Event::NotWritten { why }, None).await;
             }
         });
     }

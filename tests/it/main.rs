@@ -1,1 +1,30 @@
-fn main() {}
+//! The hub as its users and its enemies meet it: the real server, real sockets, real files; simulated terminals and terminals
+//! that this file's harness speaks for by hand. Nothing in here sleeps: every wait is for an event.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub
+)]
+
+mod harness;
+
+mod cli;
+mod connect;
+mod keys;
+#[cfg(feature = "failpoints")]
+mod kill;
+mod limits;
+mod permissions;
+mod presence;
+mod relay;
+mod simulator;
+mod store_faults;
+mod store_kill;
+mod tidy;
+mod tokens;
+mod trades;

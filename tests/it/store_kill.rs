@@ -123,7 +123,11 @@ async fn check(dir: &Path, acknowledged: &[u64]) {
     let store = open(dir);
     for task in 0..TASKS {
         let head = head(&store, task).await;
-        assert!(head >= acknowledged[task as usize], "task {task}: {} was acknowledged, {head} is there", acknowledged[task as usize]);
+        assert!(
+            head >= acknowledged[task as usize],
+            "task {task}: {} was acknowledged, {head} is there",
+            acknowledged[task as usize]
+        );
         // At most one batch of a task is in flight, so the head is at most one ahead.
         let mut expected = Vec::new();
         for number in head.saturating_sub(WINDOW - 1).max(1)..=head {

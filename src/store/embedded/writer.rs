@@ -21,7 +21,7 @@ const GROUP_BATCHES: usize = 512;
 /// No further batch joins a group of this many bytes.
 const GROUP_BYTES: usize = 256 * 1024;
 /// Groups that wait for the projection; then the journal waits too, and so memory is bounded.
-pub(super) const GROUPS_WAITING: usize = 32;
+pub(super) const GROUPS_WAITING: usize = 256;
 /// No further group joins an apply of this many bytes.
 const APPLY_BYTES: usize = 1024 * 1024;
 /// How long, or for how many bytes, a measurement of free space is believed.
