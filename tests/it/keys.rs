@@ -1,7 +1,5 @@
 //! API keys: created, listed, renamed, rotated, revoked, expired.
 
-
-
 use serde_json::json;
 
 use crate::harness::{TestHub, eventually};
@@ -39,7 +37,11 @@ async fn a_revoked_key_is_refused_from_the_next_request_on() {
 async fn a_key_that_expires_is_refused_from_that_moment_on() {
     let hub = TestHub::start().await;
     let end = jiff::Timestamp::now().as_millisecond() + 700;
-    let minted = hub.admin().post("/api/v1/keys", json!({"permissions": ["read:account"], "expires_at": end.to_string()})).await.expect(201);
+    let minted = hub
+        .admin()
+        .post("/api/v1/keys", json!({"permissions": ["read:account"], "expires_at": end.to_string()}))
+        .await
+        .expect(201);
     let bot = hub.api(minted["key"].as_str().unwrap());
     bot.get("/api/v1/terminals").await.expect(200);
     eventually("the key expires", async || match bot.get("/api/v1/terminals").await.status {
@@ -68,7 +70,8 @@ async fn a_rotated_key_overlaps_with_its_successor() {
     })
     .await;
     new.get("/api/v1/terminals").await.expect(200);
-    let at_once = hub.admin().post(&format!("/api/v1/keys/{}/rotate", next["id"].as_str().unwrap()), json!({"overlap_s": 0})).await;
+    let at_once =
+        hub.admin().post(&format!("/api/v1/keys/{}/rotate", next["id"].as_str().unwrap()), json!({"overlap_s": 0})).await;
     at_once.expect(201);
     new.get("/api/v1/terminals").await.refused(401, "unauthorized");
 }
@@ -89,10 +92,17 @@ async fn two_admins_who_revoke_each_other_at_once_leave_one() {
     let hub = TestHub::start().await;
     for _ in 0..10 {
         let list = hub.admin().get("/api/v1/keys").await.expect(200);
-        let mine = list["data"].as_array().unwrap().iter().find(|row| row["state"] == "active" && row["name"] == "preset admin").unwrap()["id"].clone();
+        let mine = list["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["state"] == "active" && row["name"] == "preset admin")
+            .unwrap()["id"]
+            .clone();
         let other = hub.admin().post("/api/v1/keys", json!({"permissions": ["admin"]})).await.expect(201);
         let them = hub.api(other["key"].as_str().unwrap());
-        let (a, b) = (format!("/api/v1/keys/{}", mine.as_str().unwrap()), format!("/api/v1/keys/{}", other["id"].as_str().unwrap()));
+        let (a, b) =
+            (format!("/api/v1/keys/{}", mine.as_str().unwrap()), format!("/api/v1/keys/{}", other["id"].as_str().unwrap()));
         let admin = hub.admin();
         let (first, second) = tokio::join!(them.delete(&a), admin.delete(&b));
         let alive = [hub.admin().get("/api/v1/keys").await.status, them.get("/api/v1/keys").await.status];

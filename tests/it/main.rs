@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::large_enum_variant,
     clippy::too_many_lines,
     missing_docs,
     missing_debug_implementations,

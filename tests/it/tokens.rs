@@ -1,16 +1,13 @@
 //! Connection tokens, their whole life.
 
-
-
 use futures_util::future::join_all;
 use mtbridge::{
     domain::{UnixMillis, ids::TokenId, token::Token as Record},
-    protocol::FromHub,
     store::{Batch, Store, records},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{FakeTerminal, Heard, TestHub, Token, bad_upgrade, buy, eventually, fake::executed, open_store, orders};
+use crate::harness::{FakeTerminal, TestHub, Token, bad_upgrade, buy, eventually, fake::executed, open_store, orders};
 
 fn path(token: &Token) -> String {
     format!("/api/v1/tokens/{}", token.id)
@@ -70,7 +67,9 @@ async fn a_token_is_listed_renamed_and_followed_through_its_states() {
     let hub = TestHub::start().await;
     let token = hub.mint_token().await;
     let row = hub.admin().get(&path(&token)).await.expect(200);
-    for (field, value) in [("account", Value::Null), ("last_seen_at", Value::Null), ("rtt_ms", Value::Null), ("warning", Value::Null)] {
+    for (field, value) in
+        [("account", Value::Null), ("last_seen_at", Value::Null), ("rtt_ms", Value::Null), ("warning", Value::Null)]
+    {
         assert_eq!(row[field], value, "{field}: {row}");
     }
     let life = |row: &Value| {
@@ -138,14 +137,18 @@ async fn disconnect_with_delete_makes_the_history_unreadable_and_the_old_keys_st
     // The same account, with the same token again.
     let broker = terminal.broker();
     for round in 0..2 {
-        let back = crate::harness::Terminal::start(terminal.token.clone(), &hub.url(), 1001, |config| config.broker = Some(broker.clone())).await;
+        let back = crate::harness::Terminal::start(terminal.token.clone(), &hub.url(), 1001, |config| {
+            config.broker = Some(broker.clone())
+        })
+        .await;
         let refused = api.buy(1001).await.refused(409, "key_expired");
         assert!(refused["message"].as_str().unwrap().contains("nothing was sent"), "round {round}");
         hub.admin().get(&format!("/api/v1/commands/{id}")).await.refused(404, "not_found");
         assert_eq!(hub.admin().get("/api/v1/commands?terminal=1001").await.expect(200)["data"].as_array().unwrap().len(), round);
         assert_eq!(hub.admin().with_idempotency(&format!("new {round}")).buy(1001).await.status, 200);
         assert_eq!(broker.requests().len(), 2 + round);
-        let (tags, requests): (std::collections::HashSet<_>, _) = (broker.requests().iter().map(|r| r.request.magic).collect(), broker.requests());
+        let (tags, requests): (std::collections::HashSet<_>, _) =
+            (broker.requests().iter().map(|r| r.request.magic).collect(), broker.requests());
         assert_eq!(tags.len(), requests.len(), "tags go on above those of the deleted commands");
         back.sim.stop().await;
         hub.restart().await;
@@ -195,7 +198,10 @@ async fn no_order_slips_between_the_look_for_open_commands_and_the_disconnect() 
 async fn a_rotated_token_overlaps_with_its_successor_and_then_ends() {
     let hub = TestHub::start().await;
     let mut old = hub.fake(1001).await;
-    hub.admin().post(&format!("{}/rotate", path(&old.token)), json!({"overlap_s": 604_801})).await.refused(422, "validation_error");
+    hub.admin()
+        .post(&format!("{}/rotate", path(&old.token)), json!({"overlap_s": 604_801}))
+        .await
+        .refused(422, "validation_error");
     let minted = hub.admin().post(&format!("{}/rotate", path(&old.token)), json!({"overlap_s": 2})).await.expect(201);
     let new = Token { id: minted["id"].as_str().unwrap().to_owned(), secret: minted["token"].as_str().unwrap().to_owned() };
     assert_eq!((&minted["account"]["login"], &minted["state"]), (&json!(1001), &json!("offline")), "the same lock");
@@ -222,7 +228,11 @@ async fn revoke_cuts_the_live_socket_and_ends_the_terminal_in_words() {
     assert_eq!(hub.state_of(&terminal.token).await, "revoked");
     let refused = crate::harness::soon("the terminal ends", terminal.ended()).await.unwrap_err();
     assert!(refused.reason.contains("4500") && refused.reason.contains("Error 401"), "{}", refused.reason);
-    let (status, _) = bad_upgrade(hub.addr(), &["Sec-WebSocket-Protocol: mtbridge.v1", &format!("Authorization: Bearer {}", terminal.token.secret)]).await;
+    let (status, _) = bad_upgrade(
+        hub.addr(),
+        &["Sec-WebSocket-Protocol: mtbridge.v1", &format!("Authorization: Bearer {}", terminal.token.secret)],
+    )
+    .await;
     assert_eq!(status, 401);
     hub.admin().get("/api/v1/terminals/1001").await.refused(404, "terminal_not_found");
     hub.admin().once().buy(1001).await.refused(404, "terminal_not_found");
@@ -265,52 +275,15 @@ async fn nothing_is_admitted_after_a_revoke_has_returned() {
                 assert!(reached, "order {n} is executed, says the hub");
             } else {
                 assert!(matches!(answer.status, 202 | 404 | 409 | 422), "{} {}", answer.status, answer.json);
-                assert!(!reached || answer.status == 202, "order {n} was refused ({}) and reached the broker: {}", answer.status, answer.json);
+                assert!(
+                    !reached || answer.status == 202,
+                    "order {n} was refused ({}) and reached the broker: {}",
+                    answer.status,
+                    answer.json
+                );
             }
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_terminal_is_asked_about_its_open_commands_before_a_revoke_cuts_it() {
-    let hub = TestHub::start().await;
-    let mut terminal = hub.fake(1001).await;
-    let api = hub.admin().once().with("prefer", "respond-async");
-    let (answer, trade) = tokio::join!(api.buy(1001), terminal.trade());
-    let id = answer.expect(202)["id"].as_str().unwrap().to_owned();
-    let asked = async {
-        loop {
-            match terminal.next().await {
-                Heard::Message(FromHub::Query(query)) => {
-                    assert_eq!(query.command, trade.command);
-                    // It never saw it, so it will never execute it.
-                    let answer = mtbridge::protocol::message::Answer {
-                        command: query.command,
-                        kind: mtbridge::protocol::message::answer_kind::NOT_SEEN,
-                        outcome_kind: 0,
-                        reason: String::new(),
-                        result: mtbridge::protocol::codec::Row::default(),
-                        proof: 0,
-                    };
-                    terminal.send(answer).await;
-                }
-                Heard::Message(FromHub::Acknowledge(_)) => {}
-                Heard::Message(other) => panic!("{other:?}"),
-                Heard::Closed(code) => return code,
-            }
-        }
-    };
-    let admin = hub.admin();
-    let token = path(&trade_token(&hub).await);
-    let (revoked, code) = tokio::join!(admin.delete(&token), asked);
-    assert_eq!((revoked.status, code), (204, 4500));
-    let record = hub.admin().get(&format!("/api/v1/commands/{id}")).await.expect(200);
-    assert_eq!(record["state"], "not_executed", "the query before the close frame settles it: {record}");
-}
-
-async fn trade_token(hub: &TestHub) -> Token {
-    let row = hub.admin().get("/api/v1/terminals/1001").await.expect(200);
-    Token { id: row["id"].as_str().unwrap().to_owned(), secret: String::new() }
 }
 
 /// Moves the end of a token's life, in the store of a hub that is stopped.
