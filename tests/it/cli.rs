@@ -93,7 +93,9 @@ async fn what_is_wrong_with_the_settings_is_named() {
     std::fs::write(&file, "[terminals]\nheartbeet = \"2s\"\n").unwrap();
     let live = key();
     let test = live.replace("sk_live_", "sk_test_");
-    let cases: &[(&[&str], &[(&str, &str)], &[&str])] = &[
+    // Arguments, variables, and the words that must be in the answer.
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         (&["--config", file.to_str().unwrap()], &[], &["heartbeet", "heartbeat", "hub.toml"]),
         (&["--config", "/nowhere/hub.toml"], &[], &["/nowhere/hub.toml"]),
         (&[], &[("MTBRIDGE_HTTP__MAX_CONECTIONS", "5")], &["max_conections"]),

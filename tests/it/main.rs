@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
     clippy::large_enum_variant,
     clippy::too_many_lines,
     missing_docs,

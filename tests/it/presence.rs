@@ -198,7 +198,8 @@ async fn inside_a_send_lease_silence_is_busy_and_not_offline() {
         let seen = hub.admin().get("/api/v1/terminals/1001").await.expect(200);
         assert_eq!(seen["state"], "connected", "inside OrderSend silence is expected: {seen}");
         let age = seen["presence"]["socket"]["age_ms"].as_i64().unwrap();
-        if age > 900 { Ok(assert_eq!(seen["presence"]["socket"]["value"], "busy")) } else { Err(age.to_string()) }
+        assert!(age < 300 || seen["presence"]["socket"]["value"] == "busy", "{seen}");
+        if age > 900 { Ok(()) } else { Err(age.to_string()) }
     })
     .await;
     // The lease ends with the outcome; then silence counts again.
