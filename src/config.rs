@@ -280,8 +280,8 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        // Only the keys of this table: MTBRIDGE_URL, MTBRIDGE_API_KEY and MTBRIDGE_CONFIG are for the command line.
-        let environment = Env::prefixed("MTBRIDGE_").ignore(&["url", "api_key", "config"]).split("__");
+        // Only the keys of this table: MTBRIDGE_URL, _API_KEY, _TOKEN and _CONFIG are for the command line.
+        let environment = Env::prefixed("MTBRIDGE_").ignore(&["url", "api_key", "token", "config"]).split("__");
         let config: Self = figment
             .merge(environment)
             .merge(Serialized::defaults(flags))

@@ -116,6 +116,7 @@ impl Server {
             market_ttl: config.trading.market_ttl,
             pending_ttl: config.trading.pending_ttl,
             fillings: Fillings::default(),
+            key_revocations: tokio::sync::Mutex::default(),
             tasks: tasks.clone(),
         });
 

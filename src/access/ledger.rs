@@ -5,22 +5,24 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use super::AccessError;
 use crate::{
     domain::{api_key::ApiKey, token::Token},
-    store::{Batch, Seq, Store, StoreError, records},
+    store::{Batch, Entry, Seq, Store, StoreError, records},
 };
 
 /// What a ledger holds: something with a key in the store and the digest of a secret.
-pub(super) trait Kept: Clone + Serialize + DeserializeOwned {
+pub(super) trait Kept: Clone + Send + Sync {
     /// Its key in the store.
     fn key(&self) -> Vec<u8>;
     /// By which it is found when its secret is presented.
     fn digest(&self) -> &[u8];
     /// The account number it is locked to.
     fn login(&self) -> Option<u64>;
+    /// Adds its writing to a batch.
+    fn put(&self, batch: Batch) -> Batch;
+    /// Reads it back.
+    fn read(store: &dyn Store, key: &[u8], entry: &Entry) -> impl Future<Output = Result<Self, StoreError>> + Send;
 }
 
 impl Kept for Token {
@@ -33,6 +35,27 @@ impl Kept for Token {
     fn login(&self) -> Option<u64> {
         self.lock.as_ref().map(|lock| lock.account.login)
     }
+
+    /// The lock names an account, so it is sealed with that account's key and kept apart.
+    fn put(&self, batch: Batch) -> Batch {
+        let batch = batch.put(self.key(), records::encode(&Self { lock: None, ..self.clone() }));
+        match &self.lock {
+            Some(lock) => {
+                batch.put_sealed(&records::scope(self.owner, &lock.account), records::token_lock(self.id), records::encode(lock))
+            }
+            None => batch.delete(records::token_lock(self.id)),
+        }
+    }
+
+    async fn read(store: &dyn Store, key: &[u8], entry: &Entry) -> Result<Self, StoreError> {
+        let token: Self = records::decode(key, entry)?;
+        let lock_key = records::token_lock(token.id);
+        let lock = match store.get(&lock_key).await? {
+            Some(entry) => Some(records::decode(&lock_key, &entry)?),
+            None => None,
+        };
+        Ok(Self { lock, ..token })
+    }
 }
 
 impl Kept for ApiKey {
@@ -44,6 +67,14 @@ impl Kept for ApiKey {
     }
     fn login(&self) -> Option<u64> {
         None
+    }
+
+    fn put(&self, batch: Batch) -> Batch {
+        batch.put(self.key(), records::encode(self))
+    }
+
+    async fn read(_store: &dyn Store, key: &[u8], entry: &Entry) -> Result<Self, StoreError> {
+        records::decode(key, entry)
     }
 }
 
@@ -65,7 +96,7 @@ impl<T: Kept> Ledger<T> {
         loop {
             let page = store.scan(prefix, after.as_deref(), 1_000).await?;
             for (key, entry) in &page {
-                ledger.set(records::decode(key, entry)?, entry.version);
+                ledger.set(T::read(store, key, entry).await?, entry.version);
             }
             match page.last() {
                 Some((key, _)) if page.len() == 1_000 => after = Some(key.clone()),
@@ -105,7 +136,7 @@ impl<T: Kept> Ledger<T> {
     /// Adds a row that is not there yet.
     pub(super) async fn insert(&self, store: &dyn Store, row: T, batch: Batch) -> Result<Arc<T>, AccessError> {
         let key = row.key();
-        let seq = store.commit(batch.expect_absent(key.clone()).put(key, records::encode(&row))).await?;
+        let seq = store.commit(row.put(batch.expect_absent(key))).await?;
         Ok(self.set(row, seq))
     }
 
@@ -121,11 +152,11 @@ impl<T: Kept> Ledger<T> {
         loop {
             let (row, version) = self.read().by_key.get(key).cloned().ok_or(AccessError::NotFound)?;
             let Some((changed, batch)) = change(&row)? else { return Ok(row) };
-            match store.commit(batch.expect_version(key, version).put(key, records::encode(&changed))).await {
+            match store.commit(changed.put(batch.expect_version(key, version))).await {
                 Ok(seq) => return Ok(self.set(changed, seq)),
                 Err(StoreError::Conflict { key: conflicting }) if conflicting == key => {
                     if let Some(entry) = store.get(key).await? {
-                        self.set(records::decode(key, &entry)?, entry.version);
+                        self.set(T::read(store, key, &entry).await?, entry.version);
                     }
                 }
                 Err(error) => return Err(error.into()),

@@ -147,8 +147,8 @@ fn wanted(query: &BarsQuery, count: u32, clock: BrokerClock, server_time: bool) 
     };
     let (mut from, to) = (broker("from", &query.from)?, broker("to", &query.to)?);
     if let Some(cursor) = &query.cursor {
-        let after = cursor.strip_prefix('b').and_then(|time| time.parse::<i64>().ok());
-        from = Some(after.ok_or_else(|| ApiError::field("cursor", "must be a next_cursor of an earlier answer"))? + 1);
+        let after = cursor.strip_prefix('b').and_then(|time| time.parse::<i64>().ok()?.checked_add(1));
+        from = Some(after.ok_or_else(|| ApiError::field("cursor", "must be a next_cursor of an earlier answer"))?);
     }
     if query.start_pos.is_some() && (from.is_some() || to.is_some()) {
         return Err(ApiError::field("start_pos", "cannot stand beside from, to or cursor"));

@@ -1,6 +1,7 @@
 //! Every HTTP status and error body of the hub: the only place that maps causes to them.
 //!
-//! Bodies are `application/problem+json` (RFC 9457) with a stable `code`, and `error` and `message` beside it, as the seeds have it.
+//! Bodies are `application/problem+json` (RFC 9457) with a stable `code`, and `error` and `message` beside it, where
+//! clients of older bridges look.
 //! The internal cause goes to the log once, never to the caller.
 
 use axum::{
@@ -49,7 +50,7 @@ impl ApiError {
         self
     }
 
-    /// 401 in the words that the seeds' clients look for.
+    /// 401 in the words that clients of older bridges look for.
     #[must_use]
     pub fn unauthorized(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)

@@ -22,7 +22,9 @@ pub(super) fn rfc3339_or_null(at: Option<UnixMillis>) -> Value {
 #[must_use]
 pub(super) fn parse_time(text: &str) -> Option<UnixMillis> {
     if let Ok(number) = text.parse::<i64>() {
-        return number.checked_mul(if number.abs() >= 100_000_000_000 { 1 } else { 1_000 }).map(UnixMillis);
+        let ms = number.checked_mul(if number.unsigned_abs() >= 100_000_000_000 { 1 } else { 1_000 })?;
+        // Within the calendar: whoever adds an offset to it then never leaves the range of the number.
+        return Timestamp::from_millisecond(ms).ok().map(|at| UnixMillis(at.as_millisecond()));
     }
     // A plus sign in a query string arrives as a space.
     text.replace(' ', "+").parse::<Timestamp>().ok().map(|at| UnixMillis(at.as_millisecond()))
@@ -81,6 +83,9 @@ mod tests {
             assert_eq!(parse_time(text), Some(noon), "{text}");
         }
         assert_eq!(parse_time("yesterday"), None);
+        for text in ["9223372036854775807", "-9223372036854775808", "9223372036854775", "99999999999999999"] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
         assert_eq!(rfc3339(noon), "2024-03-01T12:00:00.000Z");
     }
 }

@@ -111,6 +111,8 @@ pub(super) async fn rotate(
 
 /// `DELETE /api/v1/keys/{id}` → 204. The last valid admin key stays: without it nobody could make another.
 pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
+    // One after the other: two admins who revoke each other at once would both find that another is left.
+    let _turn = state.key_revocations.lock().await;
     let key = owned(&state, &caller, &id)?;
     let now = state.clock.wall();
     let rules = |key: &ApiKey| key.is_valid(now) && key.may(Permission::Admin);

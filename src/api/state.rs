@@ -67,6 +67,8 @@ pub struct Parts {
     pub pending_ttl: Duration,
     /// Filling modes that were asked for before.
     pub fillings: Fillings,
+    /// Held while a key is revoked.
+    pub key_revocations: tokio::sync::Mutex<()>,
     /// Upgrades under way.
     pub tasks: TaskTracker,
 }

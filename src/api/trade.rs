@@ -1,6 +1,6 @@
 //! Calls that can trade: `POST …/orders`, `POST …/positions/{ticket}/close`, raw `POST …/trade`.
 //!
-//! All three end in [`place`]; none of them ever sends anything twice.
+//! All three end in `Call::place`; none of them ever sends anything twice.
 
 use std::time::Duration;
 

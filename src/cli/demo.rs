@@ -2,9 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::SystemTime};
 
-use anyhow::Context;
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::secret::{KEY_LIVE, Secret},
@@ -39,7 +37,6 @@ impl Demo {
         telemetry::start(&self.log, LogFormat::Text).map_err(anyhow::Error::msg)?;
         let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
         let data_dir = self.dir.join(stamp.to_string());
-        std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
         let key = Secret::generate(KEY_LIVE)?;
         let config = Config {
             listen: self.listen,
@@ -66,8 +63,6 @@ impl Demo {
 
         greet(&http, key.reveal(), &data_dir.display().to_string());
         super::asked_to_stop().await;
-        let stopping = CancellationToken::new();
-        stopping.cancel();
         for terminal in terminals {
             terminal.stop().await;
         }
@@ -82,7 +77,7 @@ fn greet(http: &str, key: &str, data_dir: &str) {
     println!(
         "listening on {http}\n\n\
          Two simulated terminals are connected: accounts 1001 and 1002 on {SERVER}, real EURUSD bars of March 2024.\n\
-         Open      {http}/\n\
+         Open      {http}/ (plain text; the dashboard comes later)\n\
          Admin key {key}\n\
          Data in   {data_dir}\n\n\
          1. Who is connected:\n\n\

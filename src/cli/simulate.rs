@@ -21,13 +21,13 @@ use crate::{
 };
 
 /// One simulated terminal with a token, or many that mint their own with an admin key.
-///
-/// Examples:
-///   mtbridge simulate --url ws://127.0.0.1:8787/ws/terminal --token mtb_… --login 1001 --server Demo-Server
-///   mtbridge simulate --url ws://127.0.0.1:8787/ws/terminal --count 100 --key sk_live_… --speed 60
-///   mtbridge simulate … --fault drop:after_execute --fault delay:250
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:
+  mtbridge simulate --url ws://127.0.0.1:8787/ws/terminal --token mtb_… --login 1001 --server Demo-Server
+  mtbridge simulate --url ws://127.0.0.1:8787/ws/terminal --count 100 --key sk_live_… --speed 60
+  mtbridge simulate … --fault drop:after_execute --fault delay:250
+
+Exit code 3: the hub refused for good (revoked, expired, wrong account, HTTP 401 or 403).")]
 pub(super) struct Simulate {
     /// The hub's address for terminals, ws://HOST:PORT/ws/terminal
     #[arg(long)]
@@ -51,7 +51,7 @@ pub(super) struct Simulate {
     /// of EURUSD]
     #[arg(long)]
     bars: Option<PathBuf>,
-    /// Broker time at which the replay begins, 2024.03.12,10:00:00 or epoch seconds; bars before it are history [default: where the
+    /// Broker time at which the replay begins, "2024-03-12 10:00" or 2024-03-12T10:00; bars before it are history [default: where the
     /// last tenth of the bars begins]
     #[arg(long, value_parser = epoch)]
     start: Option<i64>,
@@ -61,7 +61,7 @@ pub(super) struct Simulate {
     /// Balance at the start
     #[arg(long, default_value_t = 10_000.0)]
     balance: f64,
-    /// What is to go wrong: drop:STEP, crash:STEP, crash-lose:STEP, exit:STEP, delay:MS, half-open[:AFTER_MS]; STEP is
+    /// What is to go wrong: drop:STEP, crash:STEP, crash-lose:STEP, exit:STEP, delay:MS, half-open or half-open:AFTER_MS; STEP is
     /// before_accept, after_accept, after_execute or after_record; once, or with :always at the end each time
     #[arg(long = "fault", value_name = "KIND[:…]")]
     faults: Vec<Fault>,
@@ -80,8 +80,8 @@ impl Simulate {
             Some(path) => BarSet::open(path)?,
             None => BarSet::embedded()?,
         };
-        if !(self.speed.is_finite() && self.speed > 0.0) {
-            bail!("--speed must be above 0");
+        if !(0.01..=1_000_000.0).contains(&self.speed) {
+            bail!("--speed must be 0.01 to 1000000");
         }
         let tokens = match (&self.token, &self.key) {
             (Some(token), _) => vec![token.clone()],

@@ -8,7 +8,7 @@ use super::{
     ids::{OwnerId, TokenId},
 };
 
-/// A token lives a year (seed document "Token Expiration").
+/// A token lives a year.
 pub const TOKEN_LIFE_MS: i64 = 365 * 86_400_000;
 /// From so long before its end a token carries a warning.
 pub const EXPIRY_WARNING_MS: i64 = 30 * 86_400_000;

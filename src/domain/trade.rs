@@ -130,12 +130,6 @@ impl TradeRequest {
         }
         found
     }
-
-    /// True when the request can only make an existing position or order smaller or go away.
-    #[must_use]
-    pub const fn only_reduces(&self) -> bool {
-        matches!(self.action, action::REMOVE | action::CLOSE_BY) || (self.action == action::DEAL && self.position != 0)
-    }
 }
 
 /// `MqlTradeResult`: what the terminal answered to the one `OrderSend` (the Python package's fields without `request`).

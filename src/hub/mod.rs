@@ -1,6 +1,6 @@
 //! The live sockets of this node.
 //!
-//! A session is one task that owns its socket ([`session`]); the rest of the hub holds a [`SessionHandle`] with a bounded mailbox.
+//! A session is one task that owns its socket (`session.rs`); the rest of the hub holds a [`SessionHandle`] with a bounded mailbox.
 //! What sessions hear about trades goes up through one bounded channel of [`Signal`]s, which ticks never share.
 
 mod handle;

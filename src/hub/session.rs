@@ -139,7 +139,7 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
     let first = select! {
         biased;
         () = hub.inner.shutdown.cancelled() => return Err(End::Cut(CloseReason::Shutdown)),
-        first = timeout(hub.inner.settings.hello_timeout, first_message(wire)) => first,
+        first = timeout(hub.inner.settings.hello_timeout, first_message(wire, hub.inner.settings.max_control_bytes)) => first,
     };
     let (ea_us, hello) = first.unwrap_or(Err(End::Cut(CloseReason::HelloTimeout)))?;
     if hello.protocol != protocol::VERSION {
@@ -200,9 +200,12 @@ fn refusal(error: &AccessError) -> End {
     })
 }
 
-async fn first_message<S: Socket>(wire: &mut Wire<S>) -> Result<(u64, Hello), End> {
+async fn first_message<S: Socket>(wire: &mut Wire<S>, control_max: usize) -> Result<(u64, Hello), End> {
     loop {
         match std::future::poll_fn(|cx| wire.poll(cx)).await {
+            Input::Frame(Message::Binary(bytes)) if bytes.len() > control_max => {
+                return Err(End::Cut(CloseReason::MessageTooLarge));
+            }
             Input::Frame(Message::Binary(bytes)) => {
                 return match codec::decode::<FromTerminal>(&bytes) {
                     Ok(decoded) => match decoded.message {

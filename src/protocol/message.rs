@@ -239,6 +239,9 @@ pub struct Answer {
     /// With `NO_EVIDENCE`: [`proof`] bits.
     #[serde(default)]
     pub proof: u8,
+    /// [`Query::asked_at`] of the query that this answers.
+    #[serde(default)]
+    pub asked_at: i64,
 }
 
 /// Values of [`Answer::kind`].
@@ -249,7 +252,8 @@ pub mod answer_kind {
     pub const IN_PROGRESS: u8 = 1;
     /// It ended; the outcome follows.
     pub const OUTCOME: u8 = 2;
-    /// So old that this instance has dropped it.
+    /// Answer to a [`Trade`] so old that this instance has dropped it: it is not executed. A query about one is answered from the
+    /// broker's history instead.
     pub const FORGOTTEN: u8 = 3;
     /// Another instance found it at the broker, by its tag.
     pub const EVIDENCE: u8 = 4;
@@ -332,6 +336,10 @@ pub struct Query {
     pub request: Row<TradeRequest>,
     /// Broker time last heard before the dispatch, epoch seconds: evidence is not older.
     pub dispatched_broker_time: i64,
+    /// When the hub asks, by its own clock, epoch milliseconds. It comes back in the answer, which goes out on the connection of its
+    /// question or not at all: an answer may be long on its way, and absence counts only from when it was looked for.
+    #[serde(default)]
+    pub asked_at: i64,
 }
 
 /// The hub has made this command's outcome durable: stop sending it.

@@ -293,10 +293,11 @@ impl Ea {
             // The broker may or may not have had it: its history decides, as for another instance.
             Some(Seen::Ended { definite: false, .. }) => at_broker(query, broker, linked),
             Some(Seen::Tombstone) => not_seen(query.command),
-            None if self.watermark.is_some_and(|mark| query.command <= mark) => forgotten(query.command),
+            // Below the mark nothing is executed any more, so what is left is what the broker knows.
+            None if self.watermark.is_some_and(|mark| query.command <= mark) => at_broker(query, broker, linked),
             None if self.seen.len() >= SEEN_MAX => {
                 self.watermark = self.watermark.max(Some(query.command));
-                forgotten(query.command)
+                at_broker(query, broker, linked)
             }
             None => {
                 // The stone first: from here on the answer stays true whatever still arrives.
@@ -347,7 +348,7 @@ fn outcome(command: CommandId, ended: Ended) -> Outcome {
 }
 
 fn answer(command: CommandId, kind: u8) -> Answer {
-    Answer { command, kind, outcome_kind: 0, reason: String::new(), result: Row::default(), proof: 0 }
+    Answer { command, kind, outcome_kind: 0, reason: String::new(), result: Row::default(), proof: 0, asked_at: 0 }
 }
 
 fn answer_with(command: CommandId, ended: Ended) -> Answer {
@@ -367,7 +368,7 @@ fn at_broker(query: &Query, broker: &Broker, linked: bool) -> Answer {
     match evidence::look(query, broker, linked) {
         Found::Deal(result) => Answer { result: Row(result), ..answer(query.command, answer_kind::EVIDENCE) },
         Found::Nothing { proof, reason } => {
-            Answer { proof, reason: reason.into(), ..answer(query.command, answer_kind::NO_EVIDENCE) }
+            Answer { proof, reason: reason.into(), asked_at: query.asked_at, ..answer(query.command, answer_kind::NO_EVIDENCE) }
         }
     }
 }

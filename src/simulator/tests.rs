@@ -150,6 +150,7 @@ impl Line {
             tag: trade.tag,
             request: trade.request.clone(),
             dispatched_broker_time: dispatched,
+            asked_at: 0,
         };
         self.send(query).await;
         match self.answer().await {

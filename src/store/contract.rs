@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::{Batch, Entry, Health, MAX_KEY, MAX_VALUE, SealScope, Store, StoreError};
 
 /// Every check below, on one store.
@@ -103,17 +105,15 @@ pub async fn a_batch_is_all_or_nothing(store: &dyn Store) {
 
 /// `expect_absent` as a lock.
 pub async fn of_a_hundred_racing_creations_exactly_one_wins(store: Arc<dyn Store>) {
-    let racers: Vec<_> = (0..100)
-        .map(|n| {
-            let store = Arc::clone(&store);
-            tokio::task::spawn(async move {
-                (n, store.commit(Batch::admission().expect_absent("race").put("race", format!("{n}"))).await)
-            })
-        })
-        .collect();
+    let mut racers = JoinSet::new();
+    for n in 0..100 {
+        let store = Arc::clone(&store);
+        racers
+            .spawn(async move { (n, store.commit(Batch::admission().expect_absent("race").put("race", format!("{n}"))).await) });
+    }
     let mut winners = Vec::new();
-    for racer in racers {
-        match racer.await.unwrap() {
+    for raced in racers.join_all().await {
+        match raced {
             (n, Ok(_)) => winners.push(n),
             (_, Err(StoreError::Conflict { .. })) => {}
             (_, Err(other)) => panic!("a loser hears of the conflict, not: {other}"),
@@ -134,29 +134,24 @@ pub async fn versions_make_compare_and_set_exact(store: Arc<dyn Store>) {
         store.commit(Batch::outcome().put("no", "9").expect_version("no", first)).await,
         Err(StoreError::Conflict { .. })
     ));
-    let counters: Vec<_> = (0..20)
-        .map(|_| {
-            let store = Arc::clone(&store);
-            tokio::task::spawn(async move {
-                let mut done = 0;
-                while done < 5 {
-                    let entry = store.get(b"count").await.unwrap().unwrap();
-                    let next: u32 = String::from_utf8(entry.value).unwrap().parse::<u32>().unwrap() + 1;
-                    match store
-                        .commit(Batch::outcome().put("count", next.to_string()).expect_version("count", entry.version))
-                        .await
-                    {
-                        Ok(_) => done += 1,
-                        Err(StoreError::Conflict { .. }) => {}
-                        Err(other) => panic!("{other}"),
-                    }
+    let mut counters = JoinSet::new();
+    for _ in 0..20 {
+        let store = Arc::clone(&store);
+        counters.spawn(async move {
+            let mut done = 0;
+            while done < 5 {
+                let entry = store.get(b"count").await.unwrap().unwrap();
+                let next: u32 = String::from_utf8(entry.value).unwrap().parse::<u32>().unwrap() + 1;
+                let batch = Batch::outcome().put("count", next.to_string()).expect_version("count", entry.version);
+                match store.commit(batch).await {
+                    Ok(_) => done += 1,
+                    Err(StoreError::Conflict { .. }) => {}
+                    Err(other) => panic!("{other}"),
                 }
-            })
-        })
-        .collect();
-    for counter in counters {
-        counter.await.unwrap();
+            }
+        });
     }
+    counters.join_all().await;
     assert_eq!(value(&*store, "count").await.as_deref(), Some(&b"100"[..]));
 }
 

@@ -161,14 +161,13 @@ mod tests {
     async fn a_hung_commit_writes_nothing_until_it_is_released() {
         let store = store();
         store.hang();
-        let committing = tokio::spawn({
-            let store = Arc::clone(&store);
-            async move { store.commit(Batch::outcome().put("k", "v")).await }
-        });
+        let mut committing = tokio::task::JoinSet::new();
+        let writer = Arc::clone(&store);
+        committing.spawn(async move { writer.commit(Batch::outcome().put("k", "v")).await });
         store.hung(1).await;
         assert_eq!(store.get(b"k").await.unwrap(), None);
         store.release();
-        assert_eq!(committing.await.unwrap().unwrap(), 1);
+        assert_eq!(committing.join_next().await.unwrap().unwrap().unwrap(), 1);
         store.hung(0).await;
     }
 

@@ -25,6 +25,12 @@ pub fn token(id: TokenId) -> Vec<u8> {
     join(TOKENS, &[&id.to_bytes()])
 }
 
+/// Key of the account that a token is locked to, sealed with that account's key: when the account is deleted, nothing names it.
+#[must_use]
+pub fn token_lock(id: TokenId) -> Vec<u8> {
+    join(b"l", &[&id.to_bytes()])
+}
+
 /// Key of an API key.
 #[must_use]
 pub fn api_key(id: KeyId) -> Vec<u8> {

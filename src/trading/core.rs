@@ -1,7 +1,7 @@
 //! The command core: `(state, event) -> (state, record?, sends)`, a pure function.
 //!
 //! The driver in [`super`] makes the record durable **before** it performs a send or tells anyone. What is proved about this
-//! function (one execution at most, exactly one outcome, the outcome true) is in `docs/guarantees.md`; `tests/it/model.rs` checks it
+//! function (one execution at most, exactly one outcome, the outcome true) is in `docs/guarantees.md`; `tests/it/model/` checks it
 //! against a model of hub, EA, broker, network and crashes.
 
 use crate::{
@@ -192,13 +192,14 @@ impl Step {
         }
     }
 
-    /// The wall clock may have been anything while the hub was down, so absence is proved from now on and not from then.
+    /// The wall clock may have been set while the hub was down, so by this one the recorded deadline means nothing. What is certain:
+    /// from now on the EA has the whole time to live at most.
     fn restarted(&mut self, now: UnixMillis) {
         if self.command.record.state == CommandState::Received {
             self.finish(CommandState::Expired, "the hub restarted before it was sent", now);
             return;
         }
-        self.command.record.deadline_at = self.command.record.deadline_at.max(now);
+        self.command.record.deadline_at = now.plus_ms(i64::from(self.command.record.ttl_ms));
         self.unknown("the hub restarted before the outcome was known", now);
     }
 
@@ -265,11 +266,11 @@ impl Step {
 
     /// A fact about a command that has its outcome: acknowledged, so that the EA stops, and compared.
     fn repeated(&mut self, state: CommandState, result: &TradeResult) {
+        let stands = self.command.record.state;
+        self.sends.push(Send::Acknowledge);
         if state == CommandState::Unknown {
             return;
         }
-        let stands = self.command.record.state;
-        self.sends.push(Send::Acknowledge);
         // The deals of one order may be many, but one command never makes two orders.
         let known = self.command.record.result.as_ref().map_or(0, |known| known.order);
         let twice = stands.is_done() && state.is_done() && known != 0 && result.order != 0 && known != result.order;
@@ -292,7 +293,7 @@ impl Step {
                 self.finish(CommandState::NotExecuted, "the terminal never saw it and will not execute it any more", now);
                 self.sends.push(Send::Acknowledge);
             }
-            answer_kind::NO_EVIDENCE if self.absence_is_proved(answer.proof, now, timing) => {
+            answer_kind::NO_EVIDENCE if self.absence_is_proved(answer, now, timing) => {
                 self.finish(CommandState::NotExecuted, "neither the terminal's journal nor the broker's history knows it", now);
                 self.sends.push(Send::Acknowledge);
             }
@@ -301,10 +302,12 @@ impl Step {
     }
 
     /// Nothing of it at the broker, seen by a terminal that could see it, at a time when nothing of it can be in flight any more.
-    fn absence_is_proved(&self, bits: u8, now: UnixMillis, timing: &Timing) -> bool {
+    /// It looked after it was asked; when its answer arrives says nothing about that.
+    fn absence_is_proved(&self, answer: &Answer, now: UnixMillis, timing: &Timing) -> bool {
         let record = &self.command.record;
         let settled = record.deadline_at.plus_ms(timing.longest_send_ms + timing.settle_ms);
-        record.state == CommandState::Unknown && bits & proof::ALL == proof::ALL && now >= settled
+        let asked = UnixMillis(answer.asked_at);
+        record.state == CommandState::Unknown && answer.proof & proof::ALL == proof::ALL && settled <= asked && asked <= now
     }
 }
 

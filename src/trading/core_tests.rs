@@ -60,11 +60,11 @@ fn outcome(retcode: u32) -> Event {
     Event::Outcome { kind: outcome_kind::BROKER, reason: String::new(), result }
 }
 
-fn answer(from: EaInstance, kind: u8, proof: u8) -> Event {
+fn answer(from: EaInstance, kind: u8, proof: u8, asked_at: i64) -> Event {
     let command = dispatched().record.id;
     Event::Answer {
         from,
-        answer: Answer { command, kind, outcome_kind: 0, reason: String::new(), result: Row::default(), proof },
+        answer: Answer { command, kind, outcome_kind: 0, reason: String::new(), result: Row::default(), proof, asked_at },
     }
 }
 
@@ -94,35 +94,54 @@ fn inside_the_send_lease_silence_is_not_unknown() {
 fn only_the_bound_instance_can_accept_or_deny() {
     let (command, _) = after(&[(1, Event::Accepted { from: OTHER, lease_ms: 1 })]);
     assert_eq!(command.record.state, CommandState::Dispatched);
-    let denial = answer(OTHER, answer_kind::NOT_SEEN, 0);
+    let denial = answer(OTHER, answer_kind::NOT_SEEN, 0, 0);
     let (command, _) = after(&[(1, Event::SessionLost), (900_000, denial)]);
     assert_eq!(command.record.state, CommandState::Unknown);
 }
 
 #[test]
 fn a_tombstone_of_the_bound_instance_is_exact_and_at_once() {
-    let (command, _) = after(&[(1, Event::SessionLost), (2, answer(E, answer_kind::NOT_SEEN, 0))]);
+    let (command, _) = after(&[(1, Event::SessionLost), (2, answer(E, answer_kind::NOT_SEEN, 0, 0))]);
     assert_eq!(command.record.state, CommandState::NotExecuted);
 }
 
 #[test]
 fn another_instance_proves_absence_only_after_everything_in_flight_has_landed() {
-    let none = |proof| answer(OTHER, answer_kind::NO_EVIDENCE, proof);
+    let none = |proof, asked| answer(OTHER, answer_kind::NO_EVIDENCE, proof, asked);
     let settled = DEADLINE.0 + 60_000 + 180_000;
-    let state = |at, bits| after(&[(1, Event::SessionLost), (at, none(bits))]).0.record.state;
+    let state = |at, bits| after(&[(1, Event::SessionLost), (at, none(bits, at))]).0.record.state;
     assert_eq!(state(settled - 1, proof::ALL), CommandState::Unknown);
     assert_eq!(state(settled, proof::CONNECTED | proof::SYNCHRONISED), CommandState::Unknown);
     assert_eq!(state(settled, proof::ALL), CommandState::NotExecuted);
 }
 
 #[test]
-fn after_a_restart_the_wait_for_absence_starts_again() {
-    let restart = 500_000;
-    let none = answer(OTHER, answer_kind::NO_EVIDENCE, proof::ALL);
-    let (command, _) = after(&[(restart, Event::HubRestarted), (restart + 239_999, none.clone())]);
-    assert_eq!(command.record.state, CommandState::Unknown);
-    let (command, _) = after(&[(restart, Event::HubRestarted), (restart + 240_000, none)]);
+fn absence_counts_from_the_question_and_not_from_the_arrival_of_its_answer() {
+    let settled = DEADLINE.0 + 60_000 + 180_000;
+    let none = |asked| answer(OTHER, answer_kind::NO_EVIDENCE, proof::ALL, asked);
+    let state = |asked| after(&[(1, Event::SessionLost), (settled + 10, none(asked))]).0.record.state;
+    assert_eq!(state(settled - 1), CommandState::Unknown, "it looked too early and was long on its way");
+    assert_eq!(state(settled + 11), CommandState::Unknown, "never asked");
+    assert_eq!(state(settled), CommandState::NotExecuted);
+}
+
+#[test]
+fn after_a_restart_the_wait_for_absence_starts_again_whatever_the_clock_says() {
+    for restart in [-500_000, 1_000, 500_000] {
+        let settled = restart + 3_000 + 240_000;
+        let none = |asked| answer(OTHER, answer_kind::NO_EVIDENCE, proof::ALL, asked);
+        let state = |at| after(&[(restart, Event::HubRestarted), (at, none(at))]).0.record.state;
+        assert_eq!(state(settled - 1), CommandState::Unknown, "restart at {restart}");
+        assert_eq!(state(settled), CommandState::NotExecuted, "restart at {restart}");
+    }
+}
+
+#[test]
+fn an_ambiguous_outcome_of_what_is_final_is_acknowledged_or_it_would_be_repeated_for_ever() {
+    let denied = (2, answer(E, answer_kind::NOT_SEEN, 0, 0));
+    let (command, sends) = after(&[(1, Event::SessionLost), denied, (3, outcome(retcode::TIMEOUT))]);
     assert_eq!(command.record.state, CommandState::NotExecuted);
+    assert_eq!(sends, [Send::Acknowledge, Send::Acknowledge]);
 }
 
 #[test]
@@ -145,7 +164,7 @@ fn a_repeated_outcome_is_acknowledged_and_changes_nothing() {
 #[test]
 fn a_deal_that_contradicts_not_executed_is_an_incident_and_overwrites_nothing() {
     let (command, sends) =
-        after(&[(1, Event::SessionLost), (2, answer(E, answer_kind::NOT_SEEN, 0)), (3, outcome(retcode::DONE))]);
+        after(&[(1, Event::SessionLost), (2, answer(E, answer_kind::NOT_SEEN, 0, 0)), (3, outcome(retcode::DONE))]);
     assert_eq!(command.record.state, CommandState::NotExecuted);
     assert!(matches!(sends.last(), Some(Send::Incident(_))), "{sends:?}");
 }
@@ -182,7 +201,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (instance.clone(), 0_u32..100_000).prop_map(|(from, lease_ms)| Event::Accepted { from, lease_ms }),
         code.prop_map(outcome),
         Just(Event::Outcome { kind: outcome_kind::REFUSED, reason: "late".into(), result: TradeResult::default() }),
-        (instance, 0_u8..7, 0_u8..8).prop_map(|(from, kind, proof)| answer(from, kind, proof)),
+        (instance, 0_u8..7, 0_u8..8, 0_i64..1_000_000).prop_map(|(from, kind, proof, asked)| answer(from, kind, proof, asked)),
         Just(Event::SessionLost),
         Just(Event::HubRestarted),
         Just(Event::SessionEntered),
@@ -229,7 +248,7 @@ proptest! {
                     Event::NotWritten { .. } => matches!(before, CommandState::Dispatched | CommandState::Unknown),
                     Event::Answer { from, answer } if answer.kind == answer_kind::NOT_SEEN => *from == E,
                     Event::Answer { answer, .. } => {
-                        answer.kind == answer_kind::NO_EVIDENCE && answer.proof & proof::ALL == proof::ALL && now >= deadline.0 + 240_000
+                        answer.kind == answer_kind::NO_EVIDENCE && answer.proof & proof::ALL == proof::ALL && (deadline.0 + 240_000..=now).contains(&answer.asked_at)
                     }
                     _ => false,
                 };

@@ -242,11 +242,13 @@ impl Trading {
 
         let live = Live::new(record.clone(), Some(session.id()));
         // Locked before anybody can find it, so that no change is recorded before the command itself.
-        let cell = live.cell.lock().await;
+        let mut cell = live.cell.lock().await;
         self.inner.live().insert(id, Arc::clone(&live));
         // Enter, then look: whoever stops the account writes that first and counts the open commands second.
         if self.inner.stopped().contains_key(session.account()) {
             self.inner.live().remove(&id);
+            // Whoever found it meanwhile and waits for the cell finds a command that is over, and records nothing.
+            cell.record.state = CommandState::NotExecuted;
             return Err(ExecuteError::Offline);
         }
         let used = records::IdempotencyRecord { command: id, fingerprint: trade.fingerprint.to_vec(), at: record.created_at };
@@ -255,8 +257,9 @@ impl Trading {
             .put(key.clone(), records::encode(&used))
             .put(records::account_command(record.owner, &record.account, id), b"".to_vec());
         if let Err(error) = self.inner.store.commit(records::put_command(batch, &record)).await {
-            drop(cell);
             self.inner.live().remove(&id);
+            cell.record.state = CommandState::NotExecuted;
+            drop(cell);
             return match error {
                 StoreError::Conflict { .. } => match self.inner.store.get(&key).await? {
                     Some(entry) => self.replay(&trade.fingerprint, records::decode(&key, &entry)?).await,
@@ -449,6 +452,7 @@ impl Trading {
                 tag: record.tag,
                 request: Row(record.request.clone()),
                 dispatched_broker_time: record.dispatched_broker_time,
+                asked_at: self.inner.clock.steady().0,
             };
             // A full mailbox: the next tick asks again.
             let _ = session.send(query);

@@ -5,6 +5,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
+    clippy::large_enum_variant,
     clippy::too_many_lines,
     missing_docs,
     missing_debug_implementations,
@@ -19,6 +21,7 @@ mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod limits;
+mod model;
 mod permissions;
 mod presence;
 mod relay;

@@ -1,1 +1,221 @@
+//! Who may call what: every route against every permission, and what a test key does not see.
 
+use std::collections::BTreeSet;
+
+use mtbridge::{
+    api::{self, auth::Needs},
+    domain::api_key::Permission,
+    protocol::message::Hello,
+};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Api, FakeTerminal, TestHub};
+
+/// What api.md asks for, written down a second time: `-` is open to everyone, `any` to every key.
+const TABLE: &[(&str, &str, &str)] = &[
+    ("GET", "/", "-"),
+    ("GET", "/healthz", "-"),
+    ("GET", "/readyz", "-"),
+    ("GET", "/ws/terminal", "-"),
+    ("GET", "/api/v1/terminals", "read:account"),
+    ("GET", "/api/v1/terminals/{terminal}", "read:account"),
+    ("GET", "/api/v1/terminals/{terminal}/account", "read:account"),
+    ("GET", "/api/v1/account/info", "read:account"),
+    ("GET", "/api/v1/terminals/{terminal}/symbols", "read:symbols"),
+    ("GET", "/api/v1/terminals/{terminal}/symbols/{symbol}", "read:symbols"),
+    ("GET", "/api/v1/terminals/{terminal}/quotes", "read:quotes"),
+    ("GET", "/api/v1/terminals/{terminal}/bars/{symbol}", "read:bars"),
+    ("GET", "/api/v1/terminals/{terminal}/positions", "read:positions"),
+    ("GET", "/api/v1/terminals/{terminal}/positions/{ticket}", "read:positions"),
+    ("GET", "/api/v1/terminals/{terminal}/history/deals", "read:history"),
+    ("POST", "/api/v1/terminals/{terminal}/orders", "trade:write"),
+    ("POST", "/api/v1/terminals/{terminal}/positions/{ticket}/close", "trade:reduce"),
+    ("POST", "/api/v1/terminals/{terminal}/trade", "trade:write"),
+    ("GET", "/api/v1/commands", "any"),
+    ("GET", "/api/v1/commands/{id}", "any"),
+    ("GET", "/api/v1/tokens", "admin"),
+    ("POST", "/api/v1/tokens", "admin"),
+    ("GET", "/api/v1/tokens/{id}", "admin"),
+    ("PATCH", "/api/v1/tokens/{id}", "admin"),
+    ("DELETE", "/api/v1/tokens/{id}", "admin"),
+    ("POST", "/api/v1/tokens/{id}/disconnect", "admin"),
+    ("POST", "/api/v1/tokens/{id}/rotate", "admin"),
+    ("GET", "/api/v1/keys", "admin"),
+    ("POST", "/api/v1/keys", "admin"),
+    ("GET", "/api/v1/keys/{id}", "admin"),
+    ("PATCH", "/api/v1/keys/{id}", "admin"),
+    ("DELETE", "/api/v1/keys/{id}", "admin"),
+    ("POST", "/api/v1/keys/{id}/rotate", "admin"),
+];
+
+#[test]
+fn the_table_of_routes_asks_for_what_the_design_says() {
+    let word = |needs| match needs {
+        Needs::Nothing => "-",
+        Needs::AnyKey => "any",
+        Needs::Permission(permission) => permission.name(),
+    };
+    let served: BTreeSet<_> =
+        api::routes().iter().map(|route| (route.method.to_string(), route.path, word(route.needs))).collect();
+    let wanted: BTreeSet<_> = TABLE.iter().map(|(method, path, needs)| ((*method).to_owned(), *path, *needs)).collect();
+    let (surplus, missing): (Vec<_>, Vec<_>) = (served.difference(&wanted).collect(), wanted.difference(&served).collect());
+    assert!(
+        surplus.is_empty() && missing.is_empty(),
+        "served but not in the table: {surplus:?}; in the table but not served: {missing:?}"
+    );
+    // What only reads or reduces must never be reachable by something that trades, and the other way round.
+    for (method, path, needs) in TABLE {
+        let trades = path.ends_with("/orders") || path.ends_with("/trade");
+        assert!(!trades || (*method, *needs) == ("POST", "trade:write"), "{method} {path}");
+    }
+}
+
+fn address(path: &str) -> String {
+    let path = path.replace("{terminal}", "1001").replace("{symbol}", "EURUSD").replace("{ticket}", "1");
+    // An id that nothing has: who may, is told so; who may not, does not get that far.
+    let kind = if path.contains("/tokens") {
+        "tok_"
+    } else if path.contains("/keys") {
+        "key_"
+    } else {
+        "cmd_"
+    };
+    path.replace("{id}", &format!("{kind}00000000000000000000000000"))
+}
+
+async fn call(api: &Api, method: &Method, path: &str) -> (u16, String) {
+    let body = matches!(*method, Method::POST | Method::PATCH).then(|| "{}".to_owned());
+    let answer = api.send(method.clone(), &address(path), body).await.unwrap();
+    (answer.status, answer.json["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_lets_in_exactly_the_permissions_that_imply_what_it_needs() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    for held in Permission::all() {
+        let api = hub.mint_key(&[held.name()]).await;
+        for route in api::routes().into_iter().filter(|route| route.path != mtbridge::protocol::PATH) {
+            let (status, code) = call(&api, &route.method, route.path).await;
+            let allowed = match route.needs {
+                Needs::Nothing | Needs::AnyKey => true,
+                Needs::Permission(needed) => held.implies(needed),
+            };
+            if allowed {
+                assert!(!matches!(status, 401 | 403), "{held} on {route:?}: {status} {code}");
+                assert!(status < 500, "{held} on {route:?}: {status} {code}");
+            } else {
+                assert_eq!((status, code.as_str()), (403, "forbidden"), "{held} on {route:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_that_needs_a_key_refuses_no_key_and_every_dead_one() {
+    let hub = TestHub::start().await;
+    let key = |body| async { hub.admin().post("/api/v1/keys", body).await.expect(201) };
+    let revoked = key(json!({"permissions": ["admin"]})).await;
+    assert_eq!(hub.admin().delete(&format!("/api/v1/keys/{}", revoked["id"].as_str().unwrap())).await.status, 204);
+    let rotated = key(json!({"permissions": ["admin"]})).await;
+    hub.admin()
+        .post(&format!("/api/v1/keys/{}/rotate", rotated["id"].as_str().unwrap()), json!({"overlap_s": 0}))
+        .await
+        .expect(201);
+    let foreign = mtbridge::access::secret::Secret::generate("sk_live_").unwrap().reveal().to_owned();
+    let token = hub.mint_token().await.secret;
+    let dead = ["", "sk_live_", revoked["key"].as_str().unwrap(), rotated["key"].as_str().unwrap(), &foreign, &token];
+    for secret in dead {
+        let api = hub.api(secret);
+        for route in api::routes().into_iter().filter(|route| route.needs != Needs::Nothing) {
+            let (status, code) = call(&api, &route.method, route.path).await;
+            assert_eq!((status, code.as_str()), (401, "unauthorized"), "`{secret}` on {route:?}");
+        }
+    }
+    // A second scheme, and a key in the wrong place.
+    for (name, value) in [("authorization", "Basic abc"), ("x-api-key", hub.admin_key.as_str())] {
+        hub.api("").with(name, value).get("/api/v1/tokens").await.refused(401, "unauthorized");
+    }
+    hub.api("").get(&format!("/api/v1/tokens?key={}", hub.admin_key)).await.refused(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_403_names_what_is_missing() {
+    let hub = TestHub::start().await;
+    let api = hub.mint_key(&["read:bars"]).await;
+    let body = api.get("/api/v1/terminals").await.refused(403, "forbidden");
+    assert_eq!(body["permission"], "read:account");
+}
+
+#[tokio::test]
+async fn a_test_key_does_not_see_a_terminal_with_real_money() {
+    let hub = TestHub::start().await;
+    for (login, trade_mode) in [(1001, 0), (2002, 2), (3003, 1)] {
+        let token = hub.mint_token().await;
+        let mut terminal = FakeTerminal::connect(hub.addr(), &token).await;
+        terminal.send(Hello { trade_mode, ..terminal.hello(login) }).await;
+        terminal.welcome().await;
+        // Their sockets stay open; what happens to them is not this test's business.
+        std::mem::forget(terminal);
+    }
+    let permissions =
+        ["read:account", "read:symbols", "read:quotes", "read:bars", "read:positions", "read:history", "trade:write"];
+    let minted = hub.admin().post("/api/v1/keys", json!({"permissions": permissions, "test": true})).await.expect(201);
+    let key = minted["key"].as_str().unwrap();
+    assert!(key.starts_with("sk_test_"));
+    let api = hub.api(key);
+    let seen = api.get("/api/v1/terminals").await.expect(200);
+    let logins: Vec<_> = seen["data"].as_array().unwrap().iter().map(|row| row["account"]["login"].as_u64().unwrap()).collect();
+    assert_eq!(logins, [1001], "demo only");
+    let live = hub.mint_key(&["read:account"]).await.get("/api/v1/terminals").await.expect(200);
+    assert_eq!(live["data"].as_array().unwrap().len(), 3);
+    for (method, path, needs) in TABLE.iter().filter(|(_, path, needs)| path.contains("{terminal}") && !needs.is_empty()) {
+        for terminal in ["2002", "2002@Demo-Server", "3003"] {
+            let path = address(&path.replace("{terminal}", terminal));
+            let path = if path.ends_with("/quotes") { format!("{path}?symbols=EURUSD") } else { path };
+            let body = (*method == "POST").then(|| crate::harness::buy().to_string());
+            let body = if path.ends_with("/trade") {
+                Some(r#"{"action":1,"symbol":"EURUSD","volume":0.1}"#.into())
+            } else if path.ends_with("/close") {
+                Some("{}".into())
+            } else {
+                body
+            };
+            let answer = api.once().send(method.parse().unwrap(), &path, body).await.unwrap();
+            assert_eq!((answer.status, answer.json["code"].as_str()), (404, Some("terminal_not_found")), "{needs} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_visible_to_whoever_holds_the_permission_that_made_it() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let order = hub.admin().once().buy(1001).await.expect(200);
+    let ticket = order["result"]["order"].as_u64().unwrap();
+    let close = hub.admin().once().post(&format!("/api/v1/terminals/1001/positions/{ticket}/close"), json!({})).await.expect(200);
+    let path = |command: &serde_json::Value| format!("/api/v1/commands/{}", command["id"].as_str().unwrap());
+    for (held, sees_order, sees_close) in
+        [("trade:write", true, true), ("trade:reduce", false, true), ("read:history", false, false), ("admin", true, true)]
+    {
+        let api = hub.mint_key(&[held]).await;
+        for (command, sees) in [(&order, sees_order), (&close, sees_close)] {
+            let answer = api.get(&path(command)).await;
+            assert_eq!(answer.status, if sees { 200 } else { 404 }, "{held}: {}", answer.json);
+        }
+        let listed = api.get("/api/v1/commands").await.expect(200)["data"].as_array().unwrap().len();
+        assert_eq!(listed, usize::from(sees_order) + usize::from(sees_close), "{held}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_address_and_a_wrong_method_are_problems_too() {
+    let hub = TestHub::start().await;
+    hub.admin().get("/api/v1/nothing").await.refused(404, "not_found");
+    hub.admin().delete("/api/v1/terminals").await.refused(405, "method_not_allowed");
+    let index = hub.api("").get("/").await;
+    assert!(index.status == 200 && String::from_utf8_lossy(&index.bytes).contains("/api/v1/terminals"));
+    assert_eq!(hub.api("").get("/healthz").await.expect(200)["status"], "ok");
+    assert_eq!(hub.api("").get("/readyz").await.expect(200)["status"], "ready");
+}

@@ -354,6 +354,7 @@ async fn absence_is_not_claimed_before_the_broker_has_had_its_time() {
             reason: String::new(),
             result: Row::default(),
             proof: proof::ALL,
+            asked_at: 0,
         };
         next.send(nothing.clone()).await;
         // Nor does another instance's NOT_SEEN say anything: only the bound one has the tombstone.
@@ -372,6 +373,7 @@ async fn absence_is_not_claimed_before_the_broker_has_had_its_time() {
         reason: String::new(),
         result,
         proof: 0,
+        asked_at: 0,
     })
     .await;
     let record = hub.admin().final_command(&id).await;
@@ -532,6 +534,7 @@ async fn another_accounts_terminal_cannot_speak_for_a_command() {
             reason: String::new(),
             result: Row::default(),
             proof: 0,
+            asked_at: 0,
         })
         .await;
     // A command of their own goes the same way behind it: when it is done, what came before it has been judged.
@@ -574,6 +577,7 @@ async fn a_retcode_that_proves_nothing_is_unknown_until_the_history_tells() {
             reason: String::new(),
             result,
             proof: 0,
+            asked_at: 0,
         })
         .await;
     assert_eq!(hub.admin().final_command(&id).await["result"]["deal"], 8);

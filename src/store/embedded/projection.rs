@@ -1,4 +1,4 @@
-//! `state/`: sled, held to what makes it safe (see `storage.md`, section 8).
+//! `state/`: sled, held to what makes it safe (ARCHITECTURE.md, "On the disk").
 //!
 //! One tree, one writer, no flusher thread, `flush` **and our own sync** after each `apply_batch`, values of at most
 //! [`MAX_STORED`] bytes. Keys start with a byte of ours: `e` entry, `c` chunk of a long value, `m` what we keep for
@@ -221,7 +221,11 @@ fn open_sled(dir: &Path, cache_capacity: u64) -> Result<sled::Db, ProjectionErro
             // The directory's own lock says that we are alone, so this can only be a store of this process that was
             // closed just now: sled lets go of its lock a moment after it was dropped.
             Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") && attempt < LOCK_TRIES => {
-                std::thread::sleep(LOCK_PAUSE)
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "sled tells nobody when it lets go; a thread of our own waits here"
+                )]
+                std::thread::sleep(LOCK_PAUSE);
             }
             Ok(other) => return Ok(other?),
             Err(_) => break,

@@ -1,6 +1,6 @@
 //! A terminal that does what the test says, frame by frame.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use mtbridge::{
@@ -171,11 +171,6 @@ impl FakeTerminal {
             other => panic!("no acknowledgement but {other:?}"),
         }
     }
-
-    /// Reads on, so that the hub sees life, until the socket ends.
-    pub async fn idle(mut self) {
-        while let Heard::Message(_) = self.next_whenever().await {}
-    }
 }
 
 pub fn all_on() -> Status {
@@ -210,6 +205,3 @@ pub fn executed(trade: &Trade, deal: u64) -> Outcome {
 pub fn ea_refused(trade: &Trade) -> Outcome {
     Outcome { command: trade.command, kind: outcome_kind::REFUSED, reason: "no".into(), result: Row::default() }
 }
-
-/// Shorter than the hub's patience in these tests.
-pub const BRIEFLY: Duration = Duration::from_millis(300);
