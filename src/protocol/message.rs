@@ -252,7 +252,7 @@ pub mod answer_kind {
     pub const IN_PROGRESS: u8 = 1;
     /// It ended; the outcome follows.
     pub const OUTCOME: u8 = 2;
-    /// Answer to a [`Trade`] so old that this instance has dropped it: it is not executed. A query about one is answered from the
+    /// Answer to a [`super::Trade`] so old that this instance has dropped it: it is not executed. A query about one is answered from the
     /// broker's history instead.
     pub const FORGOTTEN: u8 = 3;
     /// Another instance found it at the broker, by its tag.

@@ -255,7 +255,7 @@ fn an_acknowledged_command_is_dropped_ten_minutes_after_its_deadline_and_then_fo
     terminal.ea.forget(at(DEADLINE + KEEP_US - 1));
     assert_eq!(terminal.query(&trades[1], now).kind, answer_kind::OUTCOME);
     terminal.ea.forget(at(DEADLINE + KEEP_US));
-    assert_eq!(terminal.query(&trades[1], now).kind, answer_kind::NO_EVIDENCE, "the broker decides");
+    assert_eq!(terminal.query(&trades[1], now).kind, answer_kind::EVIDENCE, "the broker decides");
     assert_eq!(terminal.query(&trades[0], now).kind, answer_kind::OUTCOME, "never acknowledged, so still remembered");
     assert!(
         matches!(terminal.take(trades[1].clone(), DEADLINE + KEEP_US), FromTerminal::Answer(a) if a.kind == answer_kind::FORGOTTEN)
