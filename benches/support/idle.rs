@@ -18,13 +18,15 @@ pub struct Idle {
     _terminals: JoinSet<()>,
 }
 
-/// Connects one terminal for each token and waits until all are welcome.
+/// Connects one terminal for each token and waits until all are welcome. A token's account number is drawn from the token, so that
+/// it is the same each time.
 pub fn connect(hub: &Hub, tokens: &[String]) -> Idle {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let terminals = runtime.block_on(async {
         let mut terminals = JoinSet::new();
         let welcome = std::sync::Arc::new(Semaphore::new(0));
-        for (login, token) in (1..).zip(tokens) {
+        for token in tokens {
+            let login = token.bytes().fold(7_u64, |login, byte| login.wrapping_mul(31).wrapping_add(u64::from(byte))) >> 20;
             let stream = TcpStream::connect(&hub.address).await.unwrap();
             let mut request = format!("ws://{}{PATH}", hub.address).into_client_request().unwrap();
             request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());

@@ -333,3 +333,13 @@ async fn a_terminal_that_does_not_read_is_cut_and_unwritten_frames_say_so() {
     }
     assert!(unwritten > 32 && unwritten < total, "{unwritten} of {total}");
 }
+
+#[tokio::test]
+async fn the_task_of_a_session_is_small() {
+    let fixture = fixture().await;
+    let token = fixture.token().await;
+    let (_terminal, at_hub) = pair();
+    let task = session::run(fixture.hub.clone(), at_hub, token, peer());
+    assert!(size_of_val(&task) <= 3_072, "{} bytes for each idle terminal", size_of_val(&task));
+    assert!(size_of::<handle::Mail>() <= 32, "a mailbox is allocated 32 at a time");
+}
