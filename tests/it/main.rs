@@ -22,6 +22,7 @@ mod keys;
 mod kill;
 mod limits;
 mod model;
+mod open_bugs;
 mod permissions;
 mod presence;
 mod relay;
