@@ -1,7 +1,7 @@
 //! Follows the store's changes and cuts the sockets that may not go on.
 //!
-//! Whoever revokes on this node cuts at once by itself; this follower is for changes that come from elsewhere, for expiry, and for
-//! whatever was missed: after a gap every live session is looked at again.
+//! Whoever revokes on this node cuts by itself; this follower is for what comes by another way, for expiry, and for whatever was
+//! missed: after a gap, and each second, every live session is looked at again.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{MissedTickBehavior, interval},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::Access,
@@ -22,39 +22,45 @@ use crate::{
 /// Expiry is seen within that time.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Runs until `stop`.
-pub async fn follow(access: Access, hub: Hub, mut changes: Receiver<StoreChange>, stop: CancellationToken) {
+/// Runs until `stop`. `goodbye` asks a session about the commands that it still has, before it is cut.
+pub async fn follow<F>(
+    access: Access,
+    hub: Hub,
+    mut changes: Receiver<StoreChange>,
+    goodbye: impl Fn(SessionHandle) -> F,
+    stop: CancellationToken,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let cuts = TaskTracker::new();
     loop {
-        select! {
+        let looked_at = select! {
             biased;
             () = stop.cancelled() => return,
-            _ = sweep.tick() => check_all(&access, &hub),
+            _ = sweep.tick() => hub.sessions(),
             change = changes.recv() => match change {
-                Ok(change) => check_changed(&access, &hub, &change),
-                Err(RecvError::Lagged(_)) => check_all(&access, &hub),
+                Ok(change) => changed(&hub, &change),
+                Err(RecvError::Lagged(_)) => hub.sessions(),
                 Err(RecvError::Closed) => return,
             },
+        };
+        for session in looked_at {
+            if let Err(reason) = access.recheck(session.token(), session.account())
+                && session.begin_farewell()
+            {
+                let asked = goodbye(session.clone());
+                cuts.spawn(async move {
+                    asked.await;
+                    session.cut(reason);
+                });
+            }
         }
     }
 }
 
-fn check_all(access: &Access, hub: &Hub) {
-    hub.sessions().iter().for_each(|session| check(access, session));
-}
-
-fn check_changed(access: &Access, hub: &Hub, change: &StoreChange) {
+fn changed(hub: &Hub, change: &StoreChange) -> Vec<SessionHandle> {
     let tokens = change.keys.iter().filter(|key| key.starts_with(records::TOKENS));
-    for token in tokens.filter_map(|key| key.last_chunk::<16>()).map(|bytes| TokenId::from_bytes(*bytes)) {
-        if let Some(session) = hub.of_token(token) {
-            check(access, &session);
-        }
-    }
-}
-
-fn check(access: &Access, session: &SessionHandle) {
-    if let Err(reason) = access.recheck(session.token(), session.account()) {
-        session.cut(reason);
-    }
+    tokens.filter_map(|key| key.last_chunk::<16>()).filter_map(|bytes| hub.of_token(TokenId::from_bytes(*bytes))).collect()
 }

@@ -7,20 +7,21 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{net::TcpSocket, sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     access::{Access, AccessError, secret::Secret},
     api::{self, ApiState, Fillings, router},
     clock::{Clock, Ids},
     config::Config,
-    hub::{Hub, Signal},
+    hub::{Hub, SessionHandle, Signal},
     market::bars::BarService,
     revocation,
     store::{
         Store, StoreError,
         cache::BarCache,
         embedded::{EmbeddedOptions, EmbeddedStore},
+        records,
     },
     trading::Trading,
 };
@@ -29,6 +30,8 @@ use crate::{
 const SIGNALS: usize = 4_096;
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
+/// At a stop, commands at a terminal get so long before it is cut.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// At a stop, requests and commands under way get so long.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -86,12 +89,16 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn bind_with_store(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let config = within_descriptors(config);
         let (clock, ids) = (Clock::start(), Arc::new(Ids::default()));
-        let pepper = secrets::pepper(&config)?;
+        let used =
+            !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
+        let pepper = secrets::pepper(&config, used)?;
         let access = Access::open(Arc::clone(&store), pepper, clock, Arc::clone(&ids)).await.map_err(StartError::Access)?;
         let first_admin_key =
             access.ensure_admin(secrets::admin_key(&config)?.as_deref()).await.map_err(|error| match error {
                 AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
+                AccessError::NotAdmin => StartError::AdminKey("this key exists and lacks the permission admin; preset another"),
                 AccessError::Revoked | AccessError::Expired => {
                     StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
                 }
@@ -102,7 +109,7 @@ impl Server {
         let hub = Hub::new(access.clone(), config.terminals.clone(), signals, clock, Arc::clone(&ids));
         let trading = Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, clock, ids).await?;
         let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
-        let tasks = TaskTracker::new();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
@@ -117,14 +124,21 @@ impl Server {
             pending_ttl: config.trading.pending_ttl,
             fillings: Fillings::default(),
             key_revocations: tokio::sync::Mutex::default(),
+            stopping: stop.clone(),
             tasks: tasks.clone(),
         });
 
         let listener = listen(config.listen)?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let stop = CancellationToken::new();
         let parts = Parts { store, hub, trading, tasks, stop_following: CancellationToken::new() };
-        parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), stop.clone()));
+        let goodbye = {
+            let trading = parts.trading.clone();
+            move |session: SessionHandle| {
+                let trading = trading.clone();
+                async move { trading.ask_before_cut(&session).await }
+            }
+        };
+        parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
@@ -173,8 +187,14 @@ struct Parts {
 async fn wind_down(parts: Parts, accepting: JoinHandle<()>, follower: JoinHandle<()>, stop: CancellationToken) {
     stop.cancelled().await;
     info!("stopping");
+    // What is at a terminal this moment may come back before it is cut; what does not is asked for at the next start.
+    parts.trading.settle_open(FAREWELL).await;
     // The accept loop ends with its requests, at most LAST_WORDS later; terminals are told at once.
-    let (_, accepted) = tokio::join!(parts.hub.shutdown(), tokio::time::timeout(LAST_WORDS, accepting));
+    let sessions = tokio::time::timeout(LAST_WORDS, parts.hub.shutdown());
+    let (ended, accepted) = tokio::join!(sessions, tokio::time::timeout(LAST_WORDS, accepting));
+    if ended.is_err() {
+        error!("terminals were still saying goodbye and are dropped");
+    }
     if accepted.is_err() {
         error!("requests were still open and are dropped");
     }
@@ -186,6 +206,26 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, follower: JoinHandle
         error!(%error, "the store did not close cleanly");
     }
     info!("stopped");
+}
+
+/// Budgets that the process's limit of open files can bear: running out of descriptors would hurt those who belong here.
+fn within_descriptors(mut config: Config) -> Config {
+    /// For the store's files, the log and the runtime.
+    const OWN: usize = 128;
+    let wanted = u64::try_from(config.http.max_connections + OWN).unwrap_or(u64::MAX);
+    let limit = rlimit::increase_nofile_limit(wanted).ok().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let room = limit.saturating_sub(OWN).max(1);
+    if room < config.http.max_connections {
+        warn!(
+            limit,
+            connections = room,
+            "fewer open files are allowed than http.max_connections asks for; raise the limit (ulimit -n)"
+        );
+        config.http.max_connections = room;
+    }
+    // Strangers never take more than half of it.
+    config.http.max_unauthenticated = config.http.max_unauthenticated.min((config.http.max_connections / 2).max(1));
+    config
 }
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {

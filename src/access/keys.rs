@@ -80,6 +80,7 @@ impl Access {
             let secret = Secret::parse(preset.trim(), &[secret::KEY_LIVE]).ok_or(AccessError::Unknown)?;
             return match self.inner.keys.by_digest(&self.digest(secret.reveal())) {
                 Some(key) if !key.is_valid(self.inner.clock.wall()) => Err(AccessError::Revoked),
+                Some(key) if !key.may(Permission::Admin) => Err(AccessError::NotAdmin),
                 Some(_) => Ok(None),
                 None => self.insert_key(NewKey::admin("preset admin"), &secret, "hub").await.map(|_| None),
             };
@@ -103,6 +104,12 @@ impl Access {
             (None, false) => Err(AccessError::Expired),
             (None, true) => Ok(key),
         }
+    }
+
+    /// Whether a key is still good and may do this: asked again at the last moment, because a call may take its time.
+    #[must_use]
+    pub fn key_may(&self, id: KeyId, needed: Permission) -> bool {
+        self.key(id).is_some_and(|key| key.is_valid(self.inner.clock.wall()) && key.may(needed))
     }
 
     /// One key.

@@ -5,9 +5,16 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use tracing::error;
+
 use super::AccessError;
 use crate::{
-    domain::{api_key::ApiKey, token::Token},
+    domain::{
+        UnixMillis,
+        account::{Account, TRADE_MODE_REAL},
+        api_key::ApiKey,
+        token::{Lock, Token},
+    },
     store::{Batch, Entry, Seq, Store, StoreError, records},
 };
 
@@ -36,26 +43,35 @@ impl Kept for Token {
         self.lock.as_ref().map(|lock| lock.account.login)
     }
 
-    /// The lock names an account, so it is sealed with that account's key and kept apart.
+    /// The lock names an account, so it is sealed and kept apart; in the row itself stands only that there is one.
     fn put(&self, batch: Batch) -> Batch {
-        let batch = batch.put(self.key(), records::encode(&Self { lock: None, ..self.clone() }));
+        let batch =
+            batch.put(self.key(), records::encode(&Self { lock: self.lock.as_ref().map(|_| unreadable()), ..self.clone() }));
         match &self.lock {
-            Some(lock) => {
-                batch.put_sealed(&records::scope(self.owner, &lock.account), records::token_lock(self.id), records::encode(lock))
-            }
+            Some(lock) => batch.put_sealed(&records::token_scope(self.id), records::token_lock(self.id), records::encode(lock)),
             None => batch.delete(records::token_lock(self.id)),
         }
     }
 
     async fn read(store: &dyn Store, key: &[u8], entry: &Entry) -> Result<Self, StoreError> {
-        let token: Self = records::decode(key, entry)?;
-        let lock_key = records::token_lock(token.id);
-        let lock = match store.get(&lock_key).await? {
-            Some(entry) => Some(records::decode(&lock_key, &entry)?),
-            None => None,
-        };
-        Ok(Self { lock, ..token })
+        let mut token: Self = records::decode(key, entry)?;
+        if token.lock.is_some() {
+            let lock_key = records::token_lock(token.id);
+            match store.get(&lock_key).await? {
+                Some(entry) => token.lock = Some(records::decode(&lock_key, &entry)?),
+                // Closed, not open: it stays locked to an account that nobody has, until a person disconnects it.
+                None => {
+                    error!(token = %token.id, "the key of this token's lock is not in keys/: restore it, or disconnect the token")
+                }
+            }
+        }
+        Ok(token)
     }
+}
+
+/// What a row holds in the place of its lock. No terminal can be logged in to account 0.
+fn unreadable() -> Lock {
+    Lock { account: Account { login: 0, server: String::new() }, trade_mode: TRADE_MODE_REAL, locked_at: UnixMillis(0) }
 }
 
 impl Kept for ApiKey {

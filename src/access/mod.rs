@@ -36,6 +36,9 @@ pub enum AccessError {
     /// Its time is over.
     #[error("it has expired")]
     Expired,
+    /// The preset key exists and is no admin.
+    #[error("the key is no admin")]
+    NotAdmin,
     /// The token is locked to another account.
     #[error("the token is locked to another account")]
     AccountMismatch,

@@ -85,7 +85,12 @@ impl Access {
         self.change_token(id, |token| {
             self.still_good(token)?;
             match &token.lock {
-                Some(lock) if lock.account == *account => Ok(None),
+                Some(lock) if lock.account == *account && lock.trade_mode == trade_mode => Ok(None),
+                // A broker may turn a demo account into a real one; what test keys reach follows.
+                Some(lock) if lock.account == *account => {
+                    let lock = Lock { trade_mode, ..lock.clone() };
+                    Ok(Some((Token { lock: Some(lock), ..token.clone() }, Batch::outcome())))
+                }
                 Some(_) => Err(AccessError::AccountMismatch),
                 None => {
                     let now = self.inner.clock.wall();
@@ -172,7 +177,7 @@ impl Access {
             let detail = if history == History::Delete { "history deleted" } else { "history kept" };
             let mut batch = self.audited(Batch::outcome(), actor, "token.disconnect", &id.to_string(), detail)?;
             if history == History::Delete {
-                batch = batch.shred(&records::scope(token.owner, &lock.account));
+                batch = batch.shred(&records::scope(token.owner, &lock.account)).shred(&records::token_scope(id));
             }
             Ok(Some((Token { lock: None, last_seen_at: None, last_disconnect: None, ..token.clone() }, batch)))
         })
@@ -208,7 +213,7 @@ impl Access {
             let same_lock = token.lock.as_ref().is_some_and(|lock| lock.account == *account);
             Ok(same_lock.then(|| {
                 let seen = Token { last_seen_at: Some(at), last_disconnect: Some(why.to_owned()), ..token.clone() };
-                (seen, Batch::outcome())
+                (seen, Batch::admission())
             }))
         })
         .await

@@ -1,9 +1,6 @@
 //! Relayed reads of the account: figures, positions, deals.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +8,7 @@ use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::Params,
+    extract::{Params, Path},
     json::{Names, list, named, parse_time, with_utc},
     market_data::checked,
     resolve::{self, Purpose, Target},
@@ -168,6 +165,6 @@ pub(super) async fn list_deals(
         Value::Object(object)
     });
     let full = u32::try_from(deals.len()).is_ok_and(|count| count == limit);
-    let next = full.then(|| (offset + limit).to_string());
+    let next = full.then(|| offset.saturating_add(limit).to_string());
     Ok(Json(list(rows.collect(), next, state.clock.wall())))
 }

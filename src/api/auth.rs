@@ -78,7 +78,12 @@ pub(super) async fn authorize(
         }
         request.extensions_mut().insert(caller);
     }
-    Ok(next.run(request).await)
+    if request.method().is_safe() {
+        return Ok(next.run(request).await);
+    }
+    // To its end, even when the caller hangs up: a change that is durable and not in memory, or journaled and not sent, is worse than
+    // either.
+    state.tasks.spawn(next.run(request)).await.map_err(|error| ApiError::internal(&error))
 }
 
 /// 403 that names what is missing.

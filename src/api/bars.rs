@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -12,7 +12,7 @@ use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::Params,
+    extract::{Params, Path},
     json::{parse_time, rfc3339},
     resolve::{self, Purpose},
 };

@@ -1,9 +1,6 @@
 //! Commands: what became of a trade.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,11 +8,13 @@ use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::Params,
+    extract::{Params, Path},
     json::{list, rfc3339},
     resolve::{self, Purpose},
 };
 use crate::domain::{
+    account::TRADE_MODE_DEMO,
+    api_key::Reach,
     command::{CommandRecord, CommandState},
     names,
 };
@@ -64,13 +63,13 @@ pub(super) fn command_json(record: &CommandRecord) -> Value {
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     let unknown = || ApiError::not_found("there is no command with this id");
     let id = id.parse().map_err(|_| unknown())?;
-    let record = state.trading.command(id).await?.filter(|record| visible(&state, &caller, record)).ok_or_else(unknown)?;
+    let record = state.trading.command(id).await?.filter(|record| visible(&caller, record)).ok_or_else(unknown)?;
     Ok(Json(command_json(&record)))
 }
 
-fn visible(state: &ApiState, caller: &Caller, record: &CommandRecord) -> bool {
-    let token_seen = || state.access.token(record.token).is_some_and(|token| token.lock.is_none() || caller.sees(&token));
-    record.owner == caller.key.owner && caller.key.may(record.permission) && (record.key == caller.key.id || token_seen())
+fn visible(caller: &Caller, record: &CommandRecord) -> bool {
+    let reached = caller.key.reach == Reach::Live || record.trade_mode == TRADE_MODE_DEMO;
+    record.owner == caller.key.owner && caller.key.may(record.permission) && reached
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,11 +100,10 @@ pub(super) async fn list_commands(
         }
         None => None,
     };
-    let records = state.trading.commands(caller.key.owner, &target.account, after, limit).await?;
-    let next = (records.len() == limit).then(|| records.last().map(|record| record.id.to_string())).flatten();
+    let (records, next) = state.trading.commands(caller.key.owner, &target.account, after, limit).await?;
     let rows = records
         .iter()
-        .filter(|record| visible(&state, &caller, record) && query.state.is_none_or(|wanted| record.state == wanted))
+        .filter(|record| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted))
         .map(command_json);
-    Ok(Json(list(rows.collect(), next, state.clock.wall())))
+    Ok(Json(list(rows.collect(), next.map(|id| id.to_string()), state.clock.wall())))
 }

@@ -130,7 +130,7 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Full { .. } | StoreError::Degraded { .. } | StoreError::Closed => {
+            StoreError::Full { .. } | StoreError::Degraded { .. } | StoreError::Closed | StoreError::Io { .. } => {
                 error!(%error, "the store refuses");
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -141,9 +141,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", "somebody else changed it; read it again"),
             StoreError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
-            StoreError::Locked { .. } | StoreError::NewerFormat { .. } | StoreError::Damaged { .. } | StoreError::Io { .. } => {
-                Self::internal(&error)
-            }
+            StoreError::Locked { .. } | StoreError::NewerFormat { .. } | StoreError::Damaged { .. } => Self::internal(&error),
         }
     }
 }
@@ -160,7 +158,7 @@ impl From<AccessError> for ApiError {
             AccessError::AccountMismatch => {
                 Self::new(StatusCode::CONFLICT, "account_mismatch", "the token is locked to another account")
             }
-            AccessError::Unknown => Self::unauthorized("Invalid API key"),
+            AccessError::Unknown | AccessError::NotAdmin => Self::unauthorized("Invalid API key"),
             AccessError::Store(error) => error.into(),
             AccessError::Crypto(error) => Self::internal(&error),
         }
@@ -250,6 +248,9 @@ impl From<ExecuteError> for ApiError {
             ),
             ExecuteError::KeyExpired => {
                 conflict("key_expired", "this Idempotency-Key was used before and its record is no longer kept")
+            }
+            ExecuteError::TagsExhausted => {
+                conflict("tags_exhausted", "every tag of this account was used; trade it through a MetaTrader 5 terminal")
             }
             ExecuteError::Store(error) => error.into(),
             ExecuteError::Crypto(error) => Self::internal(&error),

@@ -28,6 +28,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// Parameters of the path.
+#[derive(Debug)]
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0)).map_err(|rejection| ApiError::malformed(format!("path: {}", rejection.body_text())))
+    }
+}
+
 /// A JSON body, as it came.
 #[derive(Debug)]
 pub(super) struct JsonBody {
@@ -67,8 +80,10 @@ impl JsonBody {
         if !self.value.is_object() {
             return Err(ApiError::malformed("the body must be a JSON object"));
         }
-        T::deserialize(&self.value)
-            .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", error.to_string()))
+        serde_path_to_error::deserialize(&self.value).map_err(|error| match error.path().to_string().as_str() {
+            "." => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", error.inner().to_string()),
+            field => ApiError::field(field, format!("is wrong: {}", error.inner())),
+        })
     }
 
     /// SHA-256 of what is asked for and of the body with its keys in order: what an Idempotency-Key stands for.

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +10,7 @@ use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::JsonBody,
+    extract::{JsonBody, Path},
     json::{list, parse_time, rfc3339, rfc3339_or_null},
     tokens::{RotateBody, checked_name},
 };

@@ -1,9 +1,6 @@
 //! Relayed reads of prices and symbols: symbols, quotes.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +8,7 @@ use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::Params,
+    extract::{Params, Path},
     json::{Names, list, named, with_utc},
     resolve::{self, Purpose},
 };
@@ -61,7 +58,7 @@ pub(super) async fn list_symbols(
     let specs: Vec<SymbolSpec> = codec::rows(&reply.body, usize::try_from(SYMBOLS_MAX).unwrap_or(usize::MAX))?;
     let clock = resolve::broker_clock(&state, session);
     let full = u32::try_from(specs.len()).is_ok_and(|count| count == limit);
-    let next = full.then(|| (offset + limit).to_string());
+    let next = full.then(|| offset.saturating_add(limit).to_string());
     Ok(Json(list(specs.iter().map(|spec| symbol(spec, clock)).collect(), next, state.clock.wall())))
 }
 

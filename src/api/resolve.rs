@@ -11,7 +11,7 @@ use super::{
     error::{ApiError, ApiResult},
 };
 use crate::{
-    domain::{account::Account, token::Token},
+    domain::{account::Account, api_key::Permission, token::Token},
     hub::SessionHandle,
     market::broker_time::BrokerClock,
 };
@@ -57,12 +57,12 @@ pub(super) fn terminal(state: &ApiState, caller: &Caller, text: &str, purpose: P
     let accounts_differ = found.iter().any(|target| target.account != found[0].account);
     if only_one && (accounts_differ || live.len() > 1) {
         let list: Vec<_> = found.iter().map(|t| json!({"id": t.token.id, "name": t.token.name, "account": t.account})).collect();
-        return Err(ApiError::new(
+        let error = ApiError::new(
             StatusCode::CONFLICT,
             "ambiguous_terminal",
             "more than one terminal matches; name one of the candidates by its id; nothing was sent",
-        )
-        .with("candidates", list));
+        );
+        return Err(if caller.key.may(Permission::ReadAccount) { error.with("candidates", list) } else { error });
     }
     live.first().copied().or(found.first()).cloned().ok_or_else(|| {
         ApiError::new(

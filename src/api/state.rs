@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::Access,
@@ -69,11 +69,13 @@ pub struct Parts {
     pub fillings: Fillings,
     /// Held while a key is revoked.
     pub key_revocations: tokio::sync::Mutex<()>,
-    /// Upgrades under way.
+    /// The hub stops.
+    pub stopping: CancellationToken,
+    /// Requests that change something, and upgrades: each runs to its end, whether or not its caller waits for it.
     pub tasks: TaskTracker,
 }
 
-/// Filling modes by trade server and symbol; they change with a broker's contract, not with the market.
+/// Filling modes by account and symbol; they change with a broker's contract, not with the market.
 #[derive(Debug, Default)]
 pub struct Fillings {
     known: Mutex<HashMap<(String, String), u8>>,
@@ -85,7 +87,7 @@ const FILLINGS_MAX: usize = 10_000;
 impl Fillings {
     pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<u8> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&(session.account().server.clone(), symbol.to_owned())).copied()
+        known.get(&(session.account().to_string(), symbol.to_owned())).copied()
     }
 
     pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: u8) {
@@ -93,6 +95,6 @@ impl Fillings {
         if known.len() >= FILLINGS_MAX {
             known.clear();
         }
-        known.insert((session.account().server.clone(), symbol.to_owned()), modes);
+        known.insert((session.account().to_string(), symbol.to_owned()), modes);
     }
 }

@@ -1,15 +1,13 @@
 //! Terminals: who is there, and how they are, layer by layer.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
 use super::{
     ApiState,
     auth::Caller,
     error::ApiResult,
+    extract::Path,
     json::{list, rfc3339, rfc3339_or_null},
     resolve::{self, Purpose},
 };

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,18 +10,17 @@ use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::JsonBody,
+    extract::{JsonBody, Path},
     json::{list, rfc3339, rfc3339_or_null},
     terminals::{last_seen, rtt_ms, state_of},
 };
 use crate::{
     access::{History, secret::Secret},
     domain::{ids::TokenId, token::Token},
+    hub::SessionHandle,
     protocol::CloseReason,
 };
 
-/// How long a cut waits for a terminal's word about commands that are under way.
-const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Overlap of a rotation that names none, and the longest: a day to visit the terminal, a week at most.
 const OVERLAP_DEFAULT_S: u64 = 86_400;
 const OVERLAP_MAX_S: u64 = 7 * 86_400;
@@ -163,12 +158,16 @@ pub(super) async fn rotate(
 /// `DELETE /api/v1/tokens/{id}` → 204. When it returns nothing is admitted under the token and its socket is cut.
 pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let id = owned(&state, &caller, &id)?.id;
-    let session = state.hub.of_token(id);
-    state.access.revoke_token(id, &caller.actor()).await?;
-    // Looked for again: one may have entered between the look above and the record. It will see the record, but cutting is free.
-    if let Some(session) = session.or_else(|| state.hub.of_token(id)) {
-        state.trading.ask_before_cut(&session, LAST_WORDS).await;
+    // Claimed before the record, so that whoever follows the store does not cut while the last questions are asked.
+    let session = state.hub.of_token(id).filter(SessionHandle::begin_farewell);
+    if let Err(error) = state.access.revoke_token(id, &caller.actor()).await {
+        session.inspect(SessionHandle::end_farewell);
+        return Err(error.into());
     }
+    if let Some(session) = session {
+        state.trading.ask_before_cut(&session).await;
+    }
+    // One that entered meanwhile has seen the record, or is cut here.
     state.hub.cut(id, CloseReason::TokenRevoked);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,7 +19,7 @@ use super::{
     auth::Caller,
     commands::command_json,
     error::{ApiError, ApiResult},
-    extract::{JsonBody, idempotency_key, number_or_text, preferred_wait},
+    extract::{JsonBody, Path, idempotency_key, number_or_text, preferred_wait},
     json::parse_time,
     market_data::spec,
     resolve::{self, Purpose, Target},
@@ -31,7 +31,7 @@ use crate::{
         names,
         trade::{FILLING_BOC, FILLING_FOK, FILLING_IOC, FILLING_RETURN, FieldError, ORDER_BUY, ORDER_SELL, TradeRequest, action},
     },
-    trading::{Execution, NewTrade},
+    trading::{Claim, Execution, NewTrade},
 };
 
 /// Longest life a caller may give a command.
@@ -143,7 +143,8 @@ struct Call {
     state: ApiState,
     caller: Caller,
     target: Target,
-    key: String,
+    /// Held until the command is recorded, so that a duplicate finds it.
+    claim: Option<Claim>,
     fingerprint: [u8; 32],
     wait: Duration,
     permission: Permission,
@@ -152,7 +153,7 @@ struct Call {
 }
 
 impl Call {
-    fn new(
+    async fn new(
         (state, caller): (ApiState, Caller),
         terminal: &str,
         (what, headers, body): (&str, &HeaderMap, &JsonBody),
@@ -162,21 +163,21 @@ impl Call {
         let target = resolve::terminal(&state, &caller, terminal, Purpose::Trade)?;
         // The account and not the path: 1001, 1001@Server and the token's id are the same order.
         let fingerprint = body.fingerprint(&format!("POST {}/{what}", target.account));
-        Ok(Self { state, caller, target, key, fingerprint, wait: preferred_wait(headers), permission, raw: false })
+        let claim = state.trading.claim(target.token.owner, &target.account, &key).await;
+        Ok(Self { state, caller, target, claim: Some(claim), fingerprint, wait: preferred_wait(headers), permission, raw: false })
     }
 
     /// What the key made when it was used before: the same command in its present state, with or without a terminal.
-    async fn replay(&self) -> ApiResult<Option<Response>> {
-        let owner = self.target.token.owner;
-        let found = self.state.trading.replayed(owner, &self.target.account, &self.key, &self.fingerprint).await?;
-        match found {
-            Some(execution) => self.answer(execution).await.map(Some),
-            None => Ok(None),
-        }
+    async fn replay(&mut self) -> ApiResult<Option<Response>> {
+        let Some(claim) = &self.claim else { return Ok(None) };
+        let Some(execution) = self.state.trading.replayed(claim, &self.fingerprint).await? else { return Ok(None) };
+        // The next duplicate need not wait until this one has its answer.
+        self.claim = None;
+        self.answer(execution).await.map(Some)
     }
 
     /// Makes the command and waits for its outcome as long as the caller wants to.
-    async fn place(&self, request: TradeRequest, guards: Guards) -> ApiResult<Response> {
+    async fn place(mut self, request: TradeRequest, guards: Guards) -> ApiResult<Response> {
         let session = self.target.live()?.clone();
         let mut problems = request.problems();
         check_guards(&guards, &mut problems);
@@ -193,10 +194,11 @@ impl Call {
             seen_price: guards.seen_price,
             max_slippage_points: guards.max_slippage_points,
             client_order_id: guards.client_order_id,
-            idempotency_key: self.key.clone(),
             fingerprint: self.fingerprint,
         };
-        let execution = self.state.trading.execute(trade).await?;
+        let Some(claim) = self.claim.take() else { return Err(ApiError::internal(&"a trade was placed twice")) };
+        let execution = self.state.trading.execute(&claim, trade).await?;
+        drop(claim);
         self.answer(execution).await
     }
 
@@ -218,7 +220,8 @@ impl Call {
 
     async fn answer(&self, execution: Execution) -> ApiResult<Response> {
         let replayed = execution.replayed;
-        let record = execution.wait(self.wait).await;
+        // A hub that stops does not keep callers: what is open is taken up again, and found under the same key.
+        let record = execution.wait(self.wait, &self.state.stopping).await;
         let mut response = outcome(&record, self.raw)?;
         if replayed {
             response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
@@ -281,7 +284,7 @@ pub(super) async fn order(
     headers: HeaderMap,
     body: JsonBody,
 ) -> ApiResult<Response> {
-    let call = Call::new((state, caller), &terminal, ("orders", &headers, &body), Permission::TradeWrite)?;
+    let mut call = Call::new((state, caller), &terminal, ("orders", &headers, &body), Permission::TradeWrite).await?;
     let mut order: OrderBody = body.read()?;
     if let Some(answer) = call.replay().await? {
         return Ok(answer);
@@ -316,8 +319,8 @@ pub(super) async fn close(
     headers: HeaderMap,
     body: JsonBody,
 ) -> ApiResult<Response> {
-    let call =
-        Call::new((state, caller), &terminal, (&format!("positions/{ticket}/close"), &headers, &body), Permission::TradeReduce)?;
+    let what = format!("positions/{ticket}/close");
+    let mut call = Call::new((state, caller), &terminal, (&what, &headers, &body), Permission::TradeReduce).await?;
     let mut close: CloseBody = body.read()?;
     if let Some(answer) = call.replay().await? {
         return Ok(answer);
@@ -348,8 +351,8 @@ pub(super) async fn raw(
     headers: HeaderMap,
     body: JsonBody,
 ) -> ApiResult<Response> {
-    let call = Call::new((state, caller), &terminal, ("trade", &headers, &body), Permission::TradeWrite)?;
-    let call = Call { raw: true, ..call };
+    let mut call = Call::new((state, caller), &terminal, ("trade", &headers, &body), Permission::TradeWrite).await?;
+    call.raw = true;
     let (request, guards) = if body.value.get("request").is_some() {
         let mut long: RawBody = body.read()?;
         (std::mem::take(&mut long.request), guards!(long))

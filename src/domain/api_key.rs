@@ -55,7 +55,7 @@ const NAMES: [(Permission, &str); 12] = [
     (Permission::Admin, "admin"),
 ];
 
-/// What a new key may do unless its maker says otherwise .
+/// What a new key may do unless its maker says otherwise.
 pub const DEFAULT_PERMISSIONS: [Permission; 4] =
     [Permission::ReadBars, Permission::WriteIndicators, Permission::ReadIndicators, Permission::DeleteIndicators];
 

@@ -74,6 +74,8 @@ pub struct CommandRecord {
     pub account: Account,
     /// The token of the session it was bound to.
     pub token: TokenId,
+    /// `ACCOUNT_TRADE_MODE` of the session at dispatch: 0 demo, 1 contest, 2 real.
+    pub trade_mode: u8,
     /// The one EA instance that may execute it.
     pub instance: EaInstance,
     /// What goes to the broker.
@@ -109,12 +111,13 @@ const TAG_MARK_MT5: u64 = 0x6d74 << 32;
 /// MetaTrader 4 keeps 31 bits: 7 of mark, 24 of sequence.
 const TAG_MARK_MT4: u64 = 0x5a << 24;
 
-/// The tag with sequence number `sequence` of an account.
+/// The tag with sequence number `sequence` of an account; none when the platform's magic has no room for it.
 #[must_use]
-pub const fn tag(platform: super::account::Platform, sequence: u64) -> u64 {
+pub const fn tag(platform: super::account::Platform, sequence: u64) -> Option<u64> {
     match platform {
-        super::account::Platform::Mt5 => TAG_MARK_MT5 | (sequence & 0xffff_ffff),
-        super::account::Platform::Mt4 => TAG_MARK_MT4 | (sequence & 0x00ff_ffff),
+        super::account::Platform::Mt5 if sequence <= 0xffff_ffff => Some(TAG_MARK_MT5 | sequence),
+        super::account::Platform::Mt4 if sequence <= 0x00ff_ffff => Some(TAG_MARK_MT4 | sequence),
+        _ => None,
     }
 }
 
@@ -156,10 +159,11 @@ mod tests {
     #[test]
     fn tags_are_told_from_other_magics_on_both_platforms() {
         for platform in [Platform::Mt4, Platform::Mt5] {
-            assert_eq!(tag_sequence(tag(platform, 77)), Some(77));
+            assert_eq!(tag_sequence(tag(platform, 77).unwrap()), Some(77));
         }
-        assert!(tag(Platform::Mt4, 0xff_ffff) < 1 << 31, "MetaTrader 4 keeps a signed 32-bit magic");
-        assert!(tag(Platform::Mt5, 0xffff_ffff) < 1 << 53, "JSON numbers are exact below 2^53");
+        assert_eq!(tag(Platform::Mt4, 0x100_0000), None, "tags are never used twice");
+        assert!(tag(Platform::Mt4, 0xff_ffff).unwrap() < 1 << 31, "MetaTrader 4 keeps a signed 32-bit magic");
+        assert!(tag(Platform::Mt5, 0xffff_ffff).unwrap() < 1 << 53, "JSON numbers are exact below 2^53");
         for magic in [0, 1, 234_000, 20_240_301, u64::MAX] {
             assert_eq!(tag_sequence(magic), None, "{magic}");
         }
@@ -167,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_comment_starts_with_the_tag_and_is_cut_to_what_metatrader_keeps() {
-        let mark = tag(Platform::Mt5, 33);
+        let mark = tag(Platform::Mt5, 33).unwrap();
         assert_eq!(tagged_comment(mark, ""), "#11");
         assert_eq!(tagged_comment(mark, "grid bot"), "#11 grid bot");
         assert_eq!(tagged_comment(mark, &"x".repeat(40)).chars().count(), 31);

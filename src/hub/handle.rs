@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -73,6 +73,8 @@ struct Inner {
     cancel: CancellationToken,
     end: OnceLock<CloseReason>,
     calls: AtomicU64,
+    /// Somebody is about to cut it, and asks it its last questions.
+    farewell: AtomicBool,
     signs: Mutex<Signs>,
 }
 
@@ -144,6 +146,7 @@ impl SessionHandle {
                 cancel,
                 end: OnceLock::new(),
                 calls: AtomicU64::new(1),
+                farewell: AtomicBool::new(false),
                 signs: Mutex::new(signs),
             }),
         }
@@ -278,6 +281,17 @@ impl SessionHandle {
             mpsc::error::TrySendError::Full(_) => CallError::Busy,
             mpsc::error::TrySendError::Closed(_) => CallError::Gone,
         })
+    }
+
+    /// Claims the cut of this session, so that its last questions are not cut short by another. False if it is claimed already.
+    #[must_use]
+    pub fn begin_farewell(&self) -> bool {
+        !self.inner.farewell.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives the claim back: it is not cut after all.
+    pub fn end_farewell(&self) {
+        self.inner.farewell.store(false, Ordering::Release);
     }
 
     /// Ends the session. The first reason counts.

@@ -3,7 +3,12 @@
 //! The loop's arms, in order: the cut, the clock, the mailbox, the socket. The clock comes before the mailbox and the mailbox before
 //! the socket, and each takes a bounded number a turn, so that neither a flood of commands nor one of ticks starves the heartbeat.
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -27,7 +32,10 @@ use super::{
 };
 use crate::{
     access::AccessError,
-    domain::{ids::SessionId, token::Token},
+    domain::{
+        ids::{CommandId, SessionId},
+        token::Token,
+    },
     protocol::{
         self, CloseReason, FromHub, FromTerminal,
         codec::{self, Messages},
@@ -44,8 +52,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 const LEASE_MAX: Duration = Duration::from_secs(60);
 /// Reads that may be unanswered at once; the oldest callers have given up long before.
 const PENDING_MAX: usize = 1_024;
-/// The parts of one reply together, bytes.
-const REPLY_MAX: usize = 16 << 20;
+/// Parts of one reply, and the unfinished replies of one session together in bytes.
+const PARTS_MAX: u16 = 1_024;
+const UNFINISHED_MAX: usize = 16 << 20;
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -68,7 +77,7 @@ impl End {
 /// A read that waits for its reply.
 struct Pending {
     reply: oneshot::Sender<Reply>,
-    parts: Vec<Option<Vec<u8>>>,
+    parts: BTreeMap<u16, Vec<u8>>,
     bytes: usize,
 }
 
@@ -80,6 +89,10 @@ struct Session<S> {
     heartbeat: Heartbeat,
     /// Reads by call number. Dropping the map tells every waiting caller that the terminal is gone.
     pending: HashMap<u64, Pending>,
+    /// Bytes of replies whose other parts are still to come.
+    unfinished: usize,
+    /// Trades that were written to this terminal, and until when each may keep it inside `OrderSend`.
+    leases: HashMap<CommandId, Option<Instant>>,
     /// Newcomers who wait for a sign of life.
     probes: Vec<oneshot::Sender<()>>,
     /// Trade messages of this turn, for the trading side.
@@ -96,20 +109,20 @@ pub(super) async fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: 
         Ok(greeted) => {
             let Greeted { handle, guard, mailbox, cancel } = greeted;
             info!(session = %handle.id(), token = %handle.token(), account = %handle.account(), remote, "terminal connected");
-            let (end, back) = live(&hub, wire, handle.clone(), mailbox, &cancel).await;
+            let (end, back, heard) = live(&hub, wire, handle.clone(), mailbox, &cancel).await;
             wire = back;
             // Presence first: whoever asks from now on is told the truth, however long the peer takes over its goodbye.
             drop(guard);
-            (end, Some(handle))
+            (end, Some((handle, heard)))
         }
         Err(end) => (end, None),
     };
     match &entered {
-        Some(handle) => info!(session = %handle.id(), token = %handle.token(), why = end.words(), "terminal disconnected"),
+        Some((handle, _)) => info!(session = %handle.id(), token = %handle.token(), why = end.words(), "terminal disconnected"),
         None => info!(token = %token.id, remote, why = end.words(), "terminal refused"),
     }
-    if let Some(handle) = entered {
-        leave(&hub, handle, &end).await;
+    if let Some((handle, heard)) = entered {
+        leave(&hub, handle, heard, &end).await;
     }
     if let End::Cut(reason) = end {
         let frame = CloseFrame { code: CloseCode::from(reason.code()), reason: reason.text().into() };
@@ -118,11 +131,14 @@ pub(super) async fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: 
     }
 }
 
-async fn leave(hub: &Hub, handle: SessionHandle, end: &End) {
+/// Tells the trading side what the terminal still said before it went, and that it went.
+async fn leave(hub: &Hub, handle: SessionHandle, heard: Vec<SignalKind>, end: &End) {
     let (token, account) = (handle.token(), handle.account().clone());
     let at = hub.inner.clock.wall();
     // The trading side outlives every session, so this waits at most for its queue.
-    let _ = hub.inner.signals.send(Signal { session: handle, kind: SignalKind::Left }).await;
+    for kind in heard.into_iter().chain([SignalKind::Left]) {
+        let _ = hub.inner.signals.send(Signal { session: handle.clone(), kind }).await;
+    }
     if let Err(error) = hub.inner.access.note_disconnect(token, &account, at, &end.words()).await {
         debug!(%token, %error, "last seen not noted");
     }
@@ -191,7 +207,9 @@ fn refusal(error: &AccessError) -> End {
     End::Cut(match error {
         AccessError::AccountMismatch => CloseReason::AccountMismatch,
         AccessError::Expired => CloseReason::TokenExpired,
-        AccessError::Unknown | AccessError::NotFound | AccessError::Revoked | AccessError::NotLocked => CloseReason::TokenRevoked,
+        AccessError::Unknown | AccessError::NotFound | AccessError::Revoked | AccessError::NotAdmin | AccessError::NotLocked => {
+            CloseReason::TokenRevoked
+        }
         AccessError::Store(StoreError::Conflict { .. }) => CloseReason::AccountMismatch,
         AccessError::Store(_) | AccessError::Crypto(_) => {
             warn!(%error, "a terminal cannot be admitted");
@@ -248,7 +266,7 @@ async fn live<S: Socket>(
     handle: SessionHandle,
     mailbox: mpsc::Receiver<Mail>,
     cancel: &CancellationToken,
-) -> (End, Wire<S>) {
+) -> (End, Wire<S>, Vec<SignalKind>) {
     let settings = &hub.inner.settings;
     // Any spread will do, and the session's random id is one.
     let spread = u32::from(handle.id().to_bytes()[15]) + 1;
@@ -260,12 +278,14 @@ async fn live<S: Socket>(
         mailbox,
         heartbeat,
         pending: HashMap::new(),
+        unfinished: 0,
+        leases: HashMap::new(),
         probes: Vec::new(),
         heard: vec![SignalKind::Entered],
         sequence: 0,
     };
     let end = session.run(cancel).await;
-    (end, session.wire)
+    (end, session.wire, session.heard)
 }
 
 impl<S: Socket> Session<S> {
@@ -280,7 +300,9 @@ impl<S: Socket> Session<S> {
                 biased;
                 () = cancel.cancelled() => return self.cut(),
                 () = &mut clock => {
-                    if let Err(end) = self.tick(Instant::now()) {
+                    // If the hub itself was held up, signs of life may lie in the buffer.
+                    let waiting = std::future::poll_fn(|cx| self.wire.poll(cx)).now_or_never();
+                    if let Err(end) = waiting.map_or(Ok(()), |input| self.inputs(input)).and_then(|()| self.tick(Instant::now())) {
                         return end;
                     }
                     clock.as_mut().reset(self.heartbeat.wake_at());
@@ -294,8 +316,6 @@ impl<S: Socket> Session<S> {
                 }
                 input = std::future::poll_fn(|cx| self.wire.poll(cx)) => {
                     if let Err(end) = self.inputs(input) {
-                        // What the terminal said before it went still counts.
-                        self.tell(&CancellationToken::new()).await;
                         return end;
                     }
                     // A new lease or a sign of life may have moved the next look at the clock.
@@ -334,6 +354,7 @@ impl<S: Socket> Session<S> {
             Due::Nothing => {}
         }
         self.pending.retain(|_, pending| !pending.reply.is_closed());
+        self.unfinished = self.pending.values().map(|pending| pending.bytes).sum();
         Ok(())
     }
 
@@ -343,7 +364,7 @@ impl<S: Socket> Session<S> {
                 if reply.is_closed() || self.pending.len() >= PENDING_MAX {
                     return;
                 }
-                self.pending.insert(call, Pending { reply, parts: Vec::new(), bytes: 0 });
+                self.pending.insert(call, Pending { reply, parts: BTreeMap::new(), bytes: 0 });
                 self.write(&message, None);
             }
             Mail::Send { message, begun } => self.write(&message, begun),
@@ -356,6 +377,12 @@ impl<S: Socket> Session<S> {
     }
 
     fn write(&mut self, message: &FromHub, begun: Option<oneshot::Sender<()>>) {
+        if let FromHub::Trade(trade) = message {
+            if self.leases.len() >= PENDING_MAX {
+                self.leases.retain(|_, lease| lease.is_some());
+            }
+            self.leases.insert(trade.command, None);
+        }
         self.sequence += 1;
         self.wire.push(Outgoing { message: Message::Binary(message.encode(self.sequence).into()), begun });
     }
@@ -413,11 +440,17 @@ impl<S: Socket> Session<S> {
             Some(FromTerminal::Status(status)) => self.handle.note_status(now, status),
             Some(FromTerminal::Reply(reply)) => self.reply(reply),
             Some(FromTerminal::Accepted(accepted)) => {
-                self.lease(Some(now + Duration::from_millis(u64::from(accepted.lease_ms)).min(LEASE_MAX)));
+                // Only for what was sent to it: otherwise a terminal could be silent for as long as it likes.
+                if let Some(lease) = self.leases.get_mut(&accepted.command) {
+                    *lease = Some(now + Duration::from_millis(u64::from(accepted.lease_ms)).min(LEASE_MAX));
+                    self.lease(now);
+                }
                 self.heard.push(SignalKind::Accepted(accepted));
             }
             Some(FromTerminal::Outcome(outcome)) => {
-                self.lease(None);
+                if self.leases.remove(&outcome.command).is_some() {
+                    self.lease(now);
+                }
                 self.heard.push(SignalKind::Outcome(outcome));
             }
             Some(FromTerminal::Answer(answer)) => self.heard.push(SignalKind::Answer(answer)),
@@ -431,33 +464,34 @@ impl<S: Socket> Session<S> {
         Ok(())
     }
 
-    fn lease(&mut self, until: Option<Instant>) {
+    /// The longest lease that runs.
+    fn lease(&mut self, now: Instant) {
+        self.leases.retain(|_, lease| lease.is_none_or(|until| until > now));
+        let until = self.leases.values().flatten().max().copied();
         self.heartbeat.lease(until);
         self.handle.note_lease(until);
     }
 
-    /// Joins the parts of a reply; the last one answers the caller.
-    fn reply(&mut self, reply: Reply) {
+    /// Joins the parts of a reply; the last one answers the caller. Parts that do not fit together are dropped, and the caller's time
+    /// runs out.
+    fn reply(&mut self, mut reply: Reply) {
         let Some(pending) = self.pending.get_mut(&reply.call) else { return };
-        let total = usize::from(reply.parts.max(1));
-        if pending.parts.is_empty() {
-            pending.parts.resize_with(total, || None);
-        }
-        pending.bytes += reply.body.len();
-        let fits = pending.parts.len() == total && usize::from(reply.part) < total && pending.bytes <= REPLY_MAX;
-        let call = reply.call;
-        if !fits {
-            warn!(session = %self.handle.id(), call, "reply with parts that do not fit together");
-            self.pending.remove(&call);
+        let total = reply.parts.max(1);
+        let body = std::mem::take(&mut reply.body);
+        let new = !pending.parts.contains_key(&reply.part);
+        if total > PARTS_MAX || reply.part >= total || !new || self.unfinished + body.len() > UNFINISHED_MAX {
+            warn!(session = %self.handle.id(), call = reply.call, "a part of a reply that does not fit");
             return;
         }
-        let slot = usize::from(reply.part);
-        let mut reply = reply;
-        pending.parts[slot] = Some(std::mem::take(&mut reply.body));
-        if pending.parts.iter().all(Option::is_some)
-            && let Some(pending) = self.pending.remove(&call)
-        {
-            reply.body = pending.parts.into_iter().flatten().flatten().collect();
+        pending.bytes += body.len();
+        self.unfinished += body.len();
+        pending.parts.insert(reply.part, body);
+        if pending.parts.len() < usize::from(total) {
+            return;
+        }
+        if let Some(pending) = self.pending.remove(&reply.call) {
+            self.unfinished -= pending.bytes;
+            reply.body = pending.parts.into_values().flatten().collect();
             // The caller may have given up.
             let _ = pending.reply.send(reply);
         }

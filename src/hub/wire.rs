@@ -85,11 +85,11 @@ impl<S: Socket> Wire<S> {
             }
             if let Some(frame) = self.waiting.pop_front() {
                 self.dirty = true;
-                Pin::new(&mut self.socket).start_send(frame.message)?;
+                // Told before: handing a frame over may write, and fail half-way. Nobody waits any more: then nobody needs to know.
                 if let Some(begun) = frame.begun {
-                    // Nobody waits any more: then nobody needs to know.
                     let _ = begun.send(());
                 }
+                Pin::new(&mut self.socket).start_send(frame.message)?;
             }
         }
         if self.dirty {

@@ -103,7 +103,8 @@ impl BarService {
         wanted: Wanted,
         within: Duration,
     ) -> Result<Bars, BarsError> {
-        let series = BarCache::series_name(&session.account().server, symbol, timeframe.name());
+        // By account: what one terminal claims is never told to another's bots.
+        let series = BarCache::series_name(&session.account().to_string(), symbol, timeframe.name());
         if let Some(bars) = self.cached(series.clone(), wanted).await {
             return Ok(Bars { bars, forming_open: i64::MAX, from_cache: true, loading: false });
         }

@@ -48,8 +48,17 @@ pub trait Messages: Sized {
 /// [`DecodeError`] for anything that is not exactly one message.
 pub fn decode<M: Messages>(frame: &[u8]) -> Result<Decoded<M>, DecodeError> {
     let mut rest = frame;
-    let decoded = rmp_serde::Deserializer::new(&mut rest).deserialize_any(FrameVisitor(PhantomData))?;
+    let decoded = reader(&mut rest).deserialize_any(FrameVisitor(PhantomData))?;
     if rest.is_empty() { Ok(decoded) } else { Err(DecodeError::Trailing(rest.len())) }
+}
+
+/// Arrays within arrays are read by recursion; no message has more than three levels.
+const DEPTH_MAX: usize = 32;
+
+fn reader<'a, 'r>(bytes: &'a mut &'r [u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'a mut &'r [u8]>> {
+    let mut reader = rmp_serde::Deserializer::new(bytes);
+    reader.set_max_depth(DEPTH_MAX);
+    reader
 }
 
 struct FrameVisitor<M>(PhantomData<M>);
@@ -132,7 +141,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for RowVisitor<T> {
 /// [`DecodeError`] for bytes that are no such list, or a longer one.
 pub fn rows<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<Vec<T>, DecodeError> {
     let mut rest = bytes;
-    let rows = Rows { max, row: PhantomData }.deserialize(&mut rmp_serde::Deserializer::new(&mut rest))?;
+    let rows = Rows { max, row: PhantomData }.deserialize(&mut reader(&mut rest))?;
     if rest.is_empty() { Ok(rows) } else { Err(DecodeError::Trailing(rest.len())) }
 }
 
@@ -178,7 +187,7 @@ pub fn write_rows<T: Serialize>(rows: &[T]) -> Vec<u8> {
 /// [`DecodeError`] for bytes that are not exactly one such record.
 pub fn record<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut rest = bytes;
-    let Row(row) = Row::deserialize(&mut rmp_serde::Deserializer::new(&mut rest))?;
+    let Row(row) = Row::deserialize(&mut reader(&mut rest))?;
     if rest.is_empty() { Ok(row) } else { Err(DecodeError::Trailing(rest.len())) }
 }
 

@@ -68,7 +68,8 @@ pub struct Hello {
     pub currency: String,
     /// Account leverage.
     pub leverage: u32,
-    /// `ACCOUNT_TRADE_MODE`: 0 demo, 1 contest, 2 real.
+    /// `ACCOUNT_TRADE_MODE`: 0 demo, 1 contest, 2 real. One that does not say counts as real.
+    #[serde(default = "real")]
     pub trade_mode: u8,
     /// `ACCOUNT_MARGIN_MODE`: 0 netting, 1 exchange, 2 hedging.
     pub margin_mode: u8,
@@ -91,6 +92,10 @@ pub struct Hello {
     pub highest_tag: u64,
     /// Commands in the EA's journal whose result the hub has not acknowledged.
     pub unfinished: Vec<CommandId>,
+}
+
+fn real() -> u8 {
+    crate::domain::account::TRADE_MODE_REAL
 }
 
 impl Hello {
@@ -497,6 +502,13 @@ mod tests {
         let short = [0x93, 0x0a, 0x01, 0x02];
         let log = FromTerminal::Log(Log { level: 2, text: String::new() });
         assert_eq!(decode::<FromTerminal>(&short).unwrap().message, Some(log));
+    }
+
+    #[test]
+    fn arrays_nested_without_end_are_refused_and_not_followed() {
+        let mut frame = vec![0x95, 0x0a, 0x01, 0x02, 0xa1, b'x'];
+        frame.extend([0x91; 100_000]);
+        assert!(decode::<FromTerminal>(&frame).is_err());
     }
 
     #[test]

@@ -5,13 +5,21 @@ use std::{fs, io::Write, path::Path};
 use super::StartError;
 use crate::{config::Config, crypto};
 
-/// Reads the pepper, or makes it at the first start.
-pub(super) fn pepper(config: &Config) -> Result<[u8; 32], StartError> {
+/// Reads the pepper, or makes it at the first start: `used` says that secrets were hashed already, so that a new one would shut
+/// everybody out.
+pub(super) fn pepper(config: &Config, used: bool) -> Result<[u8; 32], StartError> {
     if let Some(path) = &config.secret_key_file {
         return read_pepper(path);
     }
     let path = config.data_dir.join("secret.key");
-    if path.exists() { read_pepper(&path) } else { make_pepper(&path) }
+    if path.exists() {
+        return read_pepper(&path);
+    }
+    if used {
+        let detail = "is missing, and tokens and keys were hashed under it: restore it from the backup of this data folder";
+        return Err(wrong(&path, detail));
+    }
+    make_pepper(&path)
 }
 
 /// The preset admin key, if there is one.
@@ -85,9 +93,15 @@ mod tests {
     #[test]
     fn the_pepper_is_made_once_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        let first = pepper(&config(dir.path())).unwrap();
-        assert_eq!(pepper(&config(dir.path())).unwrap(), first);
+        let first = pepper(&config(dir.path()), false).unwrap();
+        assert_eq!(pepper(&config(dir.path()), true).unwrap(), first);
         assert_ne!(first, [0; 32]);
+    }
+
+    #[test]
+    fn a_lost_pepper_is_not_made_anew_under_secrets_that_need_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(pepper(&config(dir.path()), true).unwrap_err().to_string().contains("restore it"));
     }
 
     #[cfg(unix)]
@@ -95,9 +109,9 @@ mod tests {
     fn a_secret_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        pepper(&config(dir.path())).unwrap();
+        pepper(&config(dir.path()), false).unwrap();
         let path = dir.path().join("secret.key");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(pepper(&config(dir.path())).unwrap_err().to_string().contains("chmod 600"));
+        assert!(pepper(&config(dir.path()), true).unwrap_err().to_string().contains("chmod 600"));
     }
 }

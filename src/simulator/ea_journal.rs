@@ -186,7 +186,7 @@ mod tests {
         let done = Ended::broker(TradeResult { retcode: 10_009, deal: 5, price: 1.08123, ..TradeResult::default() });
         let mut first = Journal::open(&path).unwrap();
         for n in 1..=3 {
-            first.intent(id(n), instance, tag(Platform::Mt5, 40 + u64::try_from(n).unwrap()), 7).unwrap();
+            first.intent(id(n), instance, tag(Platform::Mt5, 40 + u64::try_from(n).unwrap()).unwrap(), 7).unwrap();
         }
         first.result(id(1), instance, &done).unwrap();
         first.acknowledged(id(1)).unwrap();

@@ -53,7 +53,7 @@ impl Terminal {
     }
 
     fn trade(&self, n: u128) -> Trade {
-        let tag = tag(Platform::Mt5, u64::try_from(n).unwrap());
+        let tag = tag(Platform::Mt5, u64::try_from(n).unwrap()).unwrap();
         let request = TradeRequest {
             action: action::DEAL,
             symbol: "EURUSD".into(),
@@ -320,14 +320,18 @@ fn a_look_alike_is_no_evidence() {
         TradeRequest { volume: 0.2, ..sent.clone() },
         TradeRequest { kind: 1, ..sent.clone() },
         TradeRequest { magic: 7, ..sent.clone() },
-        TradeRequest { magic: tag(Platform::Mt5, 2), comment: tagged_comment(tag(Platform::Mt5, 2), "bot"), ..sent.clone() },
+        TradeRequest {
+            magic: tag(Platform::Mt5, 2).unwrap(),
+            comment: tagged_comment(tag(Platform::Mt5, 2).unwrap(), "bot"),
+            ..sent.clone()
+        },
     ] {
         assert_eq!(first.broker.order_send(&other).retcode, retcode::DONE);
     }
     let mut second = first.restart();
     assert_eq!(second.query(&trade, dispatched).kind, answer_kind::NO_EVIDENCE);
     assert_eq!(second.broker.order_send(sent).retcode, retcode::DONE);
-    assert_eq!(second.query(&trade, dispatched + 3_600).kind, answer_kind::NO_EVIDENCE, "older than the dispatch");
+    assert_eq!(second.query(&trade, dispatched + 3 * 3_600).kind, answer_kind::NO_EVIDENCE, "older than the dispatch");
     assert_eq!(second.query(&trade, dispatched).kind, answer_kind::EVIDENCE);
 }
 
@@ -341,7 +345,7 @@ fn a_users_own_magic_is_found_by_the_mark_in_the_comment() {
     first.execute(1);
     let mut second = Terminal { ea: Ea::new(instance(2), account(), Journal::default()), broker: first.broker, linked: true };
     assert_eq!(second.query(&trade, dispatched).kind, answer_kind::EVIDENCE);
-    trade.tag = tag(Platform::Mt5, 9);
+    trade.tag = tag(Platform::Mt5, 9).unwrap();
     assert_eq!(second.query(&trade, dispatched).kind, answer_kind::NO_EVIDENCE);
 }
 

@@ -1,5 +1,7 @@
 //! Looking for a command at the broker, by its tag: the only witness left when memory and journal are gone.
 
+use std::cmp::Ordering;
+
 use super::{broker::Broker, contract};
 use crate::{
     domain::{
@@ -11,8 +13,6 @@ use crate::{
 
 /// `DEAL_REASON_EXPERT`: stops and margin close with the position's magic, and are nobody's command.
 const REASON_EXPERT: u8 = 3;
-/// `DEAL_ENTRY_IN`.
-const ENTRY_IN: u8 = 0;
 
 /// What the broker's history says.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,19 +28,24 @@ pub(super) enum Found {
     },
 }
 
+/// The broker's clock and the hub's idea of it may differ by seconds, and by an hour where summer time ends.
+const CLOCK_SLACK_S: i64 = 2 * 3_600;
+
 /// Looks through the deals that the terminal has; `linked` tells whether it would know of the newest.
 pub(super) fn look(query: &Query, broker: &Broker, linked: bool) -> Found {
     let request = &query.request.0;
-    if let Some(deal) = broker.deals().find(|deal| is_of(deal, request, query.tag) && deal.time >= query.dispatched_broker_time) {
-        return Found::Deal(TradeResult {
-            retcode: retcode::DONE,
-            deal: deal.ticket,
-            order: deal.order,
-            volume: deal.volume,
-            price: deal.price,
-            comment: "found in the history by its tag".into(),
-            ..TradeResult::default()
-        });
+    let since = query.dispatched_broker_time - CLOCK_SLACK_S;
+    let marked: Vec<&Deal> = broker.deals().filter(|deal| deal.time >= since && bears_mark(deal, request, query.tag)).collect();
+    if let Some(first) = marked.first() {
+        // One order may be filled by several deals, and in part.
+        let fills: Vec<&Deal> = marked.iter().filter(|deal| deal.order == first.order).copied().collect();
+        let filled: f64 = fills.iter().map(|deal| deal.volume).sum();
+        let alike = fills.len() == marked.len() && fills.iter().all(|deal| is_alike(deal, request));
+        return match contract::volume(filled).cmp(&contract::volume(request.volume)) {
+            Ordering::Equal if alike => Found::Deal(told(retcode::DONE, &fills, filled)),
+            Ordering::Less if alike => Found::Deal(told(retcode::DONE_PARTIAL, &fills, filled)),
+            _ => Found::Nothing { proof: 0, reason: "deals bear its tag and are not what was asked for: a person must look" },
+        };
     }
     if !linked {
         return Found::Nothing { proof: 0, reason: "the terminal is not connected to its broker" };
@@ -55,20 +60,32 @@ pub(super) fn look(query: &Query, broker: &Broker, linked: bool) -> Found {
     Found::Nothing { proof: proof::ALL, reason: "neither the journal nor the broker's history knows it" }
 }
 
-/// A tag counts only with equal symbol, side and volume; a look-alike never does.
-fn is_of(deal: &Deal, request: &TradeRequest, tag: u64) -> bool {
-    let alike = request.action == action::DEAL
-        && deal.reason == REASON_EXPERT
-        && deal.symbol == request.symbol
-        && deal.kind == request.kind
-        && contract::volume(deal.volume) == contract::volume(request.volume)
-        && if request.position == 0 {
-            deal.entry == ENTRY_IN
-        } else {
-            deal.position_id == request.position && deal.entry != ENTRY_IN
-        };
-    // Where a user's own magic went through, the mark at the start of the comment is the tag.
+/// What the tickets of one order tell of its result.
+fn told(retcode: u32, fills: &[&Deal], volume: f64) -> TradeResult {
+    let last = fills.last().copied().cloned().unwrap_or_default();
+    let paid: f64 = fills.iter().map(|deal| deal.volume * deal.price).sum();
+    TradeResult {
+        retcode,
+        deal: last.ticket,
+        order: last.order,
+        volume,
+        price: if fills.len() == 1 { last.price } else { paid / volume },
+        comment: "found in the history by its tag".into(),
+        ..TradeResult::default()
+    }
+}
+
+/// The tag is the magic, or, where a user's own magic went through, the mark at the start of the comment.
+fn bears_mark(deal: &Deal, request: &TradeRequest, tag: u64) -> bool {
     let mark = tagged_comment(tag, "");
     let marked = deal.comment.split(' ').next() == Some(mark.as_str());
-    alike && deal.magic == request.magic && (deal.magic == tag || marked)
+    deal.reason == REASON_EXPERT && deal.magic == request.magic && (deal.magic == tag || marked)
+}
+
+/// A tag counts only with equal symbol and side, and on a closing with its position; a look-alike never does.
+fn is_alike(deal: &Deal, request: &TradeRequest) -> bool {
+    request.action == action::DEAL
+        && deal.symbol == request.symbol
+        && deal.kind == request.kind
+        && (request.position == 0 || deal.position_id == request.position)
 }

@@ -166,7 +166,7 @@ impl Line {
 
     /// A market order for the instance at the other end.
     fn trade(&self, n: u64) -> Trade {
-        let tag = tag(Platform::Mt5, n);
+        let tag = tag(Platform::Mt5, n).unwrap();
         let request = TradeRequest {
             action: action::DEAL,
             symbol: "EURUSD".into(),
@@ -308,7 +308,7 @@ async fn a_burst_of_trades_is_accepted_whole_and_each_is_executed_once() {
     }
     let mut tags: Vec<_> = terminal.broker().executed().iter().map(|one| one.request.magic).collect();
     tags.dedup();
-    assert_eq!(tags, (1..=100).map(|n| tag(Platform::Mt5, n)).collect::<Vec<_>>());
+    assert_eq!(tags, (1..=100).map(|n| tag(Platform::Mt5, n).unwrap()).collect::<Vec<_>>());
 }
 
 #[tokio::test]

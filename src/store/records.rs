@@ -25,7 +25,7 @@ pub fn token(id: TokenId) -> Vec<u8> {
     join(TOKENS, &[&id.to_bytes()])
 }
 
-/// Key of the account that a token is locked to, sealed with that account's key: when the account is deleted, nothing names it.
+/// Key of the account that a token is locked to, sealed with a key of the token's own: when the account is deleted, nothing names it.
 #[must_use]
 pub fn token_lock(id: TokenId) -> Vec<u8> {
     join(b"l", &[&id.to_bytes()])
@@ -90,8 +90,14 @@ pub fn audit(id: ulid::Ulid) -> Vec<u8> {
 
 /// Key of an incident.
 #[must_use]
-pub fn incident(id: ulid::Ulid) -> Vec<u8> {
-    join(b"n", &[&id.to_bytes()])
+pub fn incident(command: CommandId, kind: &str) -> Vec<u8> {
+    join(b"n", &[&command.to_bytes(), kind.as_bytes()])
+}
+
+/// The seal of a token's lock. Not the account's, so that deleting an account through one token does not unlock another.
+#[must_use]
+pub fn token_scope(id: TokenId) -> SealScope {
+    SealScope::new("token", 0, &id.to_string())
 }
 
 /// The seal of everything that belongs to one owner's account.

@@ -287,6 +287,12 @@ impl Step {
             answer_kind::OUTCOME | answer_kind::EVIDENCE => {
                 self.outcome(answer.outcome_kind, &answer.reason, &answer.result.0, now);
             }
+            // What it knows agrees with the record: it may stop remembering.
+            answer_kind::NOT_SEEN | answer_kind::NO_EVIDENCE if self.command.record.state.is_final() => {
+                if !self.command.record.state.is_done() {
+                    self.sends.push(Send::Acknowledge);
+                }
+            }
             _ if self.command.record.state.is_final() => {}
             // The tombstone makes this exact: the only instance that may execute it never will.
             answer_kind::NOT_SEEN if from == self.command.record.instance => {

@@ -26,6 +26,7 @@ fn dispatched() -> Command {
         permission: Permission::TradeWrite,
         account: Account::new(1001, "Demo-Server").unwrap(),
         token: TokenId::new(ulid),
+        trade_mode: 0,
         instance: E,
         request: TradeRequest { action: action::DEAL, symbol: "EURUSD".into(), volume: 0.1, ..TradeRequest::default() },
         tag: 1,

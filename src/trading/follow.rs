@@ -17,7 +17,7 @@ use super::{
 use crate::{
     domain::{
         account::Account,
-        command::{CommandState, tag_sequence},
+        command::{CommandRecord, CommandState, tag_sequence},
         ids::{CommandId, OwnerId, SessionId},
     },
     hub::{SessionHandle, Signal, SignalKind},
@@ -27,6 +27,8 @@ use crate::{
 
 /// How exact deadlines on the hub's side are; the one that protects money is on the EA's clock.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a cut waits for a terminal's word about commands that are under way.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Ids that a Hello may list.
 const UNFINISHED_MAX: usize = 1_000;
 
@@ -90,9 +92,12 @@ impl Trading {
         for id in session.hello().unfinished.iter().take(UNFINISHED_MAX) {
             let stored = self.command(*id).await.ok().flatten();
             let mine = stored.filter(|record| record.owner == session.owner() && record.account == *session.account());
-            if mine.is_some_and(|record| record.state.is_final()) {
+            match mine {
                 // Without room now, the next Hello lists it again.
-                let _ = session.send(Acknowledge { command: *id });
+                Some(record) if record.state.is_done() => drop(session.send(Acknowledge { command: *id })),
+                // Before it forgets, it is asked: if it did execute what is recorded as not executed, people must know.
+                Some(record) if record.state.is_final() => self.query(&record),
+                _ => {}
             }
         }
         for live in self.live_where(|live| live.owner == session.owner() && live.account == *session.account()) {
@@ -158,8 +163,8 @@ impl Trading {
 
     /// Before a session is cut for good: asks it about every command it still has, and waits a moment for the answers. A command
     /// that it has not seen is then one that it will never execute.
-    pub async fn ask_before_cut(&self, session: &SessionHandle, within: Duration) {
-        let until = Instant::now() + within;
+    pub async fn ask_before_cut(&self, session: &SessionHandle) {
+        let until = Instant::now() + LAST_WORDS;
         let open = self.live_where(|live| live.session == Some(session.id()));
         for live in &open {
             self.apply(live, &Event::CancelRequested, None).await;
@@ -167,6 +172,16 @@ impl Trading {
         for live in open {
             let mut updates = live.updates.subscribe();
             let _ = tokio::time::timeout_at(until, updates.wait_for(|record| record.state.is_final())).await;
+        }
+    }
+
+    /// Waits until the commands at terminals have their outcome, `within` at most.
+    pub async fn settle_open(&self, within: Duration) {
+        let until = Instant::now() + within;
+        for live in self.live_where(|live| live.session.is_some()) {
+            let mut updates = live.updates.subscribe();
+            let settled = |record: &CommandRecord| record.state.is_final() || record.state == CommandState::Unknown;
+            let _ = tokio::time::timeout_at(until, updates.wait_for(settled)).await;
         }
     }
 

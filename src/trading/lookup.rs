@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{Execution, Trading};
 use crate::{
@@ -19,10 +20,10 @@ const PAGE: usize = 500;
 
 impl Execution {
     /// The record once it is final, or as it stands when the time is over.
-    pub async fn wait(mut self, within: Duration) -> CommandRecord {
-        if let Ok(Ok(record)) = tokio::time::timeout(within, self.updates.wait_for(|record| record.state.is_final())).await {
-            return record.clone();
-        }
+    /// With `stopping` the wait is over at once.
+    pub async fn wait(mut self, within: Duration, stopping: &CancellationToken) -> CommandRecord {
+        let ended = self.updates.wait_for(|record| record.state.is_final());
+        let _ = tokio::time::timeout(within, stopping.run_until_cancelled(ended)).await;
         self.updates.borrow().clone()
     }
 }
@@ -45,7 +46,7 @@ impl Trading {
         }
     }
 
-    /// Commands of an account, oldest first, after `after`.
+    /// Commands of an account, oldest first, after `after`, and where the next page begins.
     ///
     /// # Errors
     /// The store's.
@@ -55,18 +56,20 @@ impl Trading {
         account: &Account,
         after: Option<CommandId>,
         limit: usize,
-    ) -> Result<Vec<CommandRecord>, StoreError> {
+    ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
         let prefix = records::account_commands(owner, account);
         let after = after.map(|id| records::account_command(owner, account, id));
+        let page = self.inner.store.scan(&prefix, after.as_deref(), limit).await?;
+        let next = page.last().filter(|_| page.len() == limit).and_then(|(key, _)| records::command_of(key));
         let mut found = Vec::new();
-        for (key, _) in self.inner.store.scan(&prefix, after.as_deref(), limit).await? {
+        for (key, _) in page {
             if let Some(id) = records::command_of(&key)
                 && let Some(record) = self.command(id).await?
             {
                 found.push(record);
             }
         }
-        Ok(found)
+        Ok((found, next))
     }
 
     /// Removes what is left of an account's commands after their seal was destroyed. The digests of used keys stay, so that no old

@@ -3,6 +3,7 @@
 //! [`core`] decides, this module makes its decisions durable and carries them out, in that order. Nothing in here, above or below,
 //! sends a trade twice: after the one dispatch the hub only asks.
 
+mod claims;
 pub mod core;
 mod follow;
 mod lookup;
@@ -39,6 +40,8 @@ use crate::{
     store::{Batch, Store, StoreError, records},
 };
 
+pub use claims::Claim;
+
 /// A terminal that was last heard so long ago gets no trade: its clock would be a guess.
 const FRESH: Duration = Duration::from_secs(10);
 
@@ -61,8 +64,6 @@ pub struct NewTrade {
     pub max_slippage_points: Option<u32>,
     /// The caller's own reference.
     pub client_order_id: Option<String>,
-    /// The caller's Idempotency-Key.
-    pub idempotency_key: String,
     /// SHA-256 of method, route and canonical body.
     pub fingerprint: [u8; 32],
 }
@@ -97,6 +98,9 @@ pub enum ExecuteError {
     /// The key was used, and what it made is no longer kept.
     #[error("this Idempotency-Key was used before and its record is no longer kept")]
     KeyExpired,
+    /// Every tag that this platform's magic has room for was used on this account.
+    #[error("every tag of this account was used")]
+    TagsExhausted,
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -131,6 +135,7 @@ struct Inner {
     /// Every command that is not final yet.
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
+    claims: claims::Claims,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
     stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
@@ -192,6 +197,7 @@ impl Trading {
             ids,
             live: Mutex::default(),
             tags: tags::Tags::default(),
+            claims: claims::Claims::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
@@ -220,20 +226,11 @@ impl Trading {
     ///
     /// # Errors
     /// [`ExecuteError`]: nothing was sent.
-    pub async fn execute(&self, trade: NewTrade) -> Result<Execution, ExecuteError> {
-        // In a task of its own: a caller who hangs up in the middle must not leave a command journaled and never sent.
-        let trading = self.clone();
-        match self.inner.tasks.spawn(async move { trading.admit(trade).await }).await {
-            Ok(result) => result,
-            Err(_) => Err(ExecuteError::Offline),
-        }
-    }
-
-    async fn admit(&self, trade: NewTrade) -> Result<Execution, ExecuteError> {
+    pub async fn execute(&self, claim: &Claim, trade: NewTrade) -> Result<Execution, ExecuteError> {
         let session = trade.session.clone();
-        let key = records::idempotency(session.owner(), session.account(), &trade.idempotency_key);
-        if let Some(entry) = self.inner.store.get(&key).await? {
-            return self.replay(&trade.fingerprint, records::decode(&key, &entry)?).await;
+        let key = claim.key().to_vec();
+        if let Some(execution) = self.replayed(claim, &trade.fingerprint).await? {
+            return Ok(execution);
         }
         Self::check_presence(&session)?;
         let place = session.reserve()?;
@@ -283,9 +280,12 @@ impl Trading {
         let left_ms = record.deadline_at.since(self.inner.clock.steady());
         // Check again after the record: a revoker writes first and cuts second.
         let admitted = self.inner.access.recheck(session.token(), session.account()).is_ok();
+        let allowed = self.inner.access.key_may(record.key, record.permission);
         let left_us = u64::try_from(left_ms).unwrap_or(0) * 1_000;
         let why = if !admitted {
             "the terminal's token is not admitted any more"
+        } else if !allowed {
+            "the API key was revoked or has expired"
         } else if left_us == 0 {
             "its time was over before it could be sent"
         } else if heard_ago >= FRESH {
@@ -338,7 +338,7 @@ impl Trading {
     async fn new_record(&self, trade: &NewTrade) -> Result<CommandRecord, ExecuteError> {
         let session = &trade.session;
         let sequence = self.inner.tags.next(self.inner.store.as_ref(), session.account()).await?;
-        let tag = tag(session.platform(), sequence);
+        let tag = tag(session.platform(), sequence).ok_or(ExecuteError::TagsExhausted)?;
         let now = self.inner.clock.steady();
         let mut request = trade.request.clone();
         request.magic = if request.magic == 0 { tag } else { request.magic };
@@ -351,6 +351,7 @@ impl Trading {
             permission: trade.permission,
             account: session.account().clone(),
             token: session.token(),
+            trade_mode: session.hello().trade_mode,
             instance: session.instance(),
             request,
             tag,
@@ -368,20 +369,20 @@ impl Trading {
         })
     }
 
+    /// Claims an Idempotency-Key of an account: whoever else calls with it waits here until the claim is dropped, and then sees what
+    /// it made. Without that a duplicate could be told that nothing was sent while its twin is being sent.
+    pub async fn claim(&self, owner: OwnerId, account: &Account, idempotency_key: &str) -> Claim {
+        self.inner.claims.claim(records::idempotency(owner, account, idempotency_key)).await
+    }
+
     /// What a key made when it was used before, if it was.
     ///
     /// # Errors
     /// [`ExecuteError::KeyReused`], [`ExecuteError::KeyExpired`], the store's.
-    pub async fn replayed(
-        &self,
-        owner: OwnerId,
-        account: &Account,
-        idempotency_key: &str,
-        fingerprint: &[u8; 32],
-    ) -> Result<Option<Execution>, ExecuteError> {
-        let key = records::idempotency(owner, account, idempotency_key);
-        match self.inner.store.get(&key).await? {
-            Some(entry) => self.replay(fingerprint, records::decode(&key, &entry)?).await.map(Some),
+    pub async fn replayed(&self, claim: &Claim, fingerprint: &[u8; 32]) -> Result<Option<Execution>, ExecuteError> {
+        let key = claim.key();
+        match self.inner.store.get(key).await? {
+            Some(entry) => self.replay(fingerprint, records::decode(key, &entry)?).await.map(Some),
             None => Ok(None),
         }
     }
@@ -432,12 +433,8 @@ impl Trading {
                     let _ = session.send(Acknowledge { command: record.id });
                 }
             }
-            Send::Incident(text) | Send::Alert(text) => {
-                error!(command = %record.id, account = %record.account, text, "incident");
-                if let Err(error) = self.record_incident(record.id, text).await {
-                    error!(command = %record.id, %error, "the incident could not be recorded");
-                }
-            }
+            Send::Incident(text) => self.incident(record, "contradiction", text).await,
+            Send::Alert(text) => self.incident(record, "unresolved", text).await,
         }
     }
 
@@ -459,11 +456,16 @@ impl Trading {
         }
     }
 
-    async fn record_incident(&self, command: CommandId, text: String) -> Result<(), ExecuteError> {
-        let key = records::incident(self.inner.ids.next()?);
-        let record = records::IncidentRecord { at: self.inner.clock.wall(), command, text };
-        self.inner.store.commit(Batch::outcome().put(key, records::encode(&record))).await?;
-        Ok(())
+    /// Recorded and logged once for each command and kind, however often a terminal repeats itself.
+    async fn incident(&self, record: &CommandRecord, kind: &'static str, text: String) {
+        let key = records::incident(record.id, kind);
+        let incident = records::IncidentRecord { at: self.inner.clock.wall(), command: record.id, text };
+        let batch = Batch::outcome().expect_absent(key.clone()).put(key, records::encode(&incident));
+        match self.inner.store.commit(batch).await {
+            Ok(_) => error!(command = %record.id, account = %record.account, kind, text = incident.text, "incident"),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => error!(command = %record.id, kind, text = incident.text, %error, "an incident could not be recorded"),
+        }
     }
 
     fn sessions_of(&self, owner: OwnerId, account: &Account) -> Vec<SessionHandle> {

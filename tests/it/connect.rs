@@ -301,6 +301,7 @@ async fn idle_strangers_do_not_shut_out_those_who_belong_here() {
         }
     };
     soon("strangers are bounded", refused).await;
+    assert_eq!(strangers.len(), 5, "who has shown a key or a token does not count among them");
     api.get("/api/v1/terminals/1001/account").await.expect(200);
     assert!(*terminal.connected().borrow());
     drop(strangers);

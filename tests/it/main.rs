@@ -24,6 +24,7 @@ mod limits;
 mod model;
 mod permissions;
 mod presence;
+mod races;
 mod relay;
 mod simulator;
 mod store_faults;

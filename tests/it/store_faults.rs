@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use mtbridge::store::{Store, StoreError, failing::FailingStore};
+use mtbridge::{
+    protocol::{FromHub, message::Reply},
+    store::{Store, StoreError, failing::FailingStore},
+};
 use serde_json::json;
 
 use crate::harness::{Heard, TestHub, buy, eventually, fake::executed, orders};
@@ -58,13 +61,12 @@ async fn an_outcome_that_cannot_be_recorded_is_202_and_not_acknowledged_and_is_r
     let asking = admin.get("/api/v1/terminals/1001/account");
     let (_, heard) = tokio::join!(asking, async {
         let heard = terminal.next().await;
-        terminal.send(mtbridge::protocol::message::Reply { call: 1, ..Default::default() }).await;
+        if let Heard::Message(FromHub::GetAccount(get)) = &heard {
+            terminal.send(Reply { call: get.call, ..Reply::default() }).await;
+        }
         heard
     });
-    assert!(
-        matches!(heard, Heard::Message(mtbridge::protocol::FromHub::GetAccount(_))),
-        "acknowledged what is not durable: {heard:?}"
-    );
+    assert!(matches!(heard, Heard::Message(FromHub::GetAccount(_))), "acknowledged what is not durable: {heard:?}");
 
     let token = terminal.token.clone();
     let instance = terminal.instance;

@@ -354,7 +354,7 @@ async fn absence_is_not_claimed_before_the_broker_has_had_its_time() {
             reason: String::new(),
             result: Row::default(),
             proof: proof::ALL,
-            asked_at: 0,
+            asked_at: query.asked_at,
         };
         next.send(nothing.clone()).await;
         // Nor does another instance's NOT_SEEN say anything: only the bound one has the tombstone.
@@ -378,6 +378,40 @@ async fn absence_is_not_claimed_before_the_broker_has_had_its_time() {
     .await;
     let record = hub.admin().final_command(&id).await;
     assert_eq!((&record["state"], &record["result"]["deal"]), (&json!("executed"), &json!(77)));
+}
+
+#[tokio::test]
+async fn an_answer_to_an_early_question_proves_no_absence_later() {
+    let hub = hub_that_proves_soon().await;
+    let mut first = hub.fake(1001).await;
+    let api = hub.admin().once().with("prefer", "respond-async");
+    let (answer, trade) = tokio::join!(api.buy(1001), first.trade());
+    let id = answer.expect(202)["id"].as_str().unwrap().to_owned();
+    let token = first.token.clone();
+    drop(first);
+    hub.shows(&token, "offline").await;
+    let mut next = FakeTerminal::enter(hub.addr(), &token, 1001).await;
+    let early = next.query().await;
+    assert_eq!(early.command, trade.command);
+    let nothing = |asked_at| Answer {
+        command: trade.command,
+        kind: answer_kind::NO_EVIDENCE,
+        outcome_kind: 0,
+        reason: String::new(),
+        result: Row::default(),
+        proof: proof::ALL,
+        asked_at,
+    };
+    // Deadline 500 ms, longest send 300 ms, settle 300 ms: two seconds after the first question absence can be proved.
+    while next.query().await.asked_at < early.asked_at + 2_000 {}
+    next.send(nothing(early.asked_at)).await;
+    // Two more questions: the answer before them has been judged.
+    next.query().await;
+    let late = next.query().await;
+    let record = hub.admin().get(&format!("/api/v1/commands/{id}")).await.expect(200);
+    assert_eq!(record["state"], "unknown", "what was seen then says nothing about what came since: {record}");
+    next.send(nothing(late.asked_at)).await;
+    assert_eq!(hub.admin().final_command(&id).await["state"], "not_executed");
 }
 
 #[tokio::test]

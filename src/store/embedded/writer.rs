@@ -130,7 +130,10 @@ impl Writer {
             }
         }
         let keys = batch.written_keys();
-        let (ops, shreds) = self.operations(batch).map_err(|error| Refused::Store(format!("sealing failed: {error}")))?;
+        let (ops, shreds) = self.operations(batch).map_err(|source| {
+            // No key could be made: nothing was written yet, and nothing that was is in doubt.
+            Refused::Batch(StoreError::Io { action: "make a key in", path: "keys".into(), source: source.into() })
+        })?;
         let payload = encode_ops(&ops).map_err(|error| Refused::Store(format!("a record could not be encoded: {error}")))?;
         let kind = if shreds.is_empty() { Kind::Batch } else { Kind::Shredding };
         let seq = self.journal.stage(kind, &payload);

@@ -204,6 +204,7 @@ impl Record {
             permission: Permission::TradeWrite,
             account: Account::new(1001, "Demo-Server").unwrap(),
             token: TokenId::new(ulid),
+            trade_mode: 0,
             instance: INSTANCES[usize::from(self.bound)],
             request: TradeRequest { action: action::DEAL, ..TradeRequest::default() },
             tag: 1,
