@@ -1,17 +1,44 @@
-//! mtbridge
-pub mod access;
-pub mod api;
-pub mod cli;
+//! The hub that MetaTrader 4 and 5 terminals stay connected to, so that bots and people can reach them.
+//!
+//! This page is the map; `ARCHITECTURE.md` has the walks and the invariants. A module uses only modules of a lower level, which
+//! `tests/it/tidy.rs` enforces.
+//!
+//! | level | module | what it is for |
+//! | --- | --- | --- |
+//! | 0 | [`domain`] | the words of the field: plain data, no clock, no I/O |
+//! | 0 | [`config`], [`clock`], [`crypto`], [`telemetry`] | settings; the time of day and ids; the only user of ring; the log |
+//! | 1 | [`protocol`] | the wire to the terminals: the only module that knows frames and close codes |
+//! | 1 | [`store`] | what survives a restart: the journal, which is the truth, and sled, which is rebuilt from it |
+//! | 2 | [`access`] | who may do what: connection tokens and API keys |
+//! | 3 | [`hub`] | the live sockets of this node |
+//! | 4 | [`market`], [`revocation`] | bars and broker time; cutting sockets that may not go on |
+//! | 5 | [`trading`] | trades: one execution at most, exactly one recorded outcome |
+//! | 6 | [`api`] | HTTP: the only module that knows status codes |
+//! | 7 | [`server`], [`simulator`] | the only wiring; a paper terminal on the same wire |
+//! | 8 | [`cli`] | the command line |
+
+pub mod domain;
+
 pub mod clock;
 pub mod config;
 pub mod crypto;
-pub mod domain;
-pub mod hub;
-pub mod market;
+pub mod telemetry;
+
 pub mod protocol;
+pub mod store;
+
+pub mod access;
+
+pub mod hub;
+
+pub mod market;
 pub mod revocation;
+
+pub mod trading;
+
+pub mod api;
+
 pub mod server;
 pub mod simulator;
-pub mod store;
-pub mod telemetry;
-pub mod trading;
+
+pub mod cli;

@@ -329,7 +329,12 @@ fn a_look_alike_is_no_evidence() {
         assert_eq!(first.broker.order_send(&other).retcode, retcode::DONE);
     }
     let mut second = first.restart();
-    assert_eq!(second.query(&trade, dispatched).kind, answer_kind::NO_EVIDENCE);
+    let answer = second.query(&trade, dispatched);
+    assert_eq!(
+        (answer.kind, answer.proof),
+        (answer_kind::NO_EVIDENCE, 0),
+        "its tag is there, so its absence is not proved either"
+    );
     assert_eq!(second.broker.order_send(sent).retcode, retcode::DONE);
     assert_eq!(second.query(&trade, dispatched + 3 * 3_600).kind, answer_kind::NO_EVIDENCE, "older than the dispatch");
     assert_eq!(second.query(&trade, dispatched).kind, answer_kind::EVIDENCE);

@@ -1,6 +1,6 @@
 //! Looking for a command at the broker, by its tag: the only witness left when memory and journal are gone.
 
-use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use super::{broker::Broker, contract};
 use crate::{
@@ -36,16 +36,21 @@ pub(super) fn look(query: &Query, broker: &Broker, linked: bool) -> Found {
     let request = &query.request.0;
     let since = query.dispatched_broker_time - CLOCK_SLACK_S;
     let marked: Vec<&Deal> = broker.deals().filter(|deal| deal.time >= since && bears_mark(deal, request, query.tag)).collect();
-    if let Some(first) = marked.first() {
-        // One order may be filled by several deals, and in part.
-        let fills: Vec<&Deal> = marked.iter().filter(|deal| deal.order == first.order).copied().collect();
-        let filled: f64 = fills.iter().map(|deal| deal.volume).sum();
-        let alike = fills.len() == marked.len() && fills.iter().all(|deal| is_alike(deal, request));
-        return match contract::volume(filled).cmp(&contract::volume(request.volume)) {
-            Ordering::Equal if alike => Found::Deal(told(retcode::DONE, &fills, filled)),
-            Ordering::Less if alike => Found::Deal(told(retcode::DONE_PARTIAL, &fills, filled)),
-            _ => Found::Nothing { proof: 0, reason: "deals bear its tag and are not what was asked for: a person must look" },
-        };
+    // One order may be filled by several deals, and in part.
+    let mut orders: BTreeMap<u64, Vec<&Deal>> = BTreeMap::new();
+    marked.iter().for_each(|deal| orders.entry(deal.order).or_default().push(deal));
+    let filled = |fills: &[&Deal]| fills.iter().map(|deal| deal.volume).sum::<f64>();
+    let alike = |fills: &&Vec<&Deal>| fills.iter().all(|deal| is_alike(deal, request));
+    let whole = |fills: &&Vec<&Deal>| contract::volume(filled(fills)) == contract::volume(request.volume);
+    if let Some(fills) = orders.values().filter(alike).find(whole) {
+        return Found::Deal(told(retcode::DONE, fills, filled(fills)));
+    }
+    match orders.values().collect::<Vec<_>>().as_slice() {
+        [] => {}
+        [fills] if alike(fills) && filled(fills) < request.volume => {
+            return Found::Deal(told(retcode::DONE_PARTIAL, fills, filled(fills)));
+        }
+        _ => return Found::Nothing { proof: 0, reason: "deals bear its tag and are not what was asked for: a person must look" },
     }
     if !linked {
         return Found::Nothing { proof: 0, reason: "the terminal is not connected to its broker" };

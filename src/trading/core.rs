@@ -283,17 +283,16 @@ impl Step {
     }
 
     fn answer(&mut self, from: EaInstance, answer: &Answer, now: UnixMillis, timing: &Timing) {
+        let stands = self.command.record.state;
         match answer.kind {
             answer_kind::OUTCOME | answer_kind::EVIDENCE => {
                 self.outcome(answer.outcome_kind, &answer.reason, &answer.result.0, now);
             }
             // What it knows agrees with the record: it may stop remembering.
-            answer_kind::NOT_SEEN | answer_kind::NO_EVIDENCE if self.command.record.state.is_final() => {
-                if !self.command.record.state.is_done() {
-                    self.sends.push(Send::Acknowledge);
-                }
+            answer_kind::NOT_SEEN | answer_kind::NO_EVIDENCE if stands.is_final() && !stands.is_done() => {
+                self.sends.push(Send::Acknowledge);
             }
-            _ if self.command.record.state.is_final() => {}
+            _ if stands.is_final() => {}
             // The tombstone makes this exact: the only instance that may execute it never will.
             answer_kind::NOT_SEEN if from == self.command.record.instance => {
                 self.finish(CommandState::NotExecuted, "the terminal never saw it and will not execute it any more", now);

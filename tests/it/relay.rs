@@ -440,8 +440,8 @@ async fn a_terminal_that_answers_nonsense_harms_only_its_own_answer() {
         ("positions", Reply { status: reply_status::LOADING, ..ok.clone() }, 504, "terminal_loading"),
         ("positions", Reply { body: vec![0xdd, 0xff, 0xff, 0xff, 0xff], ..ok.clone() }, 502, "terminal_error"),
         ("bars/EURUSD", Reply { body: vec![0x93, 0, 0, 0xc4, 3, 1, 2, 3], ..ok.clone() }, 502, "terminal_error"),
-        // Parts that do not fit together are dropped: the caller hears in time that nothing came of it.
-        ("positions", Reply { part: 7, parts: 2, ..ok.clone() }, 409, "terminal_offline"),
+        // Parts that do not fit together are dropped, and the caller's time runs out.
+        ("positions", Reply { part: 7, parts: 2, ..ok.clone() }, 504, "terminal_timeout"),
         // An answer to a question that nobody asked.
         ("positions", Reply { call: u64::MAX, ..ok }, 504, "terminal_timeout"),
     ];
