@@ -26,6 +26,14 @@ fn main() {
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
+    if std::env::var_os("ONLY_TRADES").is_some() {
+        let hub = Hub::start();
+        let token = hub.mint_token();
+        let _terminal = Terminal::connect(&hub, &token, 1001);
+        let mut many = Client::many_trades(&hub, 64, "POST /api/v1/terminals/1001/orders", BODY, Duration::from_secs(4));
+        line("a durable trade, 64 in flight", &mut many, None);
+        return;
+    }
     let rounds = std::env::var("ROUNDS").map_or(5, |n| n.parse().unwrap());
     println!("{:<44} {:>10} {:>10} {:>8}", "", "p50 µs", "p99 µs", "ratio");
     let mut ratios = Ratios::default();

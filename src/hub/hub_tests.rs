@@ -334,6 +334,23 @@ async fn a_terminal_that_does_not_read_is_cut_and_unwritten_frames_say_so() {
     assert!(unwritten > 32 && unwritten < total, "{unwritten} of {total}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn more_mail_than_fits_a_turn_does_not_wait_for_the_clock() {
+    let fixture = fixture().await;
+    let token = fixture.token().await;
+    let mut terminal = fixture.dial(&token, 1001, 1).await;
+    terminal.welcome().await;
+    let session = fixture.hub.of_token(token.id).unwrap();
+    let started = tokio::time::Instant::now();
+    for call in 0..200 {
+        session.send(FromHub::from(GetAccount { call })).unwrap();
+    }
+    for call in 0..200 {
+        assert_eq!(terminal.hear().await, FromHub::GetAccount(GetAccount { call }));
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn the_task_of_a_session_is_small() {
     let fixture = fixture().await;

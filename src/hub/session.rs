@@ -220,7 +220,8 @@ fn refusal(error: &AccessError) -> End {
 
 async fn first_message<S: Socket>(wire: &mut Wire<S>, control_max: usize) -> Result<(u64, Hello), End> {
     loop {
-        match std::future::poll_fn(|cx| wire.poll(cx)).await {
+        match std::future::poll_fn(|cx| wire.poll(cx, TURN)).await {
+            Input::Room => {}
             Input::Frame(Message::Binary(bytes)) if bytes.len() > control_max => {
                 return Err(End::Cut(CloseReason::MessageTooLarge));
             }
@@ -301,7 +302,7 @@ impl<S: Socket> Session<S> {
                 () = cancel.cancelled() => return self.cut(),
                 () = &mut clock => {
                     // If the hub itself was held up, signs of life may lie in the buffer.
-                    let waiting = std::future::poll_fn(|cx| self.wire.poll(cx)).now_or_never();
+                    let waiting = std::future::poll_fn(|cx| self.wire.poll(cx, TURN)).now_or_never();
                     if let Err(end) = waiting.map_or(Ok(()), |input| self.inputs(input)).and_then(|()| self.tick(Instant::now())) {
                         return end;
                     }
@@ -314,7 +315,7 @@ impl<S: Socket> Session<S> {
                         self.post(mail);
                     }
                 }
-                input = std::future::poll_fn(|cx| self.wire.poll(cx)) => {
+                input = std::future::poll_fn(|cx| self.wire.poll(cx, TURN)) => {
                     if let Err(end) = self.inputs(input) {
                         return end;
                     }
@@ -391,7 +392,7 @@ impl<S: Socket> Session<S> {
     fn inputs(&mut self, first: Input) -> Result<(), End> {
         self.input(first)?;
         for _ in 1..TURN {
-            match std::future::poll_fn(|cx| self.wire.poll(cx)).now_or_never() {
+            match std::future::poll_fn(|cx| self.wire.poll(cx, TURN)).now_or_never() {
                 Some(input) => self.input(input)?,
                 None => break,
             }
@@ -402,6 +403,7 @@ impl<S: Socket> Session<S> {
     fn input(&mut self, input: Input) -> Result<(), End> {
         let frame = match input {
             Input::Frame(frame) => frame,
+            Input::Room => return Ok(()),
             Input::Closed => return Err(End::Gone("the connection ended".to_owned())),
             Input::Failed(error) => return Err(failed(&error)),
         };

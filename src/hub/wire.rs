@@ -25,6 +25,8 @@ pub(super) struct Outgoing {
 #[derive(Debug)]
 pub(super) enum Input {
     Frame(Message),
+    /// A full backlog has shrunk: there is room again.
+    Room,
     Closed,
     Failed(SocketError),
 }
@@ -33,6 +35,8 @@ pub(super) struct Wire<S> {
     socket: S,
     waiting: VecDeque<Outgoing>,
     dirty: bool,
+    /// The backlog was full when it was last looked at, and mail was held back for it.
+    was_full: bool,
     /// Since when something is unwritten.
     stuck_since: Option<Instant>,
     read_closed: bool,
@@ -40,7 +44,7 @@ pub(super) struct Wire<S> {
 
 impl<S: Socket> Wire<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self { socket, waiting: VecDeque::new(), dirty: false, stuck_since: None, read_closed: false }
+        Self { socket, waiting: VecDeque::new(), dirty: false, was_full: false, stuck_since: None, read_closed: false }
     }
 
     /// Puts a frame behind the others; it is written when the socket is polled next, together with them.
@@ -63,10 +67,16 @@ impl<S: Socket> Wire<S> {
         self.stuck_since
     }
 
-    /// Writes what it can, then reads one frame.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+    /// Writes what it can, then reads one frame. Says so when a backlog of `full` frames has shrunk, because whoever held mail
+    /// back for it would otherwise wait for a frame that may not come.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, full: usize) -> Poll<Input> {
+        self.was_full |= self.backlog() >= full;
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {
             return Poll::Ready(Input::Failed(error));
+        }
+        if self.was_full && self.backlog() < full {
+            self.was_full = false;
+            return Poll::Ready(Input::Room);
         }
         match Pin::new(&mut self.socket).poll_next(cx) {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Input::Frame(frame)),
@@ -108,8 +118,8 @@ impl<S: Socket> Wire<S> {
         self.push_message(frame);
         let _ = std::future::poll_fn(|cx| self.poll_write(cx)).await;
         while !self.read_closed {
-            match std::future::poll_fn(|cx| self.poll(cx)).await {
-                Input::Frame(_) => {}
+            match std::future::poll_fn(|cx| self.poll(cx, usize::MAX)).await {
+                Input::Frame(_) | Input::Room => {}
                 Input::Closed | Input::Failed(_) => self.read_closed = true,
             }
         }
