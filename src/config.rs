@@ -222,7 +222,7 @@ impl Default for Terminals {
             mailbox: 256,
             max_control_bytes: 65_536,
             max_data_bytes: 4 << 20,
-            read_buffer_bytes: 2_048,
+            read_buffer_bytes: 1_024,
             max_write_buffer_bytes: 262_144,
         }
     }

@@ -35,10 +35,13 @@ pub enum BadBars {
     /// A price is NaN or infinite, or the high is below the low.
     #[error("bar {0} has a price that is not a number, or a high below its low")]
     Price(usize),
-    /// Bars must come oldest first, each opening time once.
-    #[error("bar {0} does not open after the one before it")]
+    /// Bars must come oldest first, each opening time once, and none from outside the calendar.
+    #[error("bar {0} does not open after the one before it, or not between 1970 and 9999")]
     Order(usize),
 }
+
+/// The end of the year 9999, epoch seconds.
+const END_OF_TIME: i64 = 253_402_300_799;
 
 impl Bar {
     /// Size of a packed record, `sizeof(MqlRates)`.
@@ -71,7 +74,7 @@ impl Bar {
             if !finite || bar.high < bar.low {
                 return Err(BadBars::Price(at));
             }
-            if bars.last().is_some_and(|last| last.time >= bar.time) {
+            if !(0..=END_OF_TIME).contains(&bar.time) || bars.last().is_some_and(|last| last.time >= bar.time) {
                 return Err(BadBars::Order(at));
             }
             bars.push(bar);

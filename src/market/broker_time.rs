@@ -18,6 +18,8 @@ fn zone(name: &str) -> TimeZone {
 }
 
 const HOUR: i64 = 3_600;
+/// The end of the year 9999, epoch seconds.
+const END_OF_TIME: i64 = 253_402_300_799;
 
 /// The clock of one trade server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,8 @@ impl BrokerClock {
     /// Europe differ, +2/+3 brokers that follow Europe are told apart; any other offset is taken as fixed.
     #[must_use]
     pub fn measured(broker_time: i64, offset_s: i32) -> Self {
+        // A terminal may say anything; no place on earth is further than this from UTC, and no bar is from after the year 9999.
+        let (offset_s, broker_time) = (offset_s.clamp(-64_800, 64_800), broker_time.clamp(0, END_OF_TIME));
         // Clocks of terminals are off by seconds; offsets come in quarters of an hour.
         let offset_s = (f64::from(offset_s) / 900.0).round() as i32 * 900;
         let utc = broker_time - i64::from(offset_s);
@@ -83,7 +87,7 @@ impl BrokerClock {
     /// Broker epoch seconds to UTC epoch seconds. The hour that a switch to winter repeats is taken as summer time.
     #[must_use]
     pub fn to_utc(self, broker: i64) -> i64 {
-        let winter = broker - i64::from(self.rule.utc_offset);
+        let winter = broker.clamp(0, END_OF_TIME) - i64::from(self.rule.utc_offset);
         if in_summer(self.rule.dst, winter - HOUR) { winter - HOUR } else { winter }
     }
 
@@ -139,6 +143,7 @@ mod tests {
 
     #[test]
     fn other_offsets_are_fixed() {
+        let _ = BrokerClock::measured(i64::MIN, i32::MAX).to_utc(i64::MAX);
         for offset in [0, 10_800, -18_000, 19_800] {
             let clock = BrokerClock::measured(at("2024-12-20T12:00:00Z"), offset);
             assert_eq!(clock.rule, ServerClock { utc_offset: offset, dst: Dst::None });

@@ -24,6 +24,9 @@ const GROUP_BYTES: usize = 256 * 1024;
 pub(super) const GROUPS_WAITING: usize = 256;
 /// No further group joins an apply of this many bytes.
 const APPLY_BYTES: usize = 1024 * 1024;
+/// How long the projection gathers groups before it syncs its own file: two files that sync at once wait for each other, and
+/// callers wait for the journal's. Reads see the overlay meanwhile, and a crash replays it.
+const LAG: Duration = Duration::from_millis(20);
 /// How long, or for how many bytes, a measurement of free space is believed.
 const SPACE_BELIEVED: Duration = Duration::from_secs(1);
 const SPACE_BELIEVED_BYTES: u64 = 1024 * 1024;
@@ -244,8 +247,10 @@ pub(super) fn project(shared: &Arc<Shared>, groups: &Receiver<Group>) {
     while let Ok(first) = groups.recv() {
         let mut bytes = first.bytes;
         let mut together = vec![first];
+        let until = Instant::now() + LAG;
         while bytes < APPLY_BYTES
-            && let Ok(next) = groups.try_recv()
+            && together.len() < GROUPS_WAITING / 2
+            && let Ok(next) = groups.recv_timeout(until.saturating_duration_since(Instant::now()))
         {
             bytes += next.bytes;
             together.push(next);
