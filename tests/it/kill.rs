@@ -117,13 +117,8 @@ async fn a_hub_that_dies_around_the_outcomes_commit_has_one_true_outcome() {
 
 #[tokio::test]
 async fn a_hub_that_dies_around_the_projection_has_one_true_outcome() {
-    the_hub_dies(&[
-        "state_before_apply=return",
-        "state_after_apply=return",
-        "state_before_apply=1*off->return",
-        "state_after_apply=1*off->return",
-    ])
-    .await;
+    // The first time only: groups are gathered, so the whole trade may be in it.
+    the_hub_dies(&["state_before_apply=return", "state_after_apply=return"]).await;
 }
 
 /// What the broker of a simulator process did, from the folder that outlives it.
