@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mtbridge::{
+    domain::ids::CommandId,
     protocol::{
         FromHub,
         codec::Row,
@@ -11,8 +12,12 @@ use mtbridge::{
     store::failing::FailingStore,
 };
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use crate::harness::{Heard, TestHub, buy, orders};
+use crate::harness::{FakeTerminal, Heard, TestHub, Token, buy, eventually, fake::accepted, orders, soon};
 
 /// `Trading::admit` asks the store for the key, then reserves a place in the mailbox; a duplicate that comes between its twin's look
 /// and its twin's commit finds neither a record nor a place.
@@ -102,4 +107,81 @@ async fn a_terminal_is_asked_about_its_open_commands_before_a_revoke_cuts_it() {
         let record = hub.admin().get(&format!("/api/v1/commands/{id}")).await.expect(200);
         assert_eq!(record["state"], "not_executed", "the query before the close frame settles it: {record}");
     }
+}
+
+/// A caller who hangs up while the record is being written leaves memory and disk agreed.
+#[tokio::test]
+async fn a_revoke_whose_caller_hangs_up_revokes_all_the_same() {
+    let (hub, store) = TestHub::over(|store| Arc::new(FailingStore::new(store)), |_| {}).await;
+    let terminal = hub.terminal(1001).await;
+    store.hang();
+    let request = format!(
+        "DELETE /api/v1/tokens/{} HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\ncontent-length: 0\r\n\r\n",
+        terminal.token.id, hub.admin_key
+    );
+    let mut caller = TcpStream::connect(hub.addr()).await.unwrap();
+    caller.write_all(request.as_bytes()).await.unwrap();
+    soon("the record is being written", store.hung(1)).await;
+    drop(caller);
+    store.release();
+    hub.shows(&terminal.token, "revoked").await;
+    terminal.is_gone().await;
+}
+
+#[tokio::test]
+async fn deleting_an_account_through_one_token_does_not_unlock_another() {
+    let mut hub = TestHub::start().await;
+    let terminal = hub.terminal(1001).await;
+    let old = terminal.token.clone();
+    let rotated = hub.admin().post(&format!("/api/v1/tokens/{}/rotate", old.id), json!({"overlap_s": 3_600})).await.expect(201);
+    let successor =
+        Token { id: rotated["id"].as_str().unwrap().to_owned(), secret: rotated["token"].as_str().unwrap().to_owned() };
+    hub.admin().post(&format!("/api/v1/tokens/{}/disconnect", old.id), json!({"history": "delete"})).await.expect(200);
+    hub.restart().await;
+    assert_eq!(hub.state_of(&successor).await, "offline");
+    let mut thief = FakeTerminal::connect(hub.addr(), &successor).await;
+    thief.send(thief.hello(6666)).await;
+    assert_eq!(thief.close_code().await, 4502);
+    FakeTerminal::enter(hub.addr(), &successor, 1001).await;
+}
+
+/// The head of a request is judged when it comes; its body may take its time.
+#[tokio::test]
+async fn a_key_that_is_revoked_while_its_order_is_on_the_way_does_not_trade() {
+    let hub = TestHub::start().await;
+    let terminal = hub.terminal(1001).await;
+    let minted = hub.admin().post("/api/v1/keys", json!({"permissions": ["trade:write", "read:symbols"]})).await.expect(201);
+    let body = buy().to_string();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\nidempotency-key: slow\r\ncontent-length: {}\r\n\r\n",
+        orders(1001),
+        minted["key"].as_str().unwrap(),
+        body.len()
+    );
+    let mut slow = TcpStream::connect(hub.addr()).await.unwrap();
+    slow.write_all(head.as_bytes()).await.unwrap();
+    // Whether the head was read before or after the revoke, nothing may be executed.
+    hub.admin().get("/api/v1/terminals").await.expect(200);
+    assert_eq!(hub.admin().delete(&format!("/api/v1/keys/{}", minted["id"].as_str().unwrap())).await.status, 204);
+    slow.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    soon("an answer", slow.read_exact(&mut answer)).await.unwrap();
+    assert!(["HTTP/1.1 401", "HTTP/1.1 422"].contains(&std::str::from_utf8(&answer).unwrap()), "{answer:?}");
+    assert_eq!(terminal.broker().executed().len(), 0);
+}
+
+/// A lease is granted by a trade that was sent, not by whoever says so.
+#[tokio::test]
+async fn a_terminal_cannot_buy_silence_with_an_invented_command() {
+    let hub = TestHub::start().await;
+    let mut terminal = hub.fake(1001).await;
+    terminal.send(accepted(CommandId::from_bytes([7; 16]))).await;
+    terminal.send(mtbridge::protocol::message::Log { level: 1, text: "after it".into() }).await;
+    let socket = eventually("the message is heard", async || {
+        let row = hub.admin().get("/api/v1/terminals/1001").await.expect(200);
+        let socket = row["presence"]["socket"].clone();
+        (socket["age_ms"].as_i64() < Some(1_000)).then_some(socket).ok_or_else(|| row.to_string())
+    })
+    .await;
+    assert_eq!(socket["value"], "connected", "not busy");
 }
