@@ -1,7 +1,7 @@
 //! What a relay costs: `cargo bench --bench relay` (or `make bench`).
 //!
 //! Everything is measured beside a raw TCP echo and a bare fdatasync of the same run, because machines differ and drift: quote the
-//! ratios. The hub is a process of its own, so its CPU and memory are its own. Linux only (it reads /proc).
+//! ratios. The hub is a process of its own, so its CPU and memory are its own. Linux only (it reads /proc). ROUNDS=n sets how often; ONLY_TRADES=1 runs the trades alone.
 
 #![allow(
     clippy::unwrap_used,
