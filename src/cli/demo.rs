@@ -35,6 +35,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start(&self.log, LogFormat::Text).map_err(anyhow::Error::msg)?;
+        let stop = super::StopSignal::listen()?;
         let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
         let data_dir = self.dir.join(stamp.to_string());
         let key = Secret::generate(KEY_LIVE)?;
@@ -62,7 +63,7 @@ impl Demo {
         }
 
         greet(&http, key.reveal(), &data_dir.display().to_string());
-        super::asked_to_stop().await;
+        stop.asked().await;
         for terminal in terminals {
             terminal.stop().await;
         }

@@ -34,6 +34,7 @@ impl Serve {
         let config = Config::load(self.config.as_deref(), &self)?;
         telemetry::start(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
         let listen = config.listen;
+        let stop = super::StopSignal::listen()?;
         let server = Server::bind(config).await?;
         if let Some(key) = server.first_admin_key() {
             eprintln!("first start: this admin key is shown once, keep it safe\n{}", key.reveal());
@@ -42,7 +43,7 @@ impl Serve {
             tracing::warn!(%listen, "plain HTTP off loopback: put a proxy that speaks TLS in front of it");
         }
         println!("listening on http://{}", server.addr());
-        super::asked_to_stop().await;
+        stop.asked().await;
         server.shutdown();
         server.join().await;
         Ok(ExitCode::SUCCESS)

@@ -88,7 +88,7 @@ impl Simulate {
             (None, Some(key)) => mint_tokens(&http_of(&self.url)?, key, &self.server, self.login, self.count).await?,
             (None, None) => bail!("give --token, or --key to mint tokens with"),
         };
-        let stop = CancellationToken::new();
+        let (signal, stop) = (super::StopSignal::listen()?, CancellationToken::new());
         let mut terminals = JoinSet::new();
         for (login, token) in (self.login..).zip(tokens) {
             let config = self.terminal(login, token, Arc::clone(&bars));
@@ -97,7 +97,7 @@ impl Simulate {
         let stopping = stop.clone();
         let mut signals = JoinSet::new();
         signals.spawn(async move {
-            super::asked_to_stop().await;
+            signal.asked().await;
             stopping.cancel();
         });
         let mut refused = None;
