@@ -8,13 +8,13 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use mtbridge::{
     domain::{
         account::AccountInfo,
-        market::{Bar, SymbolSpec},
-        trade::{Deal, Position},
+        market::{Bar, BookLevel, SymbolSpec, Tick},
+        trade::{Deal, Order, OrderCheck, Position},
     },
     protocol::{
         CloseReason, FromHub, FromTerminal,
         codec::{self, Messages},
-        message::{BarsBody, Quote},
+        message::{Amount, BarsBody, Quote, TicksBody, TradeSessions},
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -22,8 +22,10 @@ use serde_json::Value;
 
 const MESSAGES: &str = include_str!("../src/protocol/message.rs");
 const DOCUMENT: &str = include_str!("../docs/terminal-protocol.md");
-const SOURCES: [&str; 4] = [
+const READS: &str = include_str!("../src/protocol/reads.rs");
+const SOURCES: [&str; 5] = [
     MESSAGES,
+    READS,
     include_str!("../src/domain/account.rs"),
     include_str!("../src/domain/market.rs"),
     include_str!("../src/domain/trade.rs"),
@@ -85,12 +87,12 @@ fn decoded(golden: &Golden) -> (Option<(String, Value)>, u64, Option<Vec<u8>>) {
     let name = &golden.name;
     if golden.text("direction") == "terminal to hub" {
         let found = codec::decode::<FromTerminal>(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let fields = |m: &FromTerminal| fields_of!(FromTerminal, m, Hello Status Reply Accepted Outcome Answer Log);
+        let fields = |m: &FromTerminal| fields_of!(FromTerminal, m, Hello Status Reply Accepted Outcome Answer Transaction Log);
         let again = found.message.as_ref().map(|message| message.encode(found.count));
         (found.message.as_ref().map(|message| told(message, fields(message))), found.count, again)
     } else {
         let found = codec::decode::<FromHub>(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let fields = |m: &FromHub| fields_of!(FromHub, m, Welcome Trade Query Acknowledge GetAccount GetSymbols GetSymbol GetQuotes GetBars GetPositions GetDeals);
+        let fields = |m: &FromHub| fields_of!(FromHub, m, Welcome Trade Query Acknowledge Latch GetAccount GetSymbols GetSymbol GetQuotes GetBars GetPositions GetDeals GetTicks GetOrders GetHistoryOrders GetDepth SelectSymbol CheckOrder CalcMargin CalcProfit GetSession);
         let again = found.message.as_ref().map(|message| message.encode(found.count));
         (found.message.as_ref().map(|message| told(message, fields(message))), found.count, again)
     }
@@ -107,6 +109,10 @@ fn assert_same(at: &str, found: &Value, expected: &Value) {
         Value::Object(expected) if expected.contains_key("packed") => {
             let bars: Vec<Bar> = serde_json::from_value(expected["packed"].clone()).unwrap();
             assert_eq!(Bar::unpack_all(&bytes_of(found)).unwrap(), bars, "{at}");
+        }
+        Value::Object(expected) if expected.contains_key("packed_ticks") => {
+            let ticks: Vec<Tick> = serde_json::from_value(expected["packed_ticks"].clone()).unwrap();
+            assert_eq!(Tick::unpack_all(&bytes_of(found)).unwrap(), ticks, "{at}");
         }
         // The body of a reply: `the_bodies_of_replies_…` looks into it.
         Value::Object(expected) if expected.contains_key("inside") => assert!(!bytes_of(found).is_empty(), "{at}"),
@@ -177,13 +183,19 @@ fn the_bodies_of_replies_are_the_records_that_they_say_and_are_written_the_same(
             "[Quote]" => many::<Quote>(&reply.body),
             "[Position]" => many::<Position>(&reply.body),
             "[Deal]" => many::<Deal>(&reply.body),
+            "TicksBody" => one::<TicksBody>(&reply.body),
+            "[Order]" => many::<Order>(&reply.body),
+            "[BookLevel]" => many::<BookLevel>(&reply.body),
+            "OrderCheck" => one::<OrderCheck>(&reply.body),
+            "Amount" => one::<Amount>(&reply.body),
+            "TradeSessions" => one::<TradeSessions>(&reply.body),
             other => panic!("{}: what is {other}?", golden.name),
         };
         assert_same(&golden.name, &found, &golden.value["fields"]["body"]["inside"]);
         assert_eq!(again, reply.body, "{}", golden.name);
         seen.insert(body.to_owned());
     }
-    assert_eq!(seen.len(), 6, "{seen:?}");
+    assert_eq!(seen.len(), 12, "{seen:?}");
 }
 
 #[test]
@@ -270,9 +282,25 @@ fn the_document_describes_every_message_with_its_tag_and_every_field_in_order() 
 
 #[test]
 fn the_document_describes_every_nested_record_with_every_field_in_order() {
-    for name in
-        ["TradeRequest", "TradeResult", "AccountInfo", "SymbolSpec", "Quote", "Tick", "BarsBody", "Bar", "Position", "Deal"]
-    {
+    for name in [
+        "TradeRequest",
+        "TradeResult",
+        "AccountInfo",
+        "SymbolSpec",
+        "Quote",
+        "Tick",
+        "BarsBody",
+        "Bar",
+        "Position",
+        "Deal",
+        "Order",
+        "OrderCheck",
+        "BookLevel",
+        "TicksBody",
+        "Amount",
+        "TradeSessions",
+        "TradeSession",
+    ] {
         assert_table(name, name, 0);
     }
 }
@@ -280,13 +308,13 @@ fn the_document_describes_every_nested_record_with_every_field_in_order() {
 #[test]
 fn the_document_names_every_constant_with_its_value() {
     let mut count = 0;
-    for line in MESSAGES.lines().filter_map(|line| line.strip_prefix("    pub const ")) {
+    for line in MESSAGES.lines().chain(READS.lines()).filter_map(|line| line.strip_prefix("    pub const ")) {
         let Some((name, rest)) = line.split_once(": u8 = ") else { continue };
         let Ok(value) = rest.trim_end_matches(';').parse::<u8>() else { continue };
         assert!(DOCUMENT.contains(&format!("| {value} | `{name}` |")), "{name} = {value}");
         count += 1;
     }
-    assert!(count >= 19, "{count} constants found in message.rs");
+    assert!(count >= 30, "{count} constants found");
 }
 
 #[test]

@@ -125,6 +125,96 @@ pub struct Tick {
     pub volume_real: f64,
 }
 
+/// Why a block of packed records is no ticks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadTicks {
+    /// The length is no multiple of the record's size.
+    #[error("{0} bytes are no whole number of 60-byte records")]
+    Length(usize),
+    /// A price or volume is NaN or infinite.
+    #[error("tick {0} has a price or volume that is not a number")]
+    Number(usize),
+    /// Ticks must come oldest first, several of one millisecond in their order, and none from outside the calendar.
+    #[error("tick {0} is older than the one before it, or not between 1970 and 9999")]
+    Order(usize),
+}
+
+impl Tick {
+    /// Size of a packed record, `sizeof(MqlTick)`.
+    pub const SIZE: usize = 60;
+
+    /// Appends the packed little-endian record (MQL5 reference, `MqlTick`).
+    pub fn pack_into(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.time.to_le_bytes());
+        for price in [self.bid, self.ask, self.last] {
+            out.extend_from_slice(&price.to_le_bytes());
+        }
+        out.extend_from_slice(&self.volume.to_le_bytes());
+        out.extend_from_slice(&self.time_msc.to_le_bytes());
+        out.extend_from_slice(&self.flags.to_le_bytes());
+        out.extend_from_slice(&self.volume_real.to_le_bytes());
+    }
+
+    /// Reads packed records, oldest first. The length is never trusted, nor a number, nor the order.
+    ///
+    /// # Errors
+    /// [`BadTicks`] names the first record that is wrong.
+    pub fn unpack_all(bytes: &[u8]) -> Result<Vec<Self>, BadTicks> {
+        let (records, rest) = bytes.as_chunks::<{ Self::SIZE }>();
+        if !rest.is_empty() {
+            return Err(BadTicks::Length(bytes.len()));
+        }
+        let mut ticks: Vec<Self> = Vec::with_capacity(records.len());
+        for (at, record) in records.iter().enumerate() {
+            let tick = Self::unpack(record);
+            if ![tick.bid, tick.ask, tick.last, tick.volume_real].iter().all(|number| number.is_finite()) {
+                return Err(BadTicks::Number(at));
+            }
+            let calendar = 0..=END_OF_TIME * 1000 + 999;
+            if !calendar.contains(&tick.time_msc) || ticks.last().is_some_and(|last| last.time_msc > tick.time_msc) {
+                return Err(BadTicks::Order(at));
+            }
+            ticks.push(tick);
+        }
+        Ok(ticks)
+    }
+
+    fn unpack(record: &[u8; Self::SIZE]) -> Self {
+        let eight = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&record[at..at + 8]);
+            bytes
+        };
+        let mut flags = [0; 4];
+        flags.copy_from_slice(&record[48..52]);
+        Self {
+            time: i64::from_le_bytes(eight(0)),
+            bid: f64::from_le_bytes(eight(8)),
+            ask: f64::from_le_bytes(eight(16)),
+            last: f64::from_le_bytes(eight(24)),
+            volume: u64::from_le_bytes(eight(32)),
+            time_msc: i64::from_le_bytes(eight(40)),
+            flags: u32::from_le_bytes(flags),
+            volume_real: f64::from_le_bytes(eight(52)),
+        }
+    }
+}
+
+/// One level of the depth of market, as `MqlBookInfo`.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BookLevel {
+    /// `BOOK_TYPE_*`: 1 sell, 2 buy, 3 sell by market, 4 buy by market.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// Price.
+    pub price: f64,
+    /// Whole lots.
+    pub volume: u64,
+    /// Lots with fractions.
+    pub volume_real: f64,
+}
+
 /// The 21 timeframes of MetaTrader 5, by its own numbers (`ENUM_TIMEFRAMES`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
@@ -395,6 +485,20 @@ mod tests {
         assert_eq!(open("MN1"), 1_709_251_200); // 2024-03-01
         assert_eq!(open("H4"), 1_709_280_000); // 08:00
         assert_eq!("MN1".parse::<Timeframe>().unwrap().next_open(1_709_251_200), 1_711_929_600); // 2024-04-01
+    }
+
+    #[test]
+    fn packed_ticks_come_back_as_they_went_and_several_may_share_a_millisecond() {
+        let tick = |time_msc, bid| Tick { time: time_msc / 1000, bid, ask: 1.2, time_msc, flags: 6, ..Tick::default() };
+        let mut bytes = Vec::new();
+        [tick(1_000, 1.1), tick(1_000, 1.3)].iter().for_each(|t| t.pack_into(&mut bytes));
+        assert_eq!(bytes.len(), 2 * Tick::SIZE);
+        assert_eq!(Tick::unpack_all(&bytes).unwrap(), [tick(1_000, 1.1), tick(1_000, 1.3)]);
+        assert_eq!(Tick::unpack_all(&bytes[1..]), Err(BadTicks::Length(119)));
+        tick(999, 1.1).pack_into(&mut bytes);
+        assert_eq!(Tick::unpack_all(&bytes), Err(BadTicks::Order(2)));
+        bytes[8..16].copy_from_slice(&f64::INFINITY.to_le_bytes());
+        assert_eq!(Tick::unpack_all(&bytes), Err(BadTicks::Number(0)));
     }
 
     #[test]

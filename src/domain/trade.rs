@@ -235,6 +235,53 @@ pub struct Position {
     pub external_id: String,
 }
 
+/// `TradeOrder` as MetaQuotes' Python package has it: 24 fields in that order. Times are broker time.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are ENUM_ORDER_PROPERTY_* of the MQL5 reference, by name")]
+pub struct Order {
+    pub ticket: u64,
+    pub time_setup: i64,
+    pub time_setup_msc: i64,
+    pub time_done: i64,
+    pub time_done_msc: i64,
+    pub time_expiration: i64,
+    #[serde(rename = "type")]
+    pub kind: u8,
+    pub type_time: u8,
+    pub type_filling: u8,
+    pub state: u8,
+    pub magic: u64,
+    pub position_id: u64,
+    pub position_by_id: u64,
+    pub reason: u8,
+    pub volume_initial: f64,
+    pub volume_current: f64,
+    pub price_open: f64,
+    pub sl: f64,
+    pub tp: f64,
+    pub price_current: f64,
+    pub price_stoplimit: f64,
+    pub symbol: String,
+    pub comment: String,
+    pub external_id: String,
+}
+
+/// `OrderCheckResult` as MetaQuotes' Python package has it, without `request`: what the terminal expects of a request. Retcode 0 is fine.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of MqlTradeCheckResult in the MQL5 reference, by name")]
+pub struct OrderCheck {
+    pub retcode: u32,
+    pub balance: f64,
+    pub equity: f64,
+    pub profit: f64,
+    pub margin: f64,
+    pub margin_free: f64,
+    pub margin_level: f64,
+    pub comment: String,
+}
+
 /// `TradeDeal` as MetaQuotes' Python package has it: 18 fields in that order. Times are broker time.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

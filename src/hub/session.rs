@@ -456,6 +456,8 @@ impl<S: Socket> Session<S> {
                 self.heard.push(SignalKind::Outcome(outcome));
             }
             Some(FromTerminal::Answer(answer)) => self.heard.push(SignalKind::Answer(answer)),
+            // Whatever these tell is found by comparison too.
+            Some(FromTerminal::Transaction(_)) => {}
             Some(FromTerminal::Log(Log { level, text })) => {
                 let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
                 debug!(session = %self.handle.id(), level, text, "terminal says");

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize, de::SeqAccess};
 
 use super::codec::{self, Messages, Row};
+pub use super::reads::*;
 use crate::domain::{
     account::{Account, InvalidAccount, Platform},
     ids::{CommandId, EaInstance, SessionId},
-    trade::{TradeRequest, TradeResult},
+    trade::{Deal, Order, Position, TradeRequest, TradeResult},
 };
 
 macro_rules! messages {
@@ -38,15 +39,16 @@ macro_rules! messages {
 }
 
 messages! {
-    /// Terminal to hub. Tags 7 to 9 are kept for pushes of ticks, bars and trade transactions.
-    FromTerminal { 1 Hello, 2 Status, 3 Reply, 4 Accepted, 5 Outcome, 6 Answer, 10 Log }
+    /// Terminal to hub. Tags 7 and 8 are kept for pushes of ticks and bars.
+    FromTerminal { 1 Hello, 2 Status, 3 Reply, 4 Accepted, 5 Outcome, 6 Answer, 9 Transaction, 10 Log }
 }
 
 messages! {
     /// Hub to terminal. Reads start at 16.
     FromHub {
-        1 Welcome, 2 Trade, 3 Query, 4 Acknowledge,
-        16 GetAccount, 17 GetSymbols, 18 GetSymbol, 19 GetQuotes, 20 GetBars, 21 GetPositions, 22 GetDeals,
+        1 Welcome, 2 Trade, 3 Query, 4 Acknowledge, 5 Latch,
+        16 GetAccount, 17 GetSymbols, 18 GetSymbol, 19 GetQuotes, 20 GetBars, 21 GetPositions, 22 GetDeals, 23 GetTicks,
+        24 GetOrders, 25 GetHistoryOrders, 26 GetDepth, 27 SelectSymbol, 28 CheckOrder, 29 CalcMargin, 30 CalcProfit, 31 GetSession,
     }
 }
 
@@ -155,6 +157,14 @@ pub struct Status {
     pub utc_offset_s: i32,
     /// Trading session of the chart's symbol: 0 closed, 1 open, 2 not known.
     pub market: u8,
+    /// Kill level in force in the EA, the higher of its own and the hub's: 0 none, from 1 on it refuses whatever can open a position.
+    pub latch: u8,
+    /// How many positions are open.
+    pub positions: u32,
+    /// How many pending orders stand.
+    pub orders: u32,
+    /// Why the EA is latched, in words; empty if it is not.
+    pub latch_reason: String,
 }
 
 /// Answer to a read, in one part or several.
@@ -190,6 +200,8 @@ pub mod reply_status {
     pub const NO_MORE: u8 = 3;
     /// There is no such symbol or ticket.
     pub const NOT_FOUND: u8 = 4;
+    /// This platform cannot do that at all.
+    pub const UNSUPPORTED: u8 = 5;
 }
 
 /// The EA took a trade: it is in its memory and its journal file, and `OrderSend` comes next.
@@ -278,6 +290,49 @@ pub mod proof {
     pub const ALL: u8 = CONNECTED | SYNCHRONISED | COVERS_DISPATCH;
 }
 
+/// Something changed in the account's orders, deals or positions (`OnTradeTransaction`). It is not acknowledged: the hub compares the
+/// account's history with its own from time to time, and so finds what was lost on the way.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Transaction {
+    /// Counts from 1 in an instance; a gap tells the hub to look at once.
+    pub seq: u64,
+    /// [`transaction_kind`].
+    pub kind: u8,
+    /// `TimeTradeServer()`, epoch seconds of the broker's wall clock.
+    pub broker_time: i64,
+    /// The order as it is now, with `ORDER_*` and `HISTORY_*`.
+    pub order: Option<Row<Order>>,
+    /// The deal, with `DEAL_*`.
+    pub deal: Option<Row<Deal>>,
+    /// The position as it is now, with `POSITION`; volume 0 when it is gone.
+    pub position: Option<Row<Position>>,
+}
+
+/// Values of [`Transaction::kind`]: `ENUM_TRADE_TRANSACTION_TYPE` of the MQL5 reference.
+pub mod transaction_kind {
+    /// An open order was added.
+    pub const ORDER_ADD: u8 = 0;
+    /// An open order changed.
+    pub const ORDER_UPDATE: u8 = 1;
+    /// An order is no longer open.
+    pub const ORDER_DELETE: u8 = 2;
+    /// An order was added to the history: it was filled or cancelled.
+    pub const HISTORY_ADD: u8 = 3;
+    /// An order in the history changed.
+    pub const HISTORY_UPDATE: u8 = 4;
+    /// An order was removed from the history.
+    pub const HISTORY_DELETE: u8 = 5;
+    /// A deal was made.
+    pub const DEAL_ADD: u8 = 6;
+    /// A deal in the history changed.
+    pub const DEAL_UPDATE: u8 = 7;
+    /// A deal was removed from the history.
+    pub const DEAL_DELETE: u8 = 8;
+    /// A position changed in another way than by a deal.
+    pub const POSITION: u8 = 9;
+}
+
 /// A line for the hub's log.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -354,124 +409,14 @@ pub struct Acknowledge {
     pub command: CommandId,
 }
 
-/// Body of the reply: [`crate::domain::account::AccountInfo`] as one record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetAccount {
-    /// Number of the call.
-    pub call: u64,
-}
-
-/// Body of the reply: rows of [`crate::domain::market::SymbolSpec`], by name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetSymbols {
-    /// Number of the call.
-    pub call: u64,
-    /// MetaTrader's mask: comma-separated, `*` at the ends, `!` excludes; empty means all.
-    pub group: String,
-    /// Skip so many.
-    pub offset: u32,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// Body of the reply: one [`crate::domain::market::SymbolSpec`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetSymbol {
-    /// Number of the call.
-    pub call: u64,
-    /// Name.
-    pub symbol: String,
-}
-
-/// Body of the reply: rows of [`Quote`]; symbols that do not exist are left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetQuotes {
-    /// Number of the call.
-    pub call: u64,
-    /// Names.
-    pub symbols: Vec<String>,
-}
-
-/// A row of the reply to [`GetQuotes`].
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+/// Stop, or let go: the kill switch as the hub has it. Sent after every [`Welcome`] and at each change; the EA keeps it over restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Quote {
-    /// Name.
-    pub symbol: String,
-    /// The newest tick.
-    pub tick: Row<crate::domain::market::Tick>,
-}
-
-/// Body of the reply: one [`BarsBody`] (parts are joined first).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetBars {
-    /// Number of the call.
-    pub call: u64,
-    /// Name.
-    pub symbol: String,
-    /// MetaTrader 5's number of the timeframe.
-    pub timeframe: u16,
-    /// [`bars_mode`].
-    pub mode: u8,
-    /// `POSITION`: first bar, 0 the forming one. `RANGE`: earliest opening time (broker time, epoch seconds).
-    pub from: i64,
-    /// `RANGE` and `ENDING_AT`: latest opening time, inclusive.
-    pub to: i64,
-    /// At most so many; with `RANGE` the oldest are kept, otherwise the newest.
-    pub count: u32,
-}
-
-/// Values of [`GetBars::mode`].
-pub mod bars_mode {
-    /// By position back from the forming bar.
-    pub const POSITION: u8 = 0;
-    /// By opening time, both ends included.
-    pub const RANGE: u8 = 1;
-    /// The last ones that open at or before a time.
-    pub const ENDING_AT: u8 = 2;
-}
-
-/// Body of the reply to [`GetBars`].
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct BarsBody {
-    /// Opening time of the bar that is still forming (broker time): bars before it are closed. 0 if none is.
-    pub forming_open: i64,
-    /// Opening time of the oldest bar that the terminal can get; 0 if not known.
-    pub oldest: i64,
-    /// Packed `MqlRates`, oldest first.
-    #[serde(with = "serde_bytes")]
-    pub rates: Vec<u8>,
-}
-
-/// Body of the reply: rows of [`crate::domain::trade::Position`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetPositions {
-    /// Number of the call.
-    pub call: u64,
-    /// Only this symbol; empty means all.
-    pub symbol: String,
-    /// Only this ticket; 0 means all.
-    pub ticket: u64,
-}
-
-/// Body of the reply: rows of [`crate::domain::trade::Deal`], oldest first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GetDeals {
-    /// Number of the call.
-    pub call: u64,
-    /// Earliest time, broker time, epoch seconds.
-    pub from: i64,
-    /// Latest time, inclusive.
-    pub to: i64,
-    /// Only this position; 0 means all.
-    pub position: u64,
-    /// Only deals of this order or this deal itself; 0 means all.
-    pub ticket: u64,
-    /// Skip so many.
-    pub offset: u32,
-    /// At most so many.
-    pub limit: u32,
+pub struct Latch {
+    /// 0 lifts it; from 1 on the EA refuses every trade that can open or enlarge a position.
+    pub level: u8,
+    /// Why, in words, for the chart.
+    pub reason: String,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod close;
 pub mod codec;
 pub mod message;
+mod reads;
 
 pub use close::CloseReason;
 pub use codec::{DecodeError, Decoded};

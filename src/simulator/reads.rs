@@ -10,7 +10,8 @@ use crate::{
         FromHub, FromTerminal,
         codec::{Row, write_record, write_rows},
         message::{
-            BarsBody, GetBars, GetDeals, GetPositions, GetQuotes, GetSymbol, GetSymbols, Quote, Reply, bars_mode, reply_status,
+            BarsBody, CalcMargin, CalcProfit, CheckOrder, GetBars, GetDeals, GetDepth, GetHistoryOrders, GetOrders, GetPositions,
+            GetQuotes, GetSession, GetSymbol, GetSymbols, GetTicks, Quote, Reply, SelectSymbol, bars_mode, reply_status,
         },
     },
 };
@@ -48,7 +49,21 @@ pub(super) fn answer(message: &FromHub, broker: &Broker, view: &MarketView<'_>) 
         FromHub::GetBars(get) => (get.call, bars(get, symbol, view)),
         FromHub::GetPositions(get) => (get.call, Ok(positions(get, broker, view))),
         FromHub::GetDeals(get) => (get.call, Ok(deals(get, broker))),
-        FromHub::Welcome(_) | FromHub::Trade(_) | FromHub::Query(_) | FromHub::Acknowledge(_) => return Vec::new(),
+        FromHub::GetTicks(GetTicks { call, .. })
+        | FromHub::GetOrders(GetOrders { call, .. })
+        | FromHub::GetHistoryOrders(GetHistoryOrders { call, .. })
+        | FromHub::GetDepth(GetDepth { call, .. })
+        | FromHub::SelectSymbol(SelectSymbol { call, .. })
+        | FromHub::CheckOrder(CheckOrder { call, .. })
+        | FromHub::CalcMargin(CalcMargin { call, .. })
+        | FromHub::CalcProfit(CalcProfit { call, .. })
+        | FromHub::GetSession(GetSession { call, .. }) => {
+            let text = "the simulator cannot do that".to_owned();
+            (*call, Err(Failure { status: reply_status::UNSUPPORTED, code: 0, text }))
+        }
+        FromHub::Welcome(_) | FromHub::Trade(_) | FromHub::Query(_) | FromHub::Acknowledge(_) | FromHub::Latch(_) => {
+            return Vec::new();
+        }
     };
     parts(call, body)
 }

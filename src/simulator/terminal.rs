@@ -167,6 +167,8 @@ impl Terminal {
                 broker_time: view.now(),
                 utc_offset_s: view.utc_offset(),
                 market: u8::from(view.is_open()),
+                positions: u32::try_from(broker.positions(view).len()).unwrap_or(u32::MAX),
+                ..Status::default()
             };
             (status, Told::now(broker, view, switches))
         });

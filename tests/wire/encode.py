@@ -68,6 +68,9 @@ def encode(value):
     if isinstance(value, dict) and set(value) == {"packed"}:
         # MqlRates: little-endian, 60 bytes each, and a bin of its own.
         return binary(b"".join(struct.pack("<qddddqiq", *bar.values()) for bar in value["packed"]))
+    if isinstance(value, dict) and set(value) == {"packed_ticks"}:
+        # MqlTick: the same.
+        return binary(b"".join(struct.pack("<qdddQqId", *tick.values()) for tick in value["packed_ticks"]))
     if isinstance(value, dict) and set(value) == {"inside"}:
         # A bin whose bytes are MessagePack themselves: the body of a reply.
         return binary(encode(value["inside"]))
