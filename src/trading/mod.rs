@@ -15,9 +15,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, info, warn};
 
 use self::core::{Command, Event, Send, Timing, step};
 use crate::{
@@ -38,6 +41,7 @@ use crate::{
         message::{Acknowledge, Query, Trade},
     },
     store::{Batch, Store, StoreError, records},
+    telemetry::metrics::{Metrics, count, time},
 };
 
 pub use claims::Claim;
@@ -151,6 +155,7 @@ struct Live {
     updates: watch::Sender<CommandRecord>,
     /// The session it was given to; none after a restart.
     session: Option<SessionId>,
+    since: Instant,
     owner: OwnerId,
     account: Account,
 }
@@ -163,6 +168,7 @@ impl Live {
             updates: watch::Sender::new(record.clone()),
             cell: tokio::sync::Mutex::new(Command::new(record)),
             session,
+            since: Instant::now(),
         })
     }
 }
@@ -266,6 +272,7 @@ impl Trading {
             };
         }
         drop(cell);
+        time(&self.metrics().command_seconds, "hop", "record", live.since.elapsed());
 
         fail::fail_point!("trade_before_send", |_| std::process::abort());
         let updates = live.updates.subscribe();
@@ -298,6 +305,7 @@ impl Trading {
             self.apply(live, &Event::NotWritten { why: why.to_owned() }, None).await;
             return;
         }
+        info!(command = %record.id, session = %session.id(), account = %record.account, "command dispatched");
         let begun = place.send(Trade {
             command: record.id,
             instance: record.instance,
@@ -307,13 +315,17 @@ impl Trading {
             seen_price: record.seen_price.unwrap_or(0.0),
             max_slippage_points: record.max_slippage_points.unwrap_or(0),
         });
-        let (trading, live) = (self.clone(), Arc::clone(live));
-        self.inner.tasks.spawn(async move {
-            if begun.await.is_err() {
+        let (trading, live, posted) = (self.clone(), Arc::clone(live), Instant::now());
+        let watching = async move {
+            if begun.await.is_ok() {
+                time(&trading.metrics().command_seconds, "hop", "queue", posted.elapsed());
+            } else {
                 let why = "the connection ended before the command was written".to_owned();
                 trading.apply(&live, &Event::NotWritten { why }, None).await;
             }
-        });
+        };
+        // Still the request that asked for it.
+        self.inner.tasks.spawn(watching.in_current_span());
     }
 
     fn check_presence(session: &SessionHandle) -> Result<(), ExecuteError> {
@@ -410,6 +422,7 @@ impl Trading {
             fail::fail_point!("outcome_after_commit", |_| std::process::abort());
         }
         let changed = cell.record != next.command.record;
+        self.count_change(live, cell.record.state, next.command.record.state);
         *cell = next.command;
         let record = cell.record.clone();
         drop(cell);
@@ -422,6 +435,37 @@ impl Trading {
         for send in next.sends {
             self.perform(send, &record, from).await;
         }
+    }
+
+    fn metrics(&self) -> &Metrics {
+        self.inner.hub.metrics()
+    }
+
+    fn count_change(&self, live: &Live, before: CommandState, after: CommandState) {
+        if before == after {
+            return;
+        }
+        if after == CommandState::Unknown {
+            self.metrics().commands_unknown.inc();
+        }
+        if after.is_final() {
+            info!(command = %live.updates.borrow().id, state = after.name(), "command ended");
+            count(&self.metrics().commands, "state", after.name());
+            // After a restart nobody knows how long it took.
+            if live.session.is_some() {
+                time(&self.metrics().command_seconds, "hop", "whole", live.since.elapsed());
+            }
+        }
+    }
+
+    /// How many commands have no final outcome, by their state.
+    #[must_use]
+    pub fn open_by_state(&self) -> HashMap<CommandState, usize> {
+        let mut open = HashMap::new();
+        for live in self.live_where(|_| true) {
+            *open.entry(live.updates.borrow().state).or_default() += 1;
+        }
+        open
     }
 
     async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) {
@@ -443,6 +487,7 @@ impl Trading {
         let sessions = self.sessions_of(record.owner, &record.account);
         let bound = sessions.iter().filter(|session| session.instance() == record.instance).count() > 0;
         for session in sessions.iter().filter(|session| !bound || session.instance() == record.instance) {
+            self.metrics().queries.inc();
             let query = Query {
                 command: record.id,
                 instance: record.instance,
@@ -462,7 +507,10 @@ impl Trading {
         let incident = records::IncidentRecord { at: self.inner.clock.wall(), command: record.id, text };
         let batch = Batch::outcome().expect_absent(key.clone()).put(key, records::encode(&incident));
         match self.inner.store.commit(batch).await {
-            Ok(_) => error!(command = %record.id, account = %record.account, kind, text = incident.text, "incident"),
+            Ok(_) => {
+                count(&self.metrics().incidents, "kind", kind);
+                error!(command = %record.id, account = %record.account, kind, text = incident.text, "incident");
+            }
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => error!(command = %record.id, kind, text = incident.text, %error, "an incident could not be recorded"),
         }
