@@ -57,9 +57,34 @@ impl Trading {
         after: Option<CommandId>,
         limit: usize,
     ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
-        let prefix = records::account_commands(owner, account);
         let after = after.map(|id| records::account_command(owner, account, id));
-        let page = self.inner.store.scan(&prefix, after.as_deref(), limit).await?;
+        self.listed(&records::account_commands(owner, account), after, limit).await
+    }
+
+    /// Commands of an account that a caller gave this reference, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commands_by_reference(
+        &self,
+        owner: OwnerId,
+        account: &Account,
+        client_order_id: &str,
+        after: Option<CommandId>,
+        limit: usize,
+    ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
+        let after = after.map(|id| records::client_order(owner, account, client_order_id, id));
+        self.listed(&records::client_orders(owner, account, Some(client_order_id)), after, limit).await
+    }
+
+    /// The commands that the entries under a prefix name.
+    async fn listed(
+        &self,
+        prefix: &[u8],
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
+        let page = self.inner.store.scan(prefix, after.as_deref(), limit).await?;
         let next = page.last().filter(|_| page.len() == limit).and_then(|(key, _)| records::command_of(key));
         let mut found = Vec::new();
         for (key, _) in page {
@@ -78,16 +103,23 @@ impl Trading {
     /// # Errors
     /// The store's; calling it again goes on where it stopped.
     pub async fn forget_account(&self, owner: OwnerId, account: &Account) -> Result<(), StoreError> {
-        let prefix = records::account_commands(owner, account);
+        let named = |batch: Batch, id| batch.delete(records::command(id)).delete(records::open_command(id));
+        self.forget_under(&records::account_commands(owner, account), named).await?;
+        self.forget_under(&records::account_parents(owner, account), |batch, id| batch.delete(records::parent(id))).await?;
+        self.forget_under(&records::client_orders(owner, account, None), |batch, _| batch).await
+    }
+
+    /// Deletes every entry under a prefix, and what it names.
+    async fn forget_under(&self, prefix: &[u8], named: impl Fn(Batch, CommandId) -> Batch) -> Result<(), StoreError> {
         loop {
-            let page = self.inner.store.scan(&prefix, None, PAGE).await?;
+            let page = self.inner.store.scan(prefix, None, PAGE).await?;
             if page.is_empty() {
                 return Ok(());
             }
             let batch = page.iter().fold(Batch::outcome(), |batch, (key, _)| {
                 let batch = batch.delete(key.clone());
                 match records::command_of(key) {
-                    Some(id) => batch.delete(records::command(id)).delete(records::open_command(id)),
+                    Some(id) => named(batch, id),
                     None => batch,
                 }
             });

@@ -7,6 +7,7 @@ mod claims;
 pub mod core;
 mod follow;
 mod lookup;
+mod parents;
 mod tags;
 
 use std::{
@@ -41,6 +42,7 @@ use crate::{
 };
 
 pub use claims::Claim;
+pub use parents::{Child, NewParent, ParentView};
 
 /// A terminal that was last heard so long ago gets no trade: its clock would be a guess.
 const FRESH: Duration = Duration::from_secs(10);
@@ -62,8 +64,12 @@ pub struct NewTrade {
     pub seen_price: Option<f64>,
     /// For the price guard, points.
     pub max_slippage_points: Option<u32>,
+    /// The same order as a moment ago is meant.
+    pub allow_duplicate: bool,
     /// The caller's own reference.
     pub client_order_id: Option<String>,
+    /// The call that makes it together with others.
+    pub parent: Option<CommandId>,
     /// SHA-256 of method, route and canonical body.
     pub fingerprint: [u8; 32],
 }
@@ -136,6 +142,8 @@ struct Inner {
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
     claims: claims::Claims,
+    /// Parents that are making their commands now.
+    parents: parents::Running,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
     stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
@@ -198,6 +206,7 @@ impl Trading {
             live: Mutex::default(),
             tags: tags::Tags::default(),
             claims: claims::Claims::default(),
+            parents: parents::Running::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
@@ -253,6 +262,10 @@ impl Trading {
             .expect_absent(key.clone())
             .put(key.clone(), records::encode(&used))
             .put(records::account_command(record.owner, &record.account, id), b"".to_vec());
+        let batch = match &record.client_order_id {
+            Some(reference) => batch.put(records::client_order(record.owner, &record.account, reference, id), b"".to_vec()),
+            None => batch,
+        };
         if let Err(error) = self.inner.store.commit(records::put_command(batch, &record)).await {
             self.inner.live().remove(&id);
             cell.record.state = CommandState::NotExecuted;
@@ -356,6 +369,7 @@ impl Trading {
             request,
             tag,
             client_order_id: trade.client_order_id.clone(),
+            parent: trade.parent,
             seen_price: trade.seen_price,
             max_slippage_points: trade.max_slippage_points,
             ttl_ms,
