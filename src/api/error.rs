@@ -231,6 +231,13 @@ impl ApiError {
         )
     }
 
+    /// 422: this terminal cannot do that at all.
+    #[must_use]
+    pub fn unsupported(why: &str) -> Self {
+        let why = if why.is_empty() { "this terminal cannot do that" } else { why };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unsupported", why)
+    }
+
     /// 502: MetaTrader says that it failed.
     #[must_use]
     pub fn terminal_error(code: i32, text: &str) -> Self {

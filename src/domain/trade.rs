@@ -22,6 +22,18 @@ pub mod action {
 pub const ORDER_BUY: u8 = 0;
 /// `ORDER_TYPE_SELL`.
 pub const ORDER_SELL: u8 = 1;
+/// `ORDER_TYPE_BUY_LIMIT`; the sell is one above, here and below.
+pub const ORDER_BUY_LIMIT: u8 = 2;
+/// `ORDER_TYPE_BUY_STOP`.
+pub const ORDER_BUY_STOP: u8 = 4;
+/// `ORDER_TYPE_BUY_STOP_LIMIT`: MetaTrader 5 only.
+pub const ORDER_BUY_STOP_LIMIT: u8 = 6;
+/// `ORDER_TIME_GTC`.
+pub const TIME_GTC: u8 = 0;
+/// `ORDER_TIME_DAY`.
+pub const TIME_DAY: u8 = 1;
+/// `ORDER_TIME_SPECIFIED`.
+pub const TIME_SPECIFIED: u8 = 2;
 /// `ORDER_FILLING_FOK`.
 pub const FILLING_FOK: u8 = 0;
 /// `ORDER_FILLING_IOC`.

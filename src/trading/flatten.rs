@@ -184,6 +184,7 @@ impl Trading {
                         seen_price: None,
                         max_slippage_points: None,
                         client_order_id: None,
+                        parent: None,
                         fingerprint,
                         allow_duplicate: true,
                     };

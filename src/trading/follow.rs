@@ -210,11 +210,13 @@ impl Trading {
         }
     }
 
-    /// Commands of an account that have no outcome yet.
+    /// Commands of an account that have no outcome yet, and parents that are still making theirs.
     #[must_use]
     pub fn open_commands(&self, owner: OwnerId, account: &Account) -> Vec<CommandId> {
         let live = self.live_where(|live| live.owner == owner && live.account == *account);
-        live.iter().map(|live| live.updates.borrow().id).collect()
+        let mut open: Vec<_> = live.iter().map(|live| live.updates.borrow().id).collect();
+        open.extend(self.inner.parents.of(owner, account));
+        open
     }
 }
 

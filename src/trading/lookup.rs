@@ -57,12 +57,18 @@ impl Trading {
         &self,
         owner: OwnerId,
         account: &Account,
+        client_order_id: Option<&str>,
         after: Option<CommandId>,
         limit: usize,
         keep: impl Fn(&CommandRecord) -> bool,
     ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
-        let prefix = records::account_commands(owner, account);
-        let mut after = after.map(|id| records::account_command(owner, account, id));
+        let (prefix, mut after) = match client_order_id {
+            Some(reference) => (
+                records::client_orders(owner, account, Some(reference)),
+                after.map(|id| records::client_order(owner, account, reference, id)),
+            ),
+            None => (records::account_commands(owner, account), after.map(|id| records::account_command(owner, account, id))),
+        };
         let (mut found, mut looked_at) = (Vec::new(), 0);
         loop {
             let page = self.inner.store.scan(&prefix, after.as_deref(), PAGE).await?;
@@ -94,20 +100,27 @@ impl Trading {
     /// # Errors
     /// The store's; calling it again goes on where it stopped.
     pub async fn forget_account(&self, owner: OwnerId, account: &Account) -> Result<(), StoreError> {
-        let prefix = records::account_commands(owner, account);
         // First of all, so that an EA that still repeats an outcome of one of them is told to stop: every id made later is above this one.
         let newest = self.inner.ids.next().map_err(|error| StoreError::Degraded { reason: error.to_string() })?;
         let stone = Batch::outcome().put(records::forgotten_commands(owner, account), newest.to_bytes().to_vec());
         self.inner.store.commit(stone).await?;
+        let named = |batch: Batch, id| batch.delete(records::command(id)).delete(records::open_command(id));
+        self.forget_under(&records::account_commands(owner, account), named).await?;
+        self.forget_under(&records::account_parents(owner, account), |batch, id| batch.delete(records::parent(id))).await?;
+        self.forget_under(&records::client_orders(owner, account, None), |batch, _| batch).await
+    }
+
+    /// Deletes every entry under a prefix, and what it names.
+    async fn forget_under(&self, prefix: &[u8], named: impl Fn(Batch, CommandId) -> Batch) -> Result<(), StoreError> {
         loop {
-            let page = self.inner.store.scan(&prefix, None, PAGE).await?;
+            let page = self.inner.store.scan(prefix, None, PAGE).await?;
             if page.is_empty() {
                 return Ok(());
             }
             let batch = page.iter().fold(Batch::outcome(), |batch, (key, _)| {
                 let batch = batch.delete(key.clone());
                 match records::command_of(key) {
-                    Some(id) => batch.delete(records::command(id)).delete(records::open_command(id)),
+                    Some(id) => named(batch, id),
                     None => batch,
                 }
             });

@@ -16,6 +16,7 @@ mod incidents;
 mod kill;
 mod limits;
 mod lookup;
+mod parents;
 mod refusal;
 mod tags;
 
@@ -56,6 +57,7 @@ pub use deadman::Timer;
 use exposure::Effect;
 pub use incidents::NewIncident;
 pub use kill::KillError;
+pub use parents::{Child, NewParent, ParentView};
 pub use refusal::ExecuteError;
 
 /// A terminal that was last heard so long ago gets no trade: its clock would be a guess.
@@ -82,12 +84,14 @@ pub struct NewTrade {
     pub seen_price: Option<f64>,
     /// For the price guard, points.
     pub max_slippage_points: Option<u32>,
+    /// The same order as a moment ago is meant.
+    pub allow_duplicate: bool,
     /// The caller's own reference.
     pub client_order_id: Option<String>,
+    /// The call that makes it together with others.
+    pub parent: Option<CommandId>,
     /// SHA-256 of method, route and canonical body.
     pub fingerprint: [u8; 32],
-    /// The same order within a moment is meant.
-    pub allow_duplicate: bool,
 }
 
 /// A command on its way, or one that was found by its key.
@@ -129,6 +133,8 @@ struct Inner {
     duplicate_window_ms: i64,
     /// One command at a time of an account is judged against what is open.
     turns: claims::Claims,
+    /// Parents that are making their commands now.
+    parents: parents::Running,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
     stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
@@ -211,6 +217,7 @@ impl Trading {
             duplicates: duplicates::Duplicates::default(),
             duplicate_window_ms: ms(settings.duplicate_window),
             turns: claims::Claims::default(),
+            parents: parents::Running::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
@@ -274,6 +281,10 @@ impl Trading {
             .expect_absent(key.clone())
             .put(key.clone(), records::encode(&used))
             .put(records::account_command(record.owner, &record.account, id), b"".to_vec());
+        let batch = match &record.client_order_id {
+            Some(reference) => batch.put(records::client_order(record.owner, &record.account, reference, id), b"".to_vec()),
+            None => batch,
+        };
         if let Err(error) = self.inner.store.commit(records::put_command(batch, &record)).await {
             self.inner.live().remove(&id);
             self.inner.duplicates.forget(id);
@@ -396,6 +407,7 @@ impl Trading {
             request,
             tag,
             client_order_id: trade.client_order_id.clone(),
+            parent: trade.parent,
             seen_price: trade.seen_price,
             max_slippage_points: trade.max_slippage_points,
             ttl_ms,
