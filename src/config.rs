@@ -15,6 +15,8 @@ use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::{account::Account, limits::Limits};
+
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -49,6 +51,9 @@ pub struct Config {
     /// Clocks of trade servers, by the server's name. Without an entry the hub works it out from what the terminal measures.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub servers: BTreeMap<String, ServerClock>,
+    /// Limits of single accounts, by `number@server`, beside those of all and those of the key: the strictest counts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub accounts: BTreeMap<String, Limits>,
 }
 
 /// Shape of the log.
@@ -178,6 +183,13 @@ pub struct Trading {
     /// An outcome unknown for so long is told to people.
     #[serde(with = "humantime_serde")]
     pub alert_after: Duration,
+    /// The same order again within that time needs `allow_duplicate`; 0 lets it through.
+    #[serde(with = "humantime_serde")]
+    pub duplicate_window: Duration,
+    /// For tests only: waits so short that a wrong outcome can be recorded are taken.
+    pub unsafe_short_waits: bool,
+    /// Limits of every account.
+    pub limits: Limits,
 }
 
 /// What is on the disk.
@@ -234,6 +246,7 @@ impl Default for Config {
             trading: Trading::default(),
             store: Store::default(),
             servers: BTreeMap::new(),
+            accounts: BTreeMap::new(),
         }
     }
 }
@@ -282,6 +295,9 @@ impl Default for Trading {
             longest_send: Duration::from_secs(60),
             settle: Duration::from_secs(180),
             alert_after: Duration::from_secs(900),
+            duplicate_window: Duration::from_secs(1),
+            unsafe_short_waits: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -302,7 +318,7 @@ impl Default for Store {
 #[derive(Debug)]
 struct Problem {
     /// The keys concerned, the one to change first.
-    keys: &'static [&'static str],
+    keys: Vec<String>,
     /// What would be right, to be read after the first key.
     detail: String,
 }
@@ -319,8 +335,9 @@ impl Config {
     /// Checks what types cannot.
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut must = |right: bool, keys: &'static [&'static str], detail: &str| {
+        let mut must = |right: bool, keys: &[&str], detail: &str| {
             if !right {
+                let keys = keys.iter().map(|key| (*key).to_owned()).collect();
                 problems.push(Problem { keys, detail: detail.to_owned() });
             }
         };
@@ -370,7 +387,40 @@ impl Config {
              the proxies that speak TLS in front of the hub in http.trusted_proxies; or set http.allow_plain = true if the network \
              itself is encrypted",
         );
+        self.trading_problems(&mut problems);
         problems
+    }
+}
+
+impl Config {
+    fn trading_problems(&self, problems: &mut Vec<Problem>) {
+        /// `OrderSend` blocks for so long when a broker's server is slow, and a deal may show up so much later.
+        const LONGEST_SEND_MIN: Duration = Duration::from_secs(30);
+        const SETTLE_MIN: Duration = Duration::from_secs(60);
+        let mut wrong = |key: String, detail: String| problems.push(Problem { keys: vec![key], detail });
+        let short = "would let a trade that runs be recorded as not executed; at least";
+        let trading = &self.trading;
+        if trading.settle < SETTLE_MIN && !trading.unsafe_short_waits {
+            wrong("trading.settle".to_owned(), format!("{short} {}s", SETTLE_MIN.as_secs()));
+        }
+        if trading.longest_send < LONGEST_SEND_MIN && !trading.unsafe_short_waits {
+            wrong("trading.longest_send".to_owned(), format!("{short} {}s", LONGEST_SEND_MIN.as_secs()));
+        }
+        if trading.duplicate_window > Duration::from_secs(60) {
+            wrong("trading.duplicate_window".to_owned(), "must be at most 60s".to_owned());
+        }
+        for problem in trading.limits.problems() {
+            wrong(format!("trading.limits.{}", problem.field), problem.detail.to_string());
+        }
+        for (name, limits) in &self.accounts {
+            let account = name.split_once('@').and_then(|(login, server)| Account::new(login.parse().ok()?, server).ok());
+            if account.is_none_or(|account| account.to_string() != *name) {
+                wrong(format!("accounts.{name}"), "must be named by a number, @, and the trade server's name".to_owned());
+            }
+            for problem in limits.problems() {
+                wrong(format!("accounts.{name}.{}", problem.field), problem.detail.to_string());
+            }
+        }
     }
 }
 
@@ -410,8 +460,7 @@ mod tests {
         pub(super) type Table = figment::value::Dict;
 
         pub(super) fn parse(text: &str) -> Table {
-            use figment::providers::Format;
-            figment::Figment::from(figment::providers::Toml::string(text)).extract().unwrap()
+            toml_edit::de::from_str(text).unwrap()
         }
 
         pub(super) fn of(config: &super::Config) -> Table {
@@ -419,7 +468,7 @@ mod tests {
         }
 
         pub(super) fn keys(table: &Table) -> BTreeSet<String> {
-            let optional = ["admin_key", "admin_key_file", "secret_key_file", "servers"];
+            let optional = ["admin_key", "admin_key_file", "secret_key_file", "servers", "accounts"];
             // The commented keys of `tls` have no defaults either.
             let mut found = BTreeSet::new();
             for (key, value) in table.iter().filter(|(key, _)| !optional.contains(&key.as_str())) {
@@ -484,5 +533,27 @@ mod tests {
     fn settings_that_contradict_each_other_are_refused() {
         let error = load_text("[terminals]\nheartbeat = \"10s\"\n").unwrap_err().to_string();
         assert!(error.contains("hub.toml:2: terminals.dead_after must be"), "{error}");
+    }
+
+    #[test]
+    fn waits_that_could_record_a_running_trade_as_not_executed_are_refused() {
+        let error = load_text("[trading]\nsettle = \"1s\"\n").unwrap_err().to_string();
+        assert!(error.contains("trading.settle"), "{error}");
+        let error = load_text("[trading]\nlongest_send = \"1s\"\n").unwrap_err().to_string();
+        assert!(error.contains("trading.longest_send"), "{error}");
+        assert!(load_text("[trading]\nsettle = \"1s\"\nunsafe_short_waits = true\n").is_ok());
+    }
+
+    #[test]
+    fn limits_of_accounts_are_read_by_number_and_server() {
+        let config = load_text("[accounts.\"1001@Demo-Server\"]\nmax_order_volume = 2.5\n").unwrap();
+        assert_eq!(config.accounts["1001@Demo-Server"].max_order_volume, Some(2.5));
+        for wrong in [
+            "[accounts.\"1001\"]\nsymbols = []\n",
+            "[trading.limits]\nmax_daily_loss = -1.0\n",
+            "[trading.limits]\nmax_lots = 1\n",
+        ] {
+            assert!(load_text(wrong).is_err(), "{wrong}");
+        }
     }
 }

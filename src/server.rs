@@ -2,6 +2,7 @@
 
 mod accept;
 mod forwarded;
+mod restored;
 mod secrets;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -133,7 +134,9 @@ impl Server {
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
         let hub = Hub::new(access.clone(), config.terminals.clone(), signals, clock, Arc::clone(&ids), metrics.clone());
-        let trading = Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, clock, ids).await?;
+        let trading =
+            Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
+        restored::fence(&trading, &config.data_dir).await?;
         let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
@@ -169,6 +172,10 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
+        {
+            let (trading, stop) = (parts.trading.clone(), stop.clone());
+            parts.tasks.spawn(async move { trading.watch(stop).await });
+        }
         let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(identity) = identity {

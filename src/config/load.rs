@@ -16,7 +16,7 @@ use figment::{
     value::{Dict, Empty, Value},
 };
 use serde::{Deserialize, Serialize, de::IntoDeserializer as _};
-use toml_edit::{ImDocument, Item, TableLike};
+use toml_edit::{Document, Item, TableLike};
 
 use super::Config;
 
@@ -126,7 +126,10 @@ pub(super) fn load(file: Option<&Path>, flags: &impl Serialize) -> Result<Loaded
 /// What the values mean together; told at the first of the keys concerned that somebody set.
 fn check(config: &Config, sources: &BTreeMap<String, Source>) -> Result<(), ConfigError> {
     let tell = |super::Problem { keys, detail }| {
-        let set = keys.iter().find_map(|key| sources.get(*key));
+        // The name of a table has no source of its own, its keys have.
+        let below =
+            |key: &String| sources.iter().find(|(name, _)| name.starts_with(&format!("{key}."))).map(|(_, source)| source);
+        let set = keys.iter().find_map(|key| sources.get(key).or_else(|| below(key)));
         let place = set.map_or_else(String::new, |source| format!("{source}: "));
         format!("{place}{} {detail}", keys[0])
     };
@@ -178,7 +181,7 @@ fn did_you_mean(name: &str, known: &[&str]) -> String {
 fn read_file(path: &Path, settings: &mut Vec<Setting>, lines: &mut BTreeMap<Vec<String>, usize>) -> Result<(), String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let line = |at: usize| text.get(..at).unwrap_or(&text).matches('\n').count() + 1;
-    let document = ImDocument::parse(text.as_str()).map_err(|error| {
+    let document = Document::parse(text.as_str()).map_err(|error| {
         let at = error.span().map_or(String::new(), |span| format!(":{}", line(span.start)));
         format!("{}{at}: {}", path.display(), error.message().trim().replace('\n', ", "))
     })?;

@@ -178,7 +178,7 @@ impl Metrics {
                 "mtbridge_incidents",
                 "Incidents that people must look at",
                 "kind",
-                &["contradiction", "unresolved"],
+                &["contradiction", "missing_ticket", "unknown_tag", "unresolved"],
             ),
             mailbox_full: b.counter("mtbridge_mailbox_full", "Messages refused because too many wait for a terminal"),
             journal_sync_seconds: b.add("mtbridge_journal_sync_seconds", "Writing and syncing one group of records", seconds()),
