@@ -233,12 +233,16 @@ impl Trading {
             max_slippage_points: None,
             // Two positions alike are closed by two orders alike.
             allow_duplicate: true,
-            client_order_id: None,
+            client_order_id: new.client_order_id.clone(),
             parent: Some(parent.id),
             fingerprint,
         };
         let mut execution = match self.execute(&claim, trade).await {
             Ok(execution) => execution,
+            Err(ExecuteError::Store(error)) => {
+                warn!(parent = %parent.id, position = child.position, %error, "a command could not be recorded");
+                return Some((child.position, "the hub could not record it".to_owned()));
+            }
             Err(error) => return Some((child.position, error.to_string())),
         };
         drop(claim);

@@ -29,6 +29,7 @@ mod relay;
 mod simulator;
 mod store_faults;
 mod store_kill;
+mod surface;
 mod tidy;
 mod tokens;
 mod trades;
