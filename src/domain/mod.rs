@@ -8,8 +8,10 @@ pub mod api_key;
 pub mod command;
 pub mod group;
 pub mod ids;
+pub mod limits;
 pub mod market;
 pub mod names;
+pub mod safety;
 pub mod token;
 pub mod trade;
 
