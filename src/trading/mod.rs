@@ -123,6 +123,8 @@ struct Inner {
     claims: claims::Claims,
     /// Parents that are making their commands now.
     parents: parents::Running,
+    /// How long after it a parent may be gone on with.
+    resume_ms: i64,
     kills: kill::Kills,
     deadmen: deadman::Deadmen,
     /// Limits of every account, and those of single ones by `number@server`.
@@ -208,6 +210,7 @@ impl Trading {
             tags: tags::Tags::default(),
             claims: claims::Claims::default(),
             parents: parents::Running::default(),
+            resume_ms: ms(settings.resume),
             kills: kill::Kills::default(),
             deadmen: deadman::Deadmen::default(),
             limits: settings.limits.clone(),

@@ -16,6 +16,7 @@
 mod harness;
 
 mod cli;
+mod close_all;
 mod connect;
 mod keys;
 #[cfg(feature = "failpoints")]

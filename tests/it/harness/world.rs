@@ -86,7 +86,7 @@ impl Played {
         heard.into_iter().filter_map(|message| if let FromHub::Trade(trade) = message { Some(trade) } else { None }).collect()
     }
 
-    async fn answer(&mut self, message: &FromHub) {
+    pub async fn answer(&mut self, message: &FromHub) {
         let world = &self.world;
         let fits = |wanted: &str, symbol: &str| wanted.is_empty() || wanted == symbol;
         let page = |offset: u32, limit: u32| (offset as usize, limit as usize);
