@@ -121,6 +121,10 @@ struct Inner {
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
     claims: claims::Claims,
+    /// Parents that are making their commands now.
+    parents: parents::Running,
+    /// How long after it a parent may be gone on with.
+    resume_ms: i64,
     kills: kill::Kills,
     deadmen: deadman::Deadmen,
     /// Limits of every account, and those of single ones by `number@server`.
@@ -133,8 +137,6 @@ struct Inner {
     duplicate_window_ms: i64,
     /// One command at a time of an account is judged against what is open.
     turns: claims::Claims,
-    /// Parents that are making their commands now.
-    parents: parents::Running,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
     stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
@@ -207,6 +209,8 @@ impl Trading {
             live: Mutex::default(),
             tags: tags::Tags::default(),
             claims: claims::Claims::default(),
+            parents: parents::Running::default(),
+            resume_ms: ms(settings.resume),
             kills: kill::Kills::default(),
             deadmen: deadman::Deadmen::default(),
             limits: settings.limits.clone(),
@@ -217,7 +221,6 @@ impl Trading {
             duplicates: duplicates::Duplicates::default(),
             duplicate_window_ms: ms(settings.duplicate_window),
             turns: claims::Claims::default(),
-            parents: parents::Running::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
