@@ -29,6 +29,7 @@ use self::writer::Request;
 use super::faults::Faults;
 use super::sealing::{Keyring, Opened};
 use super::{Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Reads of one long value that the writer keeps replacing, before we give up.
 const READ_TRIES: usize = 64;
@@ -46,19 +47,30 @@ pub struct EmbeddedOptions {
     pub accept_loss: u64,
     /// sled's cache, bytes. Expect about five times as much resident memory. Default 16 MiB.
     pub cache_capacity: u64,
+    /// Where syncs are counted.
+    pub metrics: Metrics,
 }
 
 impl EmbeddedOptions {
     /// The defaults, for the data directory `dir`.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), segment_bytes: 64 << 20, free_space_floor: 256 << 20, accept_loss: 0, cache_capacity: 16 << 20 }
+        Self {
+            dir: dir.into(),
+            segment_bytes: 64 << 20,
+            free_space_floor: 256 << 20,
+            accept_loss: 0,
+            cache_capacity: 16 << 20,
+            metrics: Metrics::new(),
+        }
     }
 }
 
 /// Journal, sled and keys in one directory of this machine. See the module's documentation.
 pub struct EmbeddedStore {
     dir: PathBuf,
+    /// Free bytes below which new work is refused.
+    floor: u64,
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -263,7 +275,12 @@ impl Store for EmbeddedStore {
     }
 
     fn health(&self) -> Health {
-        self.shared.latch.get().map_or(Health::Ok, |reason| Health::Degraded { reason: reason.clone() })
+        match self.shared.latch.get() {
+            Some(reason) => Health::Degraded { reason: reason.clone() },
+            // Where it cannot be measured the next write will tell.
+            None if fs4::available_space(&self.dir).is_ok_and(|free| free < self.floor) => Health::LowSpace,
+            None => Health::Ok,
+        }
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
