@@ -11,6 +11,7 @@ mod keys;
 mod market_data;
 mod resolve;
 mod root;
+mod safety;
 mod state;
 mod terminal_socket;
 mod terminals;
@@ -88,6 +89,14 @@ pub fn routes() -> Vec<Route> {
         route(&post, "/api/v1/terminals/{terminal}/trade", may(TradeWrite), trade::raw),
         route(&get, "/api/v1/commands", Needs::AnyKey, commands::list_commands),
         route(&get, "/api/v1/commands/{id}", Needs::AnyKey, commands::get_command),
+        route(&post, "/api/v1/commands/{id}/cancel", may(TradeReduce), commands::cancel),
+        route(&post, "/api/v1/commands/{id}/adjudicate", may(Admin), commands::adjudicate),
+        // Controls.
+        route(&get, "/api/v1/kill-switch", may(ReadAccount), safety::list_switches),
+        route(&post, "/api/v1/kill-switch", may(TradeReduce), safety::set_switch),
+        route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
+        route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
+        route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
         // People and operators.
         route(&get, "/api/v1/tokens", may(Admin), tokens::list_tokens),
         route(&post, "/api/v1/tokens", may(Admin), tokens::create),
@@ -99,7 +108,7 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
         route(&post, "/api/v1/keys", may(Admin), keys::create),
         route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),
-        route(&patch, "/api/v1/keys/{id}", may(Admin), keys::rename),
+        route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
         route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
         route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
     ]

@@ -45,6 +45,8 @@ struct Guards {
     not_after: Option<String>,
     seen_price: Option<f64>,
     max_slippage_points: Option<u32>,
+    #[serde(default)]
+    allow_duplicate: bool,
 }
 
 /// `POST …/orders`
@@ -73,6 +75,8 @@ struct OrderBody {
     not_after: Option<String>,
     seen_price: Option<f64>,
     max_slippage_points: Option<u32>,
+    #[serde(default)]
+    allow_duplicate: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -112,6 +116,8 @@ struct CloseBody {
     not_after: Option<String>,
     seen_price: Option<f64>,
     max_slippage_points: Option<u32>,
+    #[serde(default)]
+    allow_duplicate: bool,
 }
 
 /// `POST …/trade`, the long form.
@@ -124,6 +130,8 @@ struct RawBody {
     not_after: Option<String>,
     seen_price: Option<f64>,
     max_slippage_points: Option<u32>,
+    #[serde(default)]
+    allow_duplicate: bool,
 }
 
 macro_rules! guards {
@@ -134,6 +142,7 @@ macro_rules! guards {
             not_after: $body.not_after.take(),
             seen_price: $body.seen_price,
             max_slippage_points: $body.max_slippage_points,
+            allow_duplicate: $body.allow_duplicate,
         }
     };
 }
@@ -195,6 +204,7 @@ impl Call {
             max_slippage_points: guards.max_slippage_points,
             client_order_id: guards.client_order_id,
             fingerprint: self.fingerprint,
+            allow_duplicate: guards.allow_duplicate,
         };
         let Some(claim) = self.claim.take() else { return Err(ApiError::internal(&"a trade was placed twice")) };
         let execution = self.state.trading.execute(&claim, trade).await?;
@@ -231,7 +241,7 @@ impl Call {
 }
 
 /// The answer to a trading call: 200 done, 202 not known yet, and for friendly calls 422 when it was certainly not done.
-fn outcome(record: &CommandRecord, raw: bool) -> ApiResult<Response> {
+pub(super) fn outcome(record: &CommandRecord, raw: bool) -> ApiResult<Response> {
     let body = command_json(record);
     let location = format!("/api/v1/commands/{}", record.id);
     let location = HeaderValue::from_str(&location).map_err(|error| ApiError::internal(&error))?;

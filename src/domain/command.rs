@@ -10,6 +10,7 @@ use super::{
     account::Account,
     api_key::Permission,
     ids::{CommandId, EaInstance, KeyId, OwnerId, TokenId},
+    safety::Adjudication,
     trade::{TradeRequest, TradeResult},
 };
 
@@ -52,7 +53,7 @@ impl CommandState {
         !matches!(self, Self::Received | Self::Dispatched | Self::Accepted | Self::Unknown)
     }
 
-    /// Whether the market was, or may have been, touched.
+    /// Whether the market was, or may have been, touched. What a person decided is in [`CommandRecord::is_done`].
     #[must_use]
     pub const fn is_done(self) -> bool {
         matches!(self, Self::Executed | Self::Partial | Self::Placed | Self::Adjudicated)
@@ -104,6 +105,17 @@ pub struct CommandRecord {
     pub result: Option<TradeResult>,
     /// Why it ended as it did, in words.
     pub reason: Option<String>,
+    /// What a person decided, in the state `adjudicated`.
+    #[serde(default)]
+    pub adjudication: Option<Adjudication>,
+}
+
+impl CommandRecord {
+    /// Whether the market was touched, as far as the record says: by its state, or by what a person decided.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.adjudication.as_ref().map_or(self.state.is_done(), |adjudication| adjudication.outcome.is_done())
+    }
 }
 
 /// The hub's tags start with these 16 bits ("mt"), so that they are recognised among other magics and stay below 2^53.

@@ -31,6 +31,18 @@ pub const FILLING_RETURN: u8 = 2;
 /// `ORDER_FILLING_BOC`.
 pub const FILLING_BOC: u8 = 3;
 
+/// A filling that a symbol offers, by its `SYMBOL_FILLING_MODE` (a bit mask, unlike the order's enum): fok, else ioc, else return.
+#[must_use]
+pub const fn offered_filling(modes: u8) -> u8 {
+    if modes & 1 != 0 {
+        FILLING_FOK
+    } else if modes & 2 != 0 {
+        FILLING_IOC
+    } else {
+        FILLING_RETURN
+    }
+}
+
 /// The longest comment MetaTrader keeps, in characters.
 pub const COMMENT_MAX: usize = 31;
 

@@ -219,6 +219,7 @@ impl Record {
             deadline_at: UnixMillis(self.deadline),
             result: self.retcode.map(|retcode| TradeResult { retcode, ..TradeResult::default() }),
             reason: None,
+            adjudication: None,
         };
         Command { lease_until: self.lease_until.map(UnixMillis), ..Command::new(record) }
     }
