@@ -180,6 +180,9 @@ pub struct Trading {
     /// Longest time a broker takes to show what it executed.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
+    /// So long after a call for many positions, asking again goes on with what could not be begun.
+    #[serde(with = "humantime_serde")]
+    pub resume: Duration,
     /// An outcome unknown for so long is told to people.
     #[serde(with = "humantime_serde")]
     pub alert_after: Duration,
@@ -294,6 +297,7 @@ impl Default for Trading {
             requery: Duration::from_secs(2),
             longest_send: Duration::from_secs(60),
             settle: Duration::from_secs(180),
+            resume: Duration::from_secs(120),
             alert_after: Duration::from_secs(900),
             duplicate_window: Duration::from_secs(1),
             unsafe_short_waits: false,

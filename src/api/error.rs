@@ -159,6 +159,9 @@ impl From<StoreError> for ApiError {
                 )
                 .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }
+            StoreError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_busy", error.to_string())
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("60")),
+            StoreError::Unsupported => Self::new(StatusCode::NOT_IMPLEMENTED, "not_supported", error.to_string()),
             StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", "somebody else changed it; read it again"),
             StoreError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
             StoreError::Locked { .. } | StoreError::NewerFormat { .. } | StoreError::Damaged { .. } => Self::internal(&error),

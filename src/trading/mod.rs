@@ -125,6 +125,10 @@ struct Inner {
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
     claims: claims::Claims,
+    /// Parents that are making their commands now.
+    parents: parents::Running,
+    /// How long after it a parent may be gone on with.
+    resume_ms: i64,
     kills: kill::Kills,
     deadmen: deadman::Deadmen,
     /// Limits of every account, and those of single ones by `number@server`.
@@ -137,8 +141,6 @@ struct Inner {
     duplicate_window_ms: i64,
     /// One command at a time of an account is judged against what is open.
     turns: claims::Claims,
-    /// Parents that are making their commands now.
-    parents: parents::Running,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
     stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
@@ -213,6 +215,8 @@ impl Trading {
             live: Mutex::default(),
             tags: tags::Tags::default(),
             claims: claims::Claims::default(),
+            parents: parents::Running::default(),
+            resume_ms: ms(settings.resume),
             kills: kill::Kills::default(),
             deadmen: deadman::Deadmen::default(),
             limits: settings.limits.clone(),
@@ -223,7 +227,6 @@ impl Trading {
             duplicates: duplicates::Duplicates::default(),
             duplicate_window_ms: ms(settings.duplicate_window),
             turns: claims::Claims::default(),
-            parents: parents::Running::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
@@ -489,7 +492,9 @@ impl Trading {
             live.updates.send_replace(record.clone());
         }
         for send in next.sends {
-            self.perform(send, &record, from).await;
+            if !self.perform(send, &record, from).await {
+                return;
+            }
         }
     }
 
@@ -524,7 +529,8 @@ impl Trading {
         open
     }
 
-    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) {
+    /// Whether what comes after it may be done too: nothing is acknowledged whose incident is not on the disk.
+    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) -> bool {
         match send {
             Send::Query => self.query(record),
             Send::Acknowledge => {
@@ -533,9 +539,10 @@ impl Trading {
                     let _ = session.send(Acknowledge { command: record.id });
                 }
             }
-            Send::Incident(text) => self.incident(record, IncidentKind::Contradiction, text).await,
-            Send::Alert(text) => self.incident(record, IncidentKind::Unresolved, text).await,
+            Send::Incident(text) => return self.incident(record, IncidentKind::Contradiction, text).await,
+            Send::Alert(text) => return self.incident(record, IncidentKind::Unresolved, text).await,
         }
+        true
     }
 
     /// Asks the instance that the command is bound to, or, when that one is gone, whoever is there on this account.

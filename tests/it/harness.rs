@@ -3,6 +3,7 @@
 pub mod fake;
 mod process;
 mod wire;
+mod world;
 
 use std::{
     ops::Deref,
@@ -31,6 +32,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 pub use wire::{bad_upgrade, exchange, upgrade_request};
+pub use world::{Played, World};
 
 /// Longer than anything in here takes, even on a busy machine: a wait that ends by it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -16,6 +16,7 @@
 mod harness;
 
 mod cli;
+mod close_all;
 mod connect;
 mod keys;
 #[cfg(feature = "failpoints")]
@@ -27,9 +28,11 @@ mod permissions;
 mod presence;
 mod races;
 mod relay;
+mod safety;
 mod simulator;
 mod store_faults;
 mod store_kill;
+mod surface;
 mod tidy;
 mod tokens;
 mod trades;
