@@ -184,10 +184,10 @@ impl Trading {
                         ttl: TTL,
                         seen_price: None,
                         max_slippage_points: None,
+                        allow_duplicate: true,
                         client_order_id: None,
                         parent: None,
                         fingerprint,
-                        allow_duplicate: true,
                     };
                     match self.execute(&claim, trade).await {
                         Ok(made) => {
@@ -220,7 +220,7 @@ impl Trading {
     async fn filling(&self, session: &SessionHandle, symbol: &str) -> Option<u8> {
         let ask = |call| GetSymbol { call, symbol: symbol.to_owned() }.into();
         let reply = session.call(super::PATIENCE, ask).await.ok().filter(|reply| reply.status == reply_status::OK)?;
-        codec::record::<SymbolSpec>(&reply.body).ok().map(|spec| offered_filling(spec.filling_mode))
+        codec::record::<SymbolSpec>(&reply.body).ok().map(|spec| offered_filling(spec.trade_exemode, spec.filling_mode))
     }
 }
 

@@ -16,12 +16,14 @@
 mod harness;
 
 mod cli;
+mod close_all;
 mod connect;
 mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod limits;
 mod model;
+mod operations;
 mod permissions;
 mod presence;
 mod races;
@@ -30,6 +32,7 @@ mod safety;
 mod simulator;
 mod store_faults;
 mod store_kill;
+mod surface;
 mod tidy;
 mod tokens;
 mod trades;
