@@ -202,10 +202,12 @@ pub(super) async fn list_commands(
         }
         None => None,
     };
-    let (owner, account) = (caller.key.owner, &target.account);
     let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
-    let reference = query.client_order_id.as_deref();
-    let (records, next) = state.trading.commands(owner, account, reference, after, limit, wanted).await?;
+    let (owner, account) = (caller.key.owner, &target.account);
+    let (records, next) = match &query.client_order_id {
+        Some(reference) => state.trading.commands_by_reference(owner, account, reference, after, limit, wanted).await?,
+        None => state.trading.commands(owner, account, after, limit, wanted).await?,
+    };
     let rows = records.iter().map(command_json);
     Ok(Json(list(rows.collect(), next.map(|id| id.to_string()), state.clock.wall())))
 }

@@ -118,12 +118,13 @@ impl Trading {
             return true;
         }
         let looked_at = self.inner.clock.steady().0;
-        let Some(orders) = self.orders(session, 0).await else {
+        let orders = self.orders(session, 0).await;
+        if orders.is_none() {
             warn!(account = %session.account(), "a terminal does not tell its pending orders, so they cannot be deleted");
-            return true;
-        };
-        let mut left = !orders.is_empty();
-        for order in orders {
+        }
+        // What cannot be seen may be there.
+        let mut left = orders.as_ref().is_none_or(|orders| !orders.is_empty());
+        for order in orders.unwrap_or_default() {
             let request = delete(&order);
             self.attempt(session, switch, (Target::Order(order.ticket), looked_at), request, attempts).await;
         }

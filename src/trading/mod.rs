@@ -479,11 +479,14 @@ impl Trading {
             live.updates.send_replace(record.clone());
         }
         for send in next.sends {
-            self.perform(send, &record, from).await;
+            if !self.perform(send, &record, from).await {
+                return;
+            }
         }
     }
 
-    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) {
+    /// Whether what comes after it may be done too: nothing is acknowledged whose incident is not on the disk.
+    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) -> bool {
         match send {
             Send::Query => self.query(record),
             Send::Acknowledge => {
@@ -492,9 +495,10 @@ impl Trading {
                     let _ = session.send(Acknowledge { command: record.id });
                 }
             }
-            Send::Incident(text) => self.incident(record, IncidentKind::Contradiction, text).await,
-            Send::Alert(text) => self.incident(record, IncidentKind::Unresolved, text).await,
+            Send::Incident(text) => return self.incident(record, IncidentKind::Contradiction, text).await,
+            Send::Alert(text) => return self.incident(record, IncidentKind::Unresolved, text).await,
         }
+        true
     }
 
     /// Asks the instance that the command is bound to, or, when that one is gone, whoever is there on this account.

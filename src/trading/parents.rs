@@ -86,7 +86,7 @@ impl ParentView {
     #[must_use]
     pub fn state(&self) -> CommandState {
         let any = |state| self.commands.iter().any(|command| command.state == state);
-        let done = self.commands.iter().filter(|command| command.state.is_done()).count();
+        let done = self.commands.iter().filter(|command| command.is_done()).count();
         if self.running {
             CommandState::Dispatched
         } else if any(CommandState::Unknown) {

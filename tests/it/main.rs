@@ -27,6 +27,7 @@ mod permissions;
 mod presence;
 mod races;
 mod relay;
+mod safety;
 mod simulator;
 mod store_faults;
 mod store_kill;
