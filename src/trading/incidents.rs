@@ -12,6 +12,7 @@ use crate::{
         safety::{Incident, IncidentKind, KillLevel, KillScope},
     },
     store::{Batch, StoreError, records},
+    telemetry::metrics::count,
 };
 
 /// Something that was noticed.
@@ -56,6 +57,7 @@ impl Trading {
         };
         match committed {
             Ok(()) => {
+                count(&self.inner.hub.metrics().incidents, "kind", kind.name());
                 error!(%account, incident = %id, kind = kind.name(), text = incident.text, "incident");
                 Ok(true)
             }

@@ -26,9 +26,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, info, warn};
 
 use self::core::{Command, Event, Send, Timing, step};
 use crate::{
@@ -50,6 +53,7 @@ use crate::{
         message::{Acknowledge, Query, Trade},
     },
     store::{Batch, Store, StoreError, records},
+    telemetry::metrics::{Metrics, count, time},
 };
 
 pub use claims::Claim;
@@ -152,6 +156,7 @@ struct Live {
     updates: watch::Sender<CommandRecord>,
     /// The session it was given to; none after a restart.
     session: Option<SessionId>,
+    since: Instant,
     owner: OwnerId,
     account: Account,
     /// What it can do to the account's exposure.
@@ -166,6 +171,7 @@ impl Live {
             updates: watch::Sender::new(record.clone()),
             cell: tokio::sync::Mutex::new(Command::new(record)),
             session,
+            since: Instant::now(),
             effect,
         })
     }
@@ -302,6 +308,7 @@ impl Trading {
             };
         }
         drop(cell);
+        time(&self.metrics().command_seconds, "hop", "record", live.since.elapsed());
 
         fail::fail_point!("trade_before_send", |_| std::process::abort());
         let updates = live.updates.subscribe();
@@ -338,13 +345,18 @@ impl Trading {
             Ok(begun) => begun,
             Err(why) => return self.apply(live, &Event::NotWritten { why }, None).await,
         };
-        let (trading, live) = (self.clone(), Arc::clone(live));
-        self.inner.tasks.spawn(async move {
-            if begun.await.is_err() {
+        info!(command = %record.id, session = %session.id(), account = %record.account, "command dispatched");
+        let (trading, live, posted) = (self.clone(), Arc::clone(live), Instant::now());
+        let watching = async move {
+            if begun.await.is_ok() {
+                time(&trading.metrics().command_seconds, "hop", "queue", posted.elapsed());
+            } else {
                 let why = "the connection ended before the command was written".to_owned();
                 trading.apply(&live, &Event::NotWritten { why }, None).await;
             }
-        });
+        };
+        // Still the request that asked for it.
+        self.inner.tasks.spawn(watching.in_current_span());
     }
 
     /// Sends through the place, while no kill switch can be raised. One that is on already is the reason not to.
@@ -466,6 +478,7 @@ impl Trading {
             fail::fail_point!("outcome_after_commit", |_| std::process::abort());
         }
         let changed = cell.record != next.command.record;
+        self.count_change(live, cell.record.state, next.command.record.state);
         *cell = next.command;
         let record = cell.record.clone();
         drop(cell);
@@ -483,6 +496,37 @@ impl Trading {
                 return;
             }
         }
+    }
+
+    fn metrics(&self) -> &Metrics {
+        self.inner.hub.metrics()
+    }
+
+    fn count_change(&self, live: &Live, before: CommandState, after: CommandState) {
+        if before == after {
+            return;
+        }
+        if after == CommandState::Unknown {
+            self.metrics().commands_unknown.inc();
+        }
+        if after.is_final() {
+            info!(command = %live.updates.borrow().id, state = after.name(), "command ended");
+            count(&self.metrics().commands, "state", after.name());
+            // After a restart nobody knows how long it took.
+            if live.session.is_some() {
+                time(&self.metrics().command_seconds, "hop", "whole", live.since.elapsed());
+            }
+        }
+    }
+
+    /// How many commands have no final outcome, by their state.
+    #[must_use]
+    pub fn open_by_state(&self) -> HashMap<CommandState, usize> {
+        let mut open = HashMap::new();
+        for live in self.live_where(|_| true) {
+            *open.entry(live.updates.borrow().state).or_default() += 1;
+        }
+        open
     }
 
     /// Whether what comes after it may be done too: nothing is acknowledged whose incident is not on the disk.
@@ -506,6 +550,7 @@ impl Trading {
         let sessions = self.sessions_of(record.owner, &record.account);
         let bound = sessions.iter().filter(|session| session.instance() == record.instance).count() > 0;
         for session in sessions.iter().filter(|session| !bound || session.instance() == record.instance) {
+            self.metrics().queries.inc();
             let query = Query {
                 command: record.id,
                 instance: record.instance,

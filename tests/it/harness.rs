@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-pub use fake::{FakeTerminal, Heard};
+pub use fake::{FakeTerminal, Heard, all_on};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
     config::Config,
@@ -80,7 +80,15 @@ pub fn free_port() -> u16 {
 }
 
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(70)).build().unwrap()
+    client_trusting(None)
+}
+
+/// One that trusts only the certificates in `ca`.
+#[expect(clippy::disallowed_methods, reason = "this is the tests' one place")]
+pub fn client_trusting(ca: Option<&Path>) -> reqwest::Client {
+    let tls = mtbridge::tls::client(ca).unwrap();
+    let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(70));
+    builder.tls_backend_preconfigured((*tls).clone()).build().unwrap()
 }
 
 /// A store in `dir` as the hub of the tests opens it.

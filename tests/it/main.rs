@@ -23,6 +23,7 @@ mod keys;
 mod kill;
 mod limits;
 mod model;
+mod operations;
 mod permissions;
 mod presence;
 mod races;

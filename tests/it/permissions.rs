@@ -17,6 +17,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/", "-"),
     ("GET", "/healthz", "-"),
     ("GET", "/readyz", "-"),
+    ("GET", "/metrics", "admin"),
     ("GET", "/ws/terminal", "-"),
     ("GET", "/api/v1/terminals", "read:account"),
     ("GET", "/api/v1/terminals/{terminal}", "read:account"),
