@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub mod auth;
 mod bars;
 mod commands;
+mod cursor;
 pub mod error;
 mod extract;
 mod json;
@@ -12,8 +13,10 @@ mod market_data;
 mod resolve;
 mod root;
 mod state;
+mod table;
 mod terminal_socket;
 mod terminals;
+mod ticks;
 mod tokens;
 mod trade;
 
@@ -79,6 +82,7 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/terminals/{terminal}/symbols/{symbol}", may(ReadSymbols), market_data::get_symbol),
         route(&get, "/api/v1/terminals/{terminal}/quotes", may(ReadQuotes), market_data::quotes),
         route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars),
+        route(&get, "/api/v1/terminals/{terminal}/ticks/{symbol}", may(ReadQuotes), ticks::ticks),
         route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), account::list_positions),
         route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), account::get_position),
         route(&get, "/api/v1/terminals/{terminal}/history/deals", may(ReadHistory), account::list_deals),

@@ -15,6 +15,7 @@
 
 mod harness;
 
+mod bars;
 mod cli;
 mod connect;
 mod keys;
@@ -22,6 +23,7 @@ mod keys;
 mod kill;
 mod limits;
 mod model;
+mod month;
 mod permissions;
 mod presence;
 mod races;
@@ -29,6 +31,7 @@ mod relay;
 mod simulator;
 mod store_faults;
 mod store_kill;
+mod ticks;
 mod tidy;
 mod tokens;
 mod trades;
