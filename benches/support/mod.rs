@@ -138,6 +138,8 @@ impl Hub {
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(dir.path().join("data"))
             .env("MTBRIDGE_ADMIN_KEY", &key)
+            // The same order, as fast as it goes.
+            .env("MTBRIDGE_TRADING__DUPLICATE_WINDOW", "0s")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -149,6 +151,16 @@ impl Hub {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its admin key.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     pub fn data_dir(&self) -> &Path {

@@ -152,9 +152,8 @@ async fn every_minute_of_the_month_is_the_sources_live_in_pages_and_offline() {
         (&last["kind"], &last["from"], &last["to"]),
         (&json!("not_fetched"), &rows[29_944]["time"], &json!("2024-04-01T00:00:00.000Z"))
     );
-    let whole =
-        format!("/api/v1/terminals/1001/bars/EURUSD?timeframe=M1&from=2024-03-05T00:00:00Z&to=2024-03-28T00:00:00Z&limit=3001");
-    let (paged, _) = pages(&hub.admin(), &whole).await;
+    let whole = "/api/v1/terminals/1001/bars/EURUSD?timeframe=M1&from=2024-03-05T00:00:00Z&to=2024-03-28T00:00:00Z&limit=3001";
+    let (paged, _) = pages(&hub.admin(), whole).await;
     let inside: Vec<_> = source.iter().filter(|(utc, _)| (1_709_596_800..1_711_584_000).contains(utc)).copied().collect();
     assert_equal(&paged, &inside);
 }

@@ -19,7 +19,7 @@ const START: i64 = 1_709_546_400_000;
 fn source(count: usize) -> Vec<Tick> {
     let mut time_msc = START;
     let tick = |n: usize| {
-        if n % 7 == 0 || n % 5 == 3 {
+        if n.is_multiple_of(7) || n % 5 == 3 {
             time_msc += 1 + (n % 3) as i64;
         }
         Tick { time: time_msc / 1_000, time_msc, bid: n as f64, ask: n as f64 + 0.5, flags: 6, ..Tick::default() }
