@@ -46,7 +46,7 @@ fn main() {
 }
 
 async fn terminal(hub: &Hub, token: &str, login: u64, bars: &Arc<BarSet>) -> SimulatedTerminal {
-    let url = format!("ws://{}/ws/terminal", hub.address());
+    let url = format!("ws://{}/ws/terminal", hub.address);
     let mut config = SimulatorConfig::new(&url, token, login, "Bench");
     config.bars = Some(Arc::clone(bars));
     config.start = Some(bars.m1().last().unwrap().time + 3_600);
@@ -62,8 +62,8 @@ fn path(login: u64, format: &str) -> String {
 /// Reads one answer to its end; its length and the milliseconds it took.
 async fn download(client: &reqwest::Client, hub: &Hub, path: &str) -> (usize, f64) {
     let start = Instant::now();
-    let url = format!("http://{}{path}", hub.address());
-    let mut response = client.get(url).bearer_auth(hub.key()).send().await.unwrap().error_for_status().unwrap();
+    let url = format!("http://{}{path}", hub.address);
+    let mut response = client.get(url).bearer_auth(&hub.key).send().await.unwrap().error_for_status().unwrap();
     let mut length = 0;
     while let Some(piece) = response.chunk().await.unwrap() {
         length += piece.len();

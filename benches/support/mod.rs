@@ -153,16 +153,6 @@ impl Hub {
         self.child.id()
     }
 
-    /// `host:port`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// Its admin key.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
     pub fn data_dir(&self) -> &Path {
         self.dir.path()
     }
