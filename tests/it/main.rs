@@ -15,6 +15,7 @@
 
 mod harness;
 
+mod backup;
 mod cli;
 mod connect;
 mod keys;
