@@ -31,6 +31,7 @@ fn command(n: u64) -> CommandRecord {
     let at = UnixMillis(1_790_000_000_000 + i64::try_from(n).unwrap() * 20);
     CommandRecord {
         id: CommandId::new(ulid::Ulid::from_parts(u64::try_from(at.0).unwrap(), u128::from(n))),
+        parent: None,
         owner: OwnerId::SELF,
         key: KeyId::new(ulid::Ulid::from_parts(1, 2)),
         permission: Permission::TradeWrite,

@@ -89,6 +89,12 @@ pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     Ok(bytes)
 }
 
+/// ring as rustls uses it.
+#[must_use]
+pub fn tls_provider() -> std::sync::Arc<rustls::crypto::CryptoProvider> {
+    rustls::crypto::ring::default_provider().into()
+}
+
 /// Lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

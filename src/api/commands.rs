@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     ApiState,
     auth::Caller,
+    close_all::parent_json,
     error::{ApiError, ApiResult},
     extract::{JsonBody, Params, Path, preferred_wait},
     json::{list, rfc3339},
@@ -20,12 +21,14 @@ use super::{
 };
 use crate::domain::{
     account::TRADE_MODE_DEMO,
-    api_key::Reach,
+    api_key::{Permission, Reach},
     command::{CommandRecord, CommandState},
+    ids::OwnerId,
     names,
     safety::{Adjudication, Verdict},
-    trade::{FieldError, TradeResult},
+    trade::{FieldError, TradeRequest, TradeResult, action},
 };
+use crate::trading::ParentView;
 
 /// A command as every trading call and every list shows it.
 pub(super) fn command_json(record: &CommandRecord) -> Value {
@@ -34,21 +37,6 @@ pub(super) fn command_json(record: &CommandRecord) -> Value {
         object.insert("retcode_name".to_owned(), json!(names::retcode(result.retcode)));
         object
     });
-    let mut request = super::json::named(
-        &record.request,
-        &[
-            ("action", names::trade_action),
-            ("type", names::order_type),
-            ("type_filling", names::order_filling),
-            ("type_time", names::order_time),
-        ],
-    );
-    // The name of a type that the action does not use would only mislead.
-    if record.request.action != crate::domain::trade::action::DEAL
-        && record.request.action != crate::domain::trade::action::PENDING
-    {
-        request.remove("type_name");
-    }
     json!({
         "id": record.id,
         "state": record.state,
@@ -61,7 +49,8 @@ pub(super) fn command_json(record: &CommandRecord) -> Value {
         "instance": record.instance,
         "tag": record.tag,
         "client_order_id": record.client_order_id,
-        "request": request,
+        "parent": record.parent,
+        "request": request_json(&record.request),
         "result": result,
         "reason": record.reason,
         "adjudication": record.adjudication.as_ref().map(|decision| json!({
@@ -70,9 +59,33 @@ pub(super) fn command_json(record: &CommandRecord) -> Value {
     })
 }
 
+/// A request with a name beside each of its enums.
+pub(super) fn request_json(request: &TradeRequest) -> Value {
+    let names: [super::json::Names; 4] = [
+        ("action", names::trade_action),
+        ("type", names::order_type),
+        ("type_filling", names::order_filling),
+        ("type_time", names::order_time),
+    ];
+    let mut object = super::json::named(request, &names);
+    // The name of a type that the action does not use would only mislead.
+    if !matches!(request.action, action::DEAL | action::PENDING) {
+        object.remove("type_name");
+    }
+    Value::Object(object)
+}
+
 /// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
-    Ok(Json(command_json(&found(&state, &caller, &id).await?)))
+    match found(&state, &caller, &id).await {
+        Ok(record) => Ok(Json(command_json(&record))),
+        Err(unknown) => {
+            let Ok(id) = id.parse() else { return Err(unknown) };
+            let parent = state.trading.parent(id).await?;
+            let of = |view: &ParentView| (view.record.owner, view.record.permission, view.record.trade_mode);
+            parent.filter(|view| may_see(&caller, of(view))).map(|view| Json(parent_json(&view))).ok_or(unknown)
+        }
+    }
 }
 
 async fn found(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<CommandRecord> {
@@ -152,8 +165,12 @@ pub(super) async fn adjudicate(
 }
 
 fn visible(caller: &Caller, record: &CommandRecord) -> bool {
-    let reached = caller.key.reach == Reach::Live || record.trade_mode == TRADE_MODE_DEMO;
-    record.owner == caller.key.owner && caller.key.may(record.permission) && reached
+    may_see(caller, (record.owner, record.permission, record.trade_mode))
+}
+
+fn may_see(caller: &Caller, (owner, permission, trade_mode): (OwnerId, Permission, u8)) -> bool {
+    let reached = caller.key.reach == Reach::Live || trade_mode == TRADE_MODE_DEMO;
+    owner == caller.key.owner && caller.key.may(permission) && reached
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,6 +179,7 @@ pub(super) struct CommandsQuery {
     #[serde(default = "the_only_one")]
     terminal: String,
     state: Option<CommandState>,
+    client_order_id: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -170,7 +188,7 @@ fn the_only_one() -> String {
     "-".to_owned()
 }
 
-/// `GET /api/v1/commands?terminal=&state=&limit=&cursor=`, oldest first.
+/// `GET /api/v1/commands?terminal=&state=&client_order_id=&limit=&cursor=`, oldest first.
 pub(super) async fn list_commands(
     State(state): State<ApiState>,
     caller: Caller,
@@ -185,7 +203,11 @@ pub(super) async fn list_commands(
         None => None,
     };
     let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
-    let (records, next) = state.trading.commands(caller.key.owner, &target.account, after, limit, wanted).await?;
+    let (owner, account) = (caller.key.owner, &target.account);
+    let (records, next) = match &query.client_order_id {
+        Some(reference) => state.trading.commands_by_reference(owner, account, reference, after, limit, wanted).await?,
+        None => state.trading.commands(owner, account, after, limit, wanted).await?,
+    };
     let rows = records.iter().map(command_json);
     Ok(Json(list(rows.collect(), next.map(|id| id.to_string()), state.clock.wall())))
 }

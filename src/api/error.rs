@@ -123,6 +123,21 @@ impl ApiError {
     }
 }
 
+/// 503 for one address that has too many requests open through a proxy; told before the router, so without an id.
+#[must_use]
+pub fn refuse_busy() -> Response {
+    let detail = "too many requests of this address are open; nothing was read, try again in a moment";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .render("none")
+}
+
+/// 400 for a trusted proxy that does not say who its client is.
+#[must_use]
+pub fn refuse_forwarded() -> Response {
+    ApiError::malformed("X-Forwarded-For must hold IP addresses; set it in the proxy").render("none")
+}
+
 impl IntoResponse for ApiError {
     /// The body is written by the middleware that knows the request's id.
     fn into_response(self) -> Response {
@@ -232,6 +247,13 @@ impl ApiError {
             "symbol_not_found",
             "the terminal has no such symbol; names are the broker's own, with suffix",
         )
+    }
+
+    /// 422: this terminal cannot do that at all.
+    #[must_use]
+    pub fn unsupported(why: &str) -> Self {
+        let why = if why.is_empty() { "this terminal cannot do that" } else { why };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unsupported", why)
     }
 
     /// 502: MetaTrader says that it failed.

@@ -60,6 +60,8 @@ pub struct StoreChange {
 pub enum Health {
     /// Everything works. (A full disk is not degraded: see [`StoreError::Full`].)
     Ok,
+    /// The disk is nearly full: new work is refused, outcomes are still recorded. Passes when there is room again.
+    LowSpace,
     /// A write, a sync or the projection failed. Latched until the process restarts.
     Degraded {
         /// What failed first.
@@ -176,7 +178,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// read again what it follows.
     fn changes(&self) -> tokio::sync::broadcast::Receiver<StoreChange>;
 
-    /// Latched: once degraded, degraded until the restart.
+    /// How it is now. Latched: once degraded, degraded until the restart.
     fn health(&self) -> Health;
 
     /// The highest key under `prefix`. It may have been deleted a moment ago, or hold something that was forgotten.

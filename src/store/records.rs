@@ -74,6 +74,40 @@ pub fn command_of(key: &[u8]) -> Option<CommandId> {
     key.last_chunk::<16>().map(|bytes| CommandId::from_bytes(*bytes))
 }
 
+/// Key of a parent's record, which is sealed with its account's key.
+#[must_use]
+pub fn parent(id: CommandId) -> Vec<u8> {
+    join(b"p", &[&id.to_bytes()])
+}
+
+/// Key of the entry by which an account's parents are found when the account is deleted.
+#[must_use]
+pub fn account_parent(owner: OwnerId, account: &Account, id: CommandId) -> Vec<u8> {
+    join(&account_parents(owner, account), &[&id.to_bytes()])
+}
+
+/// What the keys of all entries of an account's parents start with.
+#[must_use]
+pub fn account_parents(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(b"q", &[scope(owner, account).digest()])
+}
+
+/// Key of the entry by which a command is found by the caller's own reference.
+#[must_use]
+pub fn client_order(owner: OwnerId, account: &Account, client_order_id: &str, id: CommandId) -> Vec<u8> {
+    join(&client_orders(owner, account, Some(client_order_id)), &[&id.to_bytes()])
+}
+
+/// What the keys of those entries start with, of one reference or of all of an account.
+#[must_use]
+pub fn client_orders(owner: OwnerId, account: &Account, client_order_id: Option<&str>) -> Vec<u8> {
+    let scope = scope(owner, account);
+    // Under the account's digest, so that it hides what is a name of the caller's making as well as it hides the account.
+    let digest = client_order_id.map(|reference| crate::crypto::sha256(&[scope.digest(), reference.as_bytes()]));
+    let reference: &[u8] = digest.as_ref().map_or(&[], |digest| digest);
+    join(b"r", &[scope.digest(), reference])
+}
+
 /// Key of what an Idempotency-Key was used for: a digest, kept for good.
 #[must_use]
 pub fn idempotency(owner: OwnerId, account: &Account, key: &str) -> Vec<u8> {

@@ -34,6 +34,7 @@ fn dispatched() -> Command {
         client_order_id: None,
         seen_price: None,
         max_slippage_points: None,
+        parent: None,
         ttl_ms: 3_000,
         state: CommandState::Dispatched,
         created_at: UnixMillis(0),

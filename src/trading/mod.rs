@@ -16,6 +16,7 @@ mod incidents;
 mod kill;
 mod limits;
 mod lookup;
+mod parents;
 mod refusal;
 mod tags;
 
@@ -25,9 +26,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, info, warn};
 
 use self::core::{Command, Event, Send, Timing, step};
 use crate::{
@@ -49,6 +53,7 @@ use crate::{
         message::{Acknowledge, Query, Trade},
     },
     store::{Batch, Store, StoreError, records},
+    telemetry::metrics::{Metrics, count, time},
 };
 
 pub use claims::Claim;
@@ -56,6 +61,7 @@ pub use deadman::Timer;
 use exposure::Effect;
 pub use incidents::NewIncident;
 pub use kill::KillError;
+pub use parents::{Child, NewParent, ParentView};
 pub use refusal::ExecuteError;
 
 /// A terminal that was last heard so long ago gets no trade: its clock would be a guess.
@@ -82,12 +88,14 @@ pub struct NewTrade {
     pub seen_price: Option<f64>,
     /// For the price guard, points.
     pub max_slippage_points: Option<u32>,
+    /// The same order as a moment ago is meant.
+    pub allow_duplicate: bool,
     /// The caller's own reference.
     pub client_order_id: Option<String>,
+    /// The call that makes it together with others.
+    pub parent: Option<CommandId>,
     /// SHA-256 of method, route and canonical body.
     pub fingerprint: [u8; 32],
-    /// The same order within a moment is meant.
-    pub allow_duplicate: bool,
 }
 
 /// A command on its way, or one that was found by its key.
@@ -117,6 +125,10 @@ struct Inner {
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
     claims: claims::Claims,
+    /// Parents that are making their commands now.
+    parents: parents::Running,
+    /// How long after it a parent may be gone on with.
+    resume_ms: i64,
     kills: kill::Kills,
     deadmen: deadman::Deadmen,
     /// Limits of every account, and those of single ones by `number@server`.
@@ -144,6 +156,7 @@ struct Live {
     updates: watch::Sender<CommandRecord>,
     /// The session it was given to; none after a restart.
     session: Option<SessionId>,
+    since: Instant,
     owner: OwnerId,
     account: Account,
     /// What it can do to the account's exposure.
@@ -158,6 +171,7 @@ impl Live {
             updates: watch::Sender::new(record.clone()),
             cell: tokio::sync::Mutex::new(Command::new(record)),
             session,
+            since: Instant::now(),
             effect,
         })
     }
@@ -201,6 +215,8 @@ impl Trading {
             live: Mutex::default(),
             tags: tags::Tags::default(),
             claims: claims::Claims::default(),
+            parents: parents::Running::default(),
+            resume_ms: ms(settings.resume),
             kills: kill::Kills::default(),
             deadmen: deadman::Deadmen::default(),
             limits: settings.limits.clone(),
@@ -274,6 +290,10 @@ impl Trading {
             .expect_absent(key.clone())
             .put(key.clone(), records::encode(&used))
             .put(records::account_command(record.owner, &record.account, id), b"".to_vec());
+        let batch = match &record.client_order_id {
+            Some(reference) => batch.put(records::client_order(record.owner, &record.account, reference, id), b"".to_vec()),
+            None => batch,
+        };
         if let Err(error) = self.inner.store.commit(records::put_command(batch, &record)).await {
             self.inner.live().remove(&id);
             self.inner.duplicates.forget(id);
@@ -288,6 +308,7 @@ impl Trading {
             };
         }
         drop(cell);
+        time(&self.metrics().command_seconds, "hop", "record", live.since.elapsed());
 
         fail::fail_point!("trade_before_send", |_| std::process::abort());
         let updates = live.updates.subscribe();
@@ -324,13 +345,18 @@ impl Trading {
             Ok(begun) => begun,
             Err(why) => return self.apply(live, &Event::NotWritten { why }, None).await,
         };
-        let (trading, live) = (self.clone(), Arc::clone(live));
-        self.inner.tasks.spawn(async move {
-            if begun.await.is_err() {
+        info!(command = %record.id, session = %session.id(), account = %record.account, "command dispatched");
+        let (trading, live, posted) = (self.clone(), Arc::clone(live), Instant::now());
+        let watching = async move {
+            if begun.await.is_ok() {
+                time(&trading.metrics().command_seconds, "hop", "queue", posted.elapsed());
+            } else {
                 let why = "the connection ended before the command was written".to_owned();
                 trading.apply(&live, &Event::NotWritten { why }, None).await;
             }
-        });
+        };
+        // Still the request that asked for it.
+        self.inner.tasks.spawn(watching.in_current_span());
     }
 
     /// Sends through the place, while no kill switch can be raised. One that is on already is the reason not to.
@@ -396,6 +422,7 @@ impl Trading {
             request,
             tag,
             client_order_id: trade.client_order_id.clone(),
+            parent: trade.parent,
             seen_price: trade.seen_price,
             max_slippage_points: trade.max_slippage_points,
             ttl_ms,
@@ -451,6 +478,7 @@ impl Trading {
             fail::fail_point!("outcome_after_commit", |_| std::process::abort());
         }
         let changed = cell.record != next.command.record;
+        self.count_change(live, cell.record.state, next.command.record.state);
         *cell = next.command;
         let record = cell.record.clone();
         drop(cell);
@@ -464,11 +492,45 @@ impl Trading {
             live.updates.send_replace(record.clone());
         }
         for send in next.sends {
-            self.perform(send, &record, from).await;
+            if !self.perform(send, &record, from).await {
+                return;
+            }
         }
     }
 
-    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) {
+    fn metrics(&self) -> &Metrics {
+        self.inner.hub.metrics()
+    }
+
+    fn count_change(&self, live: &Live, before: CommandState, after: CommandState) {
+        if before == after {
+            return;
+        }
+        if after == CommandState::Unknown {
+            self.metrics().commands_unknown.inc();
+        }
+        if after.is_final() {
+            info!(command = %live.updates.borrow().id, state = after.name(), "command ended");
+            count(&self.metrics().commands, "state", after.name());
+            // After a restart nobody knows how long it took.
+            if live.session.is_some() {
+                time(&self.metrics().command_seconds, "hop", "whole", live.since.elapsed());
+            }
+        }
+    }
+
+    /// How many commands have no final outcome, by their state.
+    #[must_use]
+    pub fn open_by_state(&self) -> HashMap<CommandState, usize> {
+        let mut open = HashMap::new();
+        for live in self.live_where(|_| true) {
+            *open.entry(live.updates.borrow().state).or_default() += 1;
+        }
+        open
+    }
+
+    /// Whether what comes after it may be done too: nothing is acknowledged whose incident is not on the disk.
+    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) -> bool {
         match send {
             Send::Query => self.query(record),
             Send::Acknowledge => {
@@ -477,9 +539,10 @@ impl Trading {
                     let _ = session.send(Acknowledge { command: record.id });
                 }
             }
-            Send::Incident(text) => self.incident(record, IncidentKind::Contradiction, text).await,
-            Send::Alert(text) => self.incident(record, IncidentKind::Unresolved, text).await,
+            Send::Incident(text) => return self.incident(record, IncidentKind::Contradiction, text).await,
+            Send::Alert(text) => return self.incident(record, IncidentKind::Unresolved, text).await,
         }
+        true
     }
 
     /// Asks the instance that the command is bound to, or, when that one is gone, whoever is there on this account.
@@ -487,6 +550,7 @@ impl Trading {
         let sessions = self.sessions_of(record.owner, &record.account);
         let bound = sessions.iter().filter(|session| session.instance() == record.instance).count() > 0;
         for session in sessions.iter().filter(|session| !bound || session.instance() == record.instance) {
+            self.metrics().queries.inc();
             let query = Query {
                 command: record.id,
                 instance: record.instance,

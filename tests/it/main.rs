@@ -17,19 +17,23 @@ mod harness;
 
 mod backup;
 mod cli;
+mod close_all;
 mod connect;
 mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod limits;
 mod model;
+mod operations;
 mod permissions;
 mod presence;
 mod races;
 mod relay;
+mod safety;
 mod simulator;
 mod store_faults;
 mod store_kill;
+mod surface;
 mod tidy;
 mod tokens;
 mod trades;

@@ -42,6 +42,7 @@ use self::writer::Request;
 use super::faults::Faults;
 use super::sealing::{Keyring, Opened};
 use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Reads of one long value that the writer keeps replacing, before we give up.
 const READ_TRIES: usize = 64;
@@ -63,6 +64,8 @@ pub struct EmbeddedOptions {
     pub archive_days: u32,
     /// sled's cache, bytes. Expect about five times as much resident memory. Default 16 MiB.
     pub cache_capacity: u64,
+    /// Where syncs are counted.
+    pub metrics: Metrics,
 }
 
 impl EmbeddedOptions {
@@ -77,6 +80,7 @@ impl EmbeddedOptions {
             export_every: Duration::from_secs(86_400),
             archive_days: 0,
             cache_capacity: 16 << 20,
+            metrics: Metrics::new(),
         }
     }
 }
@@ -84,6 +88,8 @@ impl EmbeddedOptions {
 /// Journal, sled and keys in one directory of this machine. See the module's documentation.
 pub struct EmbeddedStore {
     dir: PathBuf,
+    /// Free bytes below which new work is refused.
+    floor: u64,
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -311,7 +317,12 @@ impl Store for EmbeddedStore {
     }
 
     fn health(&self) -> Health {
-        self.shared.latch.get().map_or(Health::Ok, |reason| Health::Degraded { reason: reason.clone() })
+        match self.shared.latch.get() {
+            Some(reason) => Health::Degraded { reason: reason.clone() },
+            // Where it cannot be measured the next write will tell.
+            None if fs4::available_space(&self.dir).is_ok_and(|free| free < self.floor) => Health::LowSpace,
+            None => Health::Ok,
+        }
     }
 
     fn last_key(&self, prefix: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {

@@ -182,13 +182,14 @@ fn start(
         shredded: AtomicBool::new(true),
     });
     tracing::info!(dir = %options.dir.display(), last = journal.last_seq(), "the store is open");
-    let writer = Writer { shared: Arc::clone(&shared), journal, space, to_projection };
+    let writer = Writer { shared: Arc::clone(&shared), journal, space, metrics: options.metrics.clone(), to_projection };
     let projecting = Arc::clone(&shared);
     let threads = vec![
         spawn("store-journal", &options.dir, move || writer.run(incoming))?,
         spawn("store-state", &options.dir, move || writer::project(&projecting, &groups))?,
     ];
-    Ok(EmbeddedStore { dir: options.dir.clone(), shared, requests, threads: Mutex::new(threads), faults })
+    let floor = options.free_space_floor;
+    Ok(EmbeddedStore { dir: options.dir.clone(), floor, shared, requests, threads: Mutex::new(threads), faults })
 }
 
 fn spawn(name: &str, dir: &Path, body: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, StoreError> {

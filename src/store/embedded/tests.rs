@@ -272,7 +272,7 @@ async fn below_the_floor_new_work_is_refused_and_outcomes_are_not() {
         assert!(matches!(refused, Err(StoreError::Full { floor: u64::MAX, free }) if free > 0), "{refused:?}");
         put(&store, "outcome", &n.to_string()).await;
     }
-    assert_eq!(store.health(), Health::Ok);
+    assert_eq!(store.health(), Health::LowSpace);
     assert_eq!(value(&store, "new").await, None);
     assert_eq!(value(&store, "outcome").await.as_deref(), Some("2"));
     store.close().await.unwrap();

@@ -15,6 +15,7 @@ use crate::store::faults::kill_point;
 use crate::store::journal::{Journal, Kind, Op, encode_ops};
 use crate::store::sealing::Stone;
 use crate::store::{Batch, Class, Seq, StoreChange, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Most batches that share one sync.
 const GROUP_BATCHES: usize = 512;
@@ -51,6 +52,7 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) journal: Journal,
     pub(super) space: Space,
+    pub(super) metrics: Metrics,
     pub(super) to_projection: SyncSender<Group>,
 }
 
@@ -210,7 +212,11 @@ impl Writer {
     }
 
     fn make_durable(&mut self, pending: &Pending) -> Result<(), String> {
+        let begun = Instant::now();
         self.journal.sync_group().map_err(|error| format!("the journal could not be written: {error}"))?;
+        self.metrics.journal_sync_seconds.observe(begun.elapsed().as_secs_f64());
+        // Exact below 2^52, and a group has 512 records at most.
+        self.metrics.journal_group.observe(u32::try_from(pending.changes.len()).unwrap_or(u32::MAX).into());
         for (scope, id) in &pending.shreds {
             kill_point("shred_before_destroy");
             self.shared.keyring.destroy(scope, id).map_err(|error| format!("a key could not be destroyed: {error}"))?;

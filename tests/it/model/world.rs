@@ -211,6 +211,7 @@ impl Record {
             client_order_id: None,
             seen_price: None,
             max_slippage_points: None,
+            parent: None,
             ttl_ms: TTL_MS,
             state: self.state,
             created_at: UnixMillis(TIMES[0]),
