@@ -90,7 +90,12 @@ fn the_simulator_document_shows_every_flag() {
         }
     }
     assert!(flags.len() > 10, "{flags:?}");
-    for flag in flags.iter().map(|flag| if flag == "faults" { "fault" } else { flag }) {
+    let one = |flag: &String| match flag.as_str() {
+        "faults" => "fault".to_owned(),
+        "rules" => "rule".to_owned(),
+        _ => flag.clone(),
+    };
+    for flag in flags.iter().map(one) {
         assert!(SIMULATOR.contains(&format!("| `--{flag}")), "docs/simulator.md lacks --{flag}");
     }
 }
