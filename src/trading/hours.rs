@@ -81,11 +81,12 @@ impl Trading {
             Some(sessions) => sessions,
             None => {
                 let ask = |call| GetSession { call, symbol: symbol.to_owned() }.into();
-                // No answer is not kept: the next order asks again.
                 let Ok(reply) = session.call(PATIENCE, ask).await else { return Ok(()) };
                 let told = match reply.status {
                     reply_status::OK => codec::record::<TradeSessions>(&reply.body).unwrap_or_default().sessions,
-                    _ => Vec::new(),
+                    reply_status::NOT_FOUND | reply_status::UNSUPPORTED => Vec::new(),
+                    // Not now: the next order asks again.
+                    _ => return Ok(()),
                 };
                 let sessions: Vec<_> = told.into_iter().map(|row| row.0).collect();
                 self.inner.hours.put(account, symbol, sessions.clone());
