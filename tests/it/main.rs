@@ -15,6 +15,7 @@
 
 mod harness;
 
+mod bars;
 mod cli;
 mod close_all;
 mod connect;
@@ -23,6 +24,7 @@ mod keys;
 mod kill;
 mod limits;
 mod model;
+mod month;
 mod operations;
 mod permissions;
 mod presence;
@@ -33,6 +35,7 @@ mod simulator;
 mod store_faults;
 mod store_kill;
 mod surface;
+mod ticks;
 mod tidy;
 mod tokens;
 mod trades;

@@ -48,7 +48,8 @@ fn keep(segment: &Segment, archive: &Path) -> Result<(), StoreError> {
         pack(&segment.path, &path).at("write", &path)?;
     }
     if unpacked_digest(&path) != Some(original) {
-        let detail = "the archived copy does not read back as it was written; the segment stays in journal/. Check the disk".into();
+        let detail =
+            "the archived copy does not read back as it was written; the segment stays in journal/. Check the disk".into();
         return Err(StoreError::Damaged { path, offset: 0, detail });
     }
     Ok(())

@@ -32,13 +32,13 @@ mod restore;
 mod upkeep;
 mod writer;
 
+pub use self::history::{History, verify_history};
 use self::layout::Layout;
 use self::overlay::{Overlay, Slot};
 use self::projection::{Found, Projection, ProjectionError};
-use self::writer::Request;
-pub use self::history::{History, verify_history};
 pub use self::restore::{RestoreError, Restored, check_backup, restore};
 use self::upkeep::Upkeep;
+use self::writer::Request;
 use super::faults::Faults;
 use super::sealing::{Keyring, Opened};
 use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
@@ -330,7 +330,8 @@ impl Store for EmbeddedStore {
         Box::pin(async move {
             self.shared.readable()?;
             let above = self.shared.overlay.last(&prefix);
-            let below = self.shared.with_projection(|projection| projection.last(&prefix).map_err(|error| self.shared.failed(&error)))?;
+            let below =
+                self.shared.with_projection(|projection| projection.last(&prefix).map_err(|error| self.shared.failed(&error)))?;
             Ok(above.max(below))
         })
     }

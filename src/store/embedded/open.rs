@@ -90,7 +90,12 @@ fn open_projection(layout: &Layout, options: &EmbeddedOptions, scan: &Scan, faul
 }
 
 /// Compares the projection with the journal. `Some` says why it must be built anew.
-fn judge_state(projection: &Projection, layout: &Layout, options: &EmbeddedOptions, scan: &Scan) -> Result<Option<String>, StoreError> {
+fn judge_state(
+    projection: &Projection,
+    layout: &Layout,
+    options: &EmbeddedOptions,
+    scan: &Scan,
+) -> Result<Option<String>, StoreError> {
     let (applied, chain) = match projection.applied() {
         Ok(applied) => applied,
         Err(error) => return Ok(Some(error.to_string())),

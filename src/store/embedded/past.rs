@@ -123,7 +123,8 @@ fn from_archive(
     let read = scan::scan(segments, Base::Wherever, |_| Ok(()))?;
     let lost = if first <= from && read.last_seq >= to { read.lost() } else { to + 1 - from };
     if lost > options.accept_loss {
-        let what = format!("state/ must be built anew, no export is whole, and archive/ does not have the records {from} to {to}");
+        let what =
+            format!("state/ must be built anew, no export is whole, and archive/ does not have the records {from} to {to}");
         return Err(scan::damaged(layout.archive(), 0, &what, lost));
     }
     tracing::warn!(from, to, "building state/ from archived segments");

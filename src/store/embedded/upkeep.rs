@@ -153,7 +153,8 @@ fn each_row(shared: &Shared, mut row: impl FnMut(&[u8], &Slot) -> Result<(), Sto
     let mut after: Option<Vec<u8>> = None;
     loop {
         shared.usable()?;
-        let page = shared.with_projection(|projection| page(projection, after.as_deref()).map_err(|error| shared.failed(&error)))?;
+        let page =
+            shared.with_projection(|projection| page(projection, after.as_deref()).map_err(|error| shared.failed(&error)))?;
         for (key, slot) in &page {
             row(key, slot)?;
         }

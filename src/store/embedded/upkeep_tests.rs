@@ -32,10 +32,7 @@ async fn assert_put(store: &EmbeddedStore, keys: std::ops::Range<u32>) {
     let found = store.scan(b"k", None, 10_000).await.unwrap();
     assert_eq!(found.len(), keys.len());
     for (n, (key, entry)) in keys.zip(found) {
-        assert_eq!(
-            (key, entry.version, entry.value),
-            (format!("k{n:04}").into_bytes(), u64::from(n) + 1, vec![n as u8; 500])
-        );
+        assert_eq!((key, entry.version, entry.value), (format!("k{n:04}").into_bytes(), u64::from(n) + 1, vec![n as u8; 500]));
     }
 }
 
@@ -115,7 +112,8 @@ async fn nothing_is_exported_when_nothing_is_new_or_it_is_switched_off() {
 #[tokio::test]
 async fn a_long_journal_is_exported_before_its_time() {
     let dir = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(EmbeddedOptions { export_every: Duration::from_secs(86_400), ..options(dir.path()) }).unwrap();
+    let store =
+        EmbeddedStore::open(EmbeddedOptions { export_every: Duration::from_secs(86_400), ..options(dir.path()) }).unwrap();
     put(&store, 0..10).await;
     export(&store).await;
     put(&store, 10..20).await;
@@ -330,9 +328,8 @@ async fn rows_whose_key_was_destroyed_leave_projection_and_exports_and_rows_whos
     store.commit(Batch::outcome().shred(&anna).put("c", "more")).await.unwrap();
     store.commit(Batch::outcome().put_sealed(&anna, "a1", "new life")).await.unwrap();
     export(&store).await;
-    let rows = |store: &EmbeddedStore| {
-        store.shared.with_projection(|projection| Ok(projection.range(b"", None).count())).unwrap()
-    };
+    let rows =
+        |store: &EmbeddedStore| store.shared.with_projection(|projection| Ok(projection.range(b"", None).count())).unwrap();
     // Purging is asked of the projection's thread, which may be a moment behind.
     while rows(&store) > 3 {
         tokio::task::yield_now().await;

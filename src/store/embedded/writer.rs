@@ -273,7 +273,12 @@ pub(super) fn project(shared: &Arc<Shared>, groups: &Receiver<Group>) {
         // After a failure nothing more is written; the journal has it all.
         if shared.degraded().is_none() {
             // A failure latches, and the overlay keeps what it has.
-            if shared.with_projection(|projection| projection.apply(&together, |sealed| shared.keyring.is_dead(sealed)).map_err(|error| shared.failed(&error))).is_ok() {
+            if shared
+                .with_projection(|projection| {
+                    projection.apply(&together, |sealed| shared.keyring.is_dead(sealed)).map_err(|error| shared.failed(&error))
+                })
+                .is_ok()
+            {
                 shared.overlay.drop_applied(&together);
             }
         }
