@@ -34,9 +34,12 @@ const KNOWN_MAX: usize = 10_000;
 const EDGE_S: i64 = 60;
 const DAY_S: i64 = 86_400;
 
+/// What a terminal said of a symbol's week, and when.
+type Told = (Instant, Vec<TradeSession>);
+
 #[derive(Debug, Default)]
 pub(super) struct Hours {
-    known: Mutex<HashMap<(Account, String), (Instant, Vec<TradeSession>)>>,
+    known: Mutex<HashMap<(Account, String), Told>>,
 }
 
 impl Hours {
