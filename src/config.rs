@@ -280,8 +280,9 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        // Only the keys of this table: MTBRIDGE_URL, _API_KEY, _TOKEN and _CONFIG are for the command line.
-        let environment = Env::prefixed("MTBRIDGE_").ignore(&["url", "api_key", "token", "config"]).split("__");
+        // Only the keys of this table: these variables are for the command line.
+        let others = ["url", "api_key", "api_key_file", "terminal", "token", "config"];
+        let environment = Env::prefixed("MTBRIDGE_").ignore(&others).split("__");
         let config: Self = figment
             .merge(environment)
             .merge(Serialized::defaults(flags))
