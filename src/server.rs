@@ -1,6 +1,7 @@
 //! The only wiring: what stands on what, from the disk up to the listener, and down again in the other order.
 
 mod accept;
+mod restored;
 mod secrets;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -107,7 +108,9 @@ impl Server {
 
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let hub = Hub::new(access.clone(), config.terminals.clone(), signals, clock, Arc::clone(&ids));
-        let trading = Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, clock, ids).await?;
+        let trading =
+            Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
+        restored::fence(&trading, &config.data_dir).await?;
         let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
@@ -143,6 +146,10 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
+        {
+            let (trading, stop) = (parts.trading.clone(), stop.clone());
+            parts.tasks.spawn(async move { trading.watch(stop).await });
+        }
         let accepting =
             parts.tasks.spawn(accept::run(listener, router(state), Arc::new(config.http), parts.tasks.clone(), stop.clone()));
         info!(%addr, data_dir = %config.data_dir.display(), "the hub is ready");
