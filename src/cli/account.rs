@@ -253,7 +253,7 @@ struct Past {
 
 #[derive(Debug, Args)]
 struct Recorded {
-    /// The account, number@server
+    /// The account, number or number@server; may be left out where only one has a history
     #[arg(long)]
     account: Option<String>,
     /// Only these
@@ -271,15 +271,16 @@ enum RecordKind {
 
 const RECORDED: &[Column] = &[
     Column::text("KIND", &["/kind"]),
-    Column::number("TICKET", &["/ticket", "/deal/ticket", "/order/ticket"]),
-    Column::time("TIME (UTC)", &["/time", "/deal/time", "/order/time_done", "/time_setup", "/order/time_setup"]),
-    Column::text("ACCOUNT", &["/account"]),
-    Column::text("SYMBOL", &["/symbol", "/deal/symbol", "/order/symbol"]),
-    Column::text("TYPE", &["/type_name", "/deal/type_name", "/order/type_name"]),
-    Column::number("VOLUME", &["/volume", "/deal/volume", "/volume_initial", "/order/volume_initial"]),
-    Column::number("PRICE", &["/price", "/deal/price", "/price_open", "/order/price_open"]),
-    Column::number("PROFIT", &["/profit", "/deal/profit"]),
+    Column::number("TICKET", &["/ticket"]),
+    Column::time("AT (UTC)", &["/at"]),
+    Column::text("SYMBOL", &["/symbol"]),
+    Column::text("TYPE", &["/type_name"]),
+    Column::text("STATE", &["/state_name", "/entry_name"]),
+    Column::number("VOLUME", &["/volume", "/volume_initial"]),
+    Column::number("PRICE", &["/price", "/price_open"]),
+    Column::number("PROFIT", &["/profit"]),
     Column::text("SOURCE", &["/source"]),
+    Column::text("ORIGIN", &["/origin"]),
     Column::text("COMMAND", &["/command"]),
 ];
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    arguments::{At, Body, Much, ask, positive, segment, time},
+    arguments::{At, Body, Much, ask, positive, segment},
     command_view::{self, COLUMNS, Record},
     exit::{self, Failure},
     order::word,
@@ -49,6 +49,14 @@ enum Action {
   mtbridge command list --state unknown
   mtbridge command list --terminal 1001 --all --json")]
     List(List),
+    /// Take a command back that the Expert Advisor has not begun; if it has, the command goes on. The exit code is the command's
+    #[command(after_help = "Examples:
+  mtbridge command cancel cmd_01M807HMDBC62X0165Y5NKENPH")]
+    Cancel {
+        /// Id of the command, cmd_…
+        #[arg(value_parser = segment)]
+        id: String,
+    },
     /// Say what an unknown command has come to, after looking at the account; needs an admin key
     #[command(after_help = "Examples:
   mtbridge command adjudicate cmd_01M807HMDBC62X0165Y5NKENPH --outcome not_executed --reason 'not in the broker history'
@@ -62,12 +70,6 @@ struct List {
     /// not_executed, cancelled, expired, adjudicated
     #[arg(long)]
     state: Option<String>,
-    /// Made from this time on
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    from: Option<String>,
-    /// Made up to this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    to: Option<String>,
     /// Only with your own name
     #[arg(long, value_name = "TEXT")]
     client_order_id: Option<String>,
@@ -124,8 +126,12 @@ impl Command {
         match (&self.id, &self.action) {
             (Some(id), None) => one(&hub, out, id, self.wait).await,
             (None, Some(Action::List(list))) => list.run(&hub, out).await,
+            (None, Some(Action::Cancel { id })) => {
+                let answer = hub.call(Method::POST, &["commands", id, "cancel"], &Query::new(), None).await?;
+                tell(out, &Record::read(&answer.text()).ok_or_else(unreadable)?)
+            }
             (None, Some(Action::Adjudicate(adjudicate))) => adjudicate.run(&hub, out).await,
-            _ => Err(Failure::new(exit::USAGE, "give the id of one command, or list, or adjudicate").into()),
+            _ => Err(Failure::new(exit::USAGE, "give the id of one command, or list, cancel or adjudicate").into()),
         }
     }
 }
@@ -138,7 +144,11 @@ async fn one(hub: &Hub, out: Output, id: &str, wait: u64) -> anyhow::Result<u8> 
         sleep_until(until.min(Instant::now() + POLL)).await;
         record = record.again(hub).await?;
     }
-    command_view::show(out, &record)?;
+    tell(out, &record)
+}
+
+fn tell(out: Output, record: &Record) -> anyhow::Result<u8> {
+    command_view::show(out, record)?;
     if !record.is_final() {
         out.note(&format!("not known yet: {}", record.meaning()));
     }
@@ -149,8 +159,6 @@ impl List {
     async fn run(&self, hub: &Hub, out: Output) -> anyhow::Result<u8> {
         let mut query = vec![("terminal", self.at.terminal.clone())];
         ask(&mut query, "state", self.state.as_ref());
-        ask(&mut query, "from", self.from.as_ref());
-        ask(&mut query, "to", self.to.as_ref());
         ask(&mut query, "client_order_id", self.client_order_id.as_ref());
         out.list(hub, &["commands"], &query, Some(self.much.rows()), COLUMNS).await?;
         Ok(0)

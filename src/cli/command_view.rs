@@ -49,6 +49,9 @@ const FIELDS: &[Column] = &[
     Column::time("updated (UTC)", &["/updated_at"]),
 ];
 
+/// What a call for many positions left out.
+const NOT_SENT: &[Column] = &[Column::number("NOT SENT FOR POSITION", &["/position"]), Column::text("BECAUSE", &["/reason"])];
+
 /// A command, or the parent of several, as the hub wrote it.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
@@ -75,6 +78,11 @@ impl Record {
         self.value["commands"].as_array()
     }
 
+    /// Positions for which no command was made, with the reason.
+    fn not_sent(&self) -> &[Value] {
+        self.value["not_sent"].as_array().map_or(&[], Vec::as_slice)
+    }
+
     /// Whether nothing can follow.
     pub(super) fn is_final(&self) -> bool {
         let said = self.value["final"].as_bool();
@@ -88,7 +96,10 @@ impl Record {
         }
         match self.children() {
             Some(children) => {
-                let codes: BTreeSet<_> = children.iter().map(code_of).collect();
+                let mut codes: BTreeSet<_> = children.iter().map(code_of).collect();
+                if !self.not_sent().is_empty() {
+                    codes.insert(exit::NOT_EXECUTED);
+                }
                 codes.last().copied().unwrap_or(0)
             }
             None => code_of(&self.value),
@@ -136,7 +147,10 @@ pub(super) fn show(out: Output, record: &Record) -> anyhow::Result<()> {
     match record.children() {
         Some(children) => {
             out.line(&format!("{}  {}, {} commands", record.id(), record.state(), children.len()))?;
-            if children.is_empty() { Ok(()) } else { out.rows(children, COLUMNS) }
+            if !children.is_empty() {
+                out.rows(children, COLUMNS)?;
+            }
+            if record.not_sent().is_empty() { Ok(()) } else { out.rows(record.not_sent(), NOT_SENT) }
         }
         None => write_out(table::fields(&record.value, FIELDS, out.is_coloured()).as_bytes()),
     }
@@ -181,5 +195,7 @@ mod tests {
         assert_eq!(of(&[("executed", true), ("executed", true)]), 0);
         assert_eq!(of(&[("executed", true), ("broker_rejected", true)]), exit::NOT_EXECUTED);
         assert_eq!(of(&[("broker_rejected", true), ("unknown", false)]), exit::UNKNOWN);
+        let left = json!({"id": "cmd_1", "state": "executed", "final": true, "commands": [], "not_sent": [{"position": 7}]});
+        assert_eq!(code(&left), exit::NOT_EXECUTED);
     }
 }

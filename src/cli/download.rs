@@ -106,6 +106,9 @@ struct Span {
     /// Into this file, which appears when everything is in it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Take what there is, although parts of it are missing, because the terminal is offline or does not have them
+    #[arg(long)]
+    partial: bool,
     /// Replace the file if it exists
     #[arg(long, requires = "output")]
     force: bool,
@@ -174,7 +177,8 @@ impl Span {
         let stop = StopSignal::listen()?;
         let mut sink = Sink::open(self.output.clone(), self.force)?;
         let progress = Progress::new(kind.name, self.limit, !out.is_quiet() && sink.leaves_the_screen_free());
-        let mut download = Download { hub: &hub, format, progress, rows: 0, table: Vec::new() };
+        let mut download =
+            Download { hub: &hub, format, progress, partial: self.partial, header: false, rows: 0, table: Vec::new() };
         let done = tokio::select! {
             done = self.pages(&mut download, &kind, &mut sink) => done,
             () = stop.asked() => Err(Failure::new(exit::INTERRUPTED, "interrupted; nothing was kept").into()),
@@ -220,6 +224,10 @@ struct Download<'a> {
     hub: &'a Hub,
     format: Format,
     progress: Progress,
+    /// Parts may be missing.
+    partial: bool,
+    /// The first page's header is written.
+    header: bool,
     rows: u64,
     /// What a table will be made of.
     table: Vec<Value>,
@@ -260,7 +268,13 @@ impl Download<'_> {
         let until = Instant::now() + LOADING_MAX;
         loop {
             let answer = self.hub.get(path, query).await?;
-            let Some(pause) = answer.retry_after else { return Ok(answer) };
+            let Some(pause) = answer.retry_after else {
+                if answer.incomplete && !self.partial {
+                    let message = "the hub does not have all of it, and cannot get it now; --partial takes what there is";
+                    return Err(Failure::new(exit::NOT_NOW, message).into());
+                }
+                return Ok(answer);
+            };
             if Instant::now() >= until {
                 let message = "the terminal is still loading this history, so it would have holes; try again later";
                 return Err(Failure::new(exit::NOT_NOW, message).into());
@@ -303,7 +317,7 @@ impl Download<'_> {
             return if answer.body.is_empty() { Ok(()) } else { Err(unreadable().into()) };
         };
         let (header, rows) = answer.body.split_at(end);
-        if self.rows == 0 {
+        if !std::mem::replace(&mut self.header, true) {
             sink.write(header)?;
         }
         self.rows += rows.iter().filter(|byte| **byte == b'\n').count() as u64;

@@ -63,3 +63,27 @@ pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_every_exit_code_with_its_meaning() {
+        let document = include_str!("../../docs/cli.md");
+        for (code, meaning) in [
+            (0, "done"),
+            (ERROR, "error"),
+            (USAGE, "arguments are wrong"),
+            (REFUSED, "not allowed"),
+            (NOT_FOUND, "no such thing"),
+            (NOT_EXECUTED, "certainly not executed"),
+            (UNKNOWN, "not known"),
+            (NOT_NOW, "not now"),
+            (INTERRUPTED, "ctrl-c"),
+        ] {
+            let row = document.lines().find(|line| line.starts_with(&format!("| {code} |")));
+            assert!(row.is_some_and(|row| row.contains(meaning)), "{code}: {row:?}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
+use serde_json::Value;
 
 use super::{
     arguments::{Body, segment, time},
@@ -44,6 +45,7 @@ enum Action {
     /// Make a key; it is shown once
     #[command(after_help = "Examples:
   mtbridge key create bot --permission read:bars,read:account,trade:write
+  mtbridge key create bot --permission trade:write --limits '{\"max_order_volume\": 0.5, \"orders_per_minute\": 10}'
   mtbridge key create bot --permission read:bars --quiet")]
     Create {
         /// For people
@@ -52,6 +54,10 @@ enum Action {
         /// What it may do, several with commas [default: read:bars and the indicators]
         #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
         permission: Option<Vec<Permission>>,
+        /// What stops it, a JSON object: symbols, max_order_volume, max_open_volume, orders_per_minute, orders_per_day,
+        /// max_daily_loss, max_price_distance_percent
+        #[arg(long, value_name = "JSON", value_parser = limits)]
+        limits: Option<Value>,
         /// Only for terminals on demo accounts
         #[arg(long)]
         test: bool,
@@ -101,6 +107,11 @@ enum Action {
     Generate,
 }
 
+fn limits(text: &str) -> Result<Value, String> {
+    let limits: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if limits.is_object() { Ok(limits) } else { Err("must be a JSON object".to_owned()) }
+}
+
 impl Key {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         if matches!(self.action, Action::Generate) {
@@ -110,11 +121,12 @@ impl Key {
         let (hub, out) = self.remote.open()?;
         let none = Query::new();
         match &self.action {
-            Action::Create { name, permission, test, expires } => {
+            Action::Create { name, permission, limits, test, expires } => {
                 let names = permission.as_ref().map(|list| list.iter().map(|one| one.name()).collect::<Vec<_>>());
                 let body = Body::default()
                     .with("name", name.as_str())
                     .maybe("permissions", names)
+                    .maybe("limits", limits.clone())
                     .with("test", *test)
                     .maybe("expires_at", expires.as_deref())
                     .value();

@@ -108,6 +108,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// Where the next page begins, for bodies that have no room for it.
     pub(super) next_cursor: Option<String>,
+    /// The hub says that parts of what was asked for are missing.
+    pub(super) incomplete: bool,
     /// Seconds after which asking again makes sense.
     pub(super) retry_after: Option<u64>,
     pub(super) body: Vec<u8>,
@@ -157,8 +159,9 @@ impl Hub {
         let response = request.send().await?;
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (next_cursor, retry_after) = (header("x-next-cursor"), header("retry-after").and_then(|text| text.parse().ok()));
+        let incomplete = header("x-complete").is_some_and(|complete| complete == "false");
         let status = response.status().as_u16();
-        Ok(Answer { status, next_cursor, retry_after, body: response.bytes().await?.to_vec() })
+        Ok(Answer { status, next_cursor, incomplete, retry_after, body: response.bytes().await?.to_vec() })
     }
 
     /// A call that is no trade, whose answer is a success.
@@ -234,6 +237,7 @@ fn exit_code(status: u16, code: &str) -> u8 {
         | "terminal_busy"
         | "terminal_timeout"
         | "terminal_loading"
+        | "limit_unknown"
         | "store_unavailable"
         | "rate_limit_exceeded" => exit::NOT_NOW,
         "validation_error" | "malformed_request" | "ambiguous_terminal" => exit::USAGE,
@@ -279,7 +283,15 @@ mod tests {
     #[test]
     fn an_error_of_the_hub_has_the_exit_code_that_says_what_it_means() {
         let code = |status, body: &str| {
-            hub("http://h").failure(&Answer { status, next_cursor: None, retry_after: None, body: body.as_bytes().to_vec() }).code
+            hub("http://h")
+                .failure(&Answer {
+                    status,
+                    next_cursor: None,
+                    incomplete: false,
+                    retry_after: None,
+                    body: body.as_bytes().to_vec(),
+                })
+                .code
         };
         let cases = [
             (401, "unauthorized", exit::REFUSED),

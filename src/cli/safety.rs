@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 
 use super::{
-    arguments::{Body, Much},
+    arguments::{Body, Much, ask},
     order::word,
     output::{Output, Page, confirm},
     remote::{Answer, Hub, Query, Remote},
@@ -20,13 +20,13 @@ const SWITCHES: &[Column] = &[
 ];
 
 const TIMERS: &[Column] = &[
-    Column::text("SCOPE", &["/scope", "/terminal", "/account"]),
+    Column::text("SCOPE", &["/scope"]),
     Column::number("TIMEOUT S", &["/timeout_s"]),
     Column::text("ACTION", &["/action"]),
     Column::text("KEY", &["/key"]),
     Column::state("STATE", &["/state"]),
     Column::time("ARMED (UTC)", &["/armed_at"]),
-    Column::time("FIRES (UTC)", &["/fires_at"]),
+    Column::number("LEFT MS", &["/remaining_ms"]),
     Column::time("FIRED (UTC)", &["/fired_at"]),
 ];
 
@@ -36,7 +36,7 @@ const INCIDENTS: &[Column] = &[
     Column::text("KIND", &["/kind"]),
     Column::text("ACCOUNT", &["/account"]),
     Column::text("COMMAND", &["/command"]),
-    Column::text("WHAT", &["/text", "/detail"]),
+    Column::text("WHAT", &["/text"]),
 ];
 
 /// The kill switch: stop trading now; latched until a person lifts it
@@ -90,7 +90,7 @@ struct KillOff {
 
 #[derive(Debug, Args)]
 struct Scope {
-    /// hub, key, or an account as number@server [default: every account of the key's owner]
+    /// hub, owner, key, the id of a key, or an account as number@server [default: owner, every account of the key's owner]
     #[arg(long)]
     scope: Option<String>,
     /// Why; stays in the record
@@ -210,11 +210,9 @@ impl Deadman {
                 return Ok(0);
             }
         };
-        // What disarms needs no action; the hub wants the field all the same.
-        let action = action.unwrap_or_else(|| word(Level::Block));
         let body = Body::default()
             .with("timeout_s", seconds)
-            .with("action", action)
+            .maybe("action", action)
             .maybe("terminal", whose.terminal.as_deref())
             .value();
         let answer = hub.call(Method::POST, &["deadman"], &Query::new(), Some(&body)).await?;
@@ -227,8 +225,15 @@ impl Deadman {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mtbridge incidents
+  mtbridge incidents --account 1001@Demo-Server --kind contradiction
   mtbridge incidents --all --json")]
 pub(super) struct Incidents {
+    /// Only of this account, number or number@server
+    #[arg(long)]
+    account: Option<String>,
+    /// Only of this kind: contradiction, missing_ticket, unknown_tag, unresolved
+    #[arg(long)]
+    kind: Option<String>,
     #[command(flatten)]
     much: Much,
     #[command(flatten)]
@@ -238,7 +243,10 @@ pub(super) struct Incidents {
 impl Incidents {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let (hub, out) = self.remote.open()?;
-        out.list(&hub, &["incidents"], &Query::new(), Some(self.much.rows()), INCIDENTS).await?;
+        let mut query = Query::new();
+        ask(&mut query, "account", self.account.as_ref());
+        ask(&mut query, "kind", self.kind.as_ref());
+        out.list(&hub, &["incidents"], &query, Some(self.much.rows()), INCIDENTS).await?;
         Ok(0)
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{
+    StopSignal,
     command_view::{self, Record},
     exit::{self, Failure},
     output::{self, Output},
@@ -84,10 +85,10 @@ impl Sending {
             out.note(&format!("idempotency key: {key}"));
         }
         let until = Instant::now() + Duration::from_secs(self.wait);
-        let mut last = None;
+        let (stop, mut last) = (StopSignal::listen()?, None);
         let done = tokio::select! {
             done = self.follow(hub, &trade, &key, until, &mut last) => done,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(exit::UNKNOWN, "stopped waiting")),
+            () = stop.asked() => Err(Failure::new(exit::UNKNOWN, "stopped waiting")),
         };
         match done {
             Ok(record) if record.is_final() => {
@@ -119,21 +120,19 @@ impl Sending {
         // Once an attempt may have arrived, only a record of the hub can say what became of the order.
         let mut may_have_arrived = false;
         let mut record = loop {
-            let failure = match self.attempt(hub, trade, key, until).await {
+            let (failure, may_help) = match self.attempt(hub, trade, key, until).await {
                 Attempt::Recorded(record) => break record,
-                Attempt::Refused(failure) if may_have_arrived => Failure {
-                    code: exit::UNKNOWN,
-                    message: format!("an earlier attempt may have arrived, and now: {}", failure.message),
-                    body: None,
-                },
-                Attempt::Refused(failure) if !may_pass(&failure) => return Err(failure),
-                Attempt::Refused(failure) => failure,
+                Attempt::Refused(failure) => {
+                    let may_help = may_pass(&failure);
+                    let message = format!("an earlier attempt may have arrived, and now: {}", failure.message);
+                    (if may_have_arrived { Failure::new(exit::UNKNOWN, message) } else { failure }, may_help)
+                }
                 Attempt::Unsure(why) => {
                     may_have_arrived = true;
-                    Failure::new(exit::UNKNOWN, format!("{why}; the order may have arrived"))
+                    (Failure::new(exit::UNKNOWN, format!("{why}; the order may have arrived")), true)
                 }
             };
-            if !self.retry || Instant::now() + pause >= until {
+            if !self.retry || !may_help || Instant::now() + pause >= until {
                 return Err(failure);
             }
             sleep(pause).await;
@@ -258,7 +257,8 @@ mod tests {
     }
 
     fn verdict(status: u16, body: &Value) -> (&'static str, u8) {
-        let answer = Answer { status, next_cursor: None, retry_after: None, body: body.to_string().into_bytes() };
+        let answer =
+            Answer { status, next_cursor: None, incomplete: false, retry_after: None, body: body.to_string().into_bytes() };
         match judge(&hub(), &answer) {
             Attempt::Recorded(record) => ("recorded", record.exit_code()),
             Attempt::Refused(failure) => ("refused", failure.code),

@@ -16,6 +16,8 @@
 mod harness;
 
 mod cli;
+mod cli_reads;
+mod cli_trades;
 mod connect;
 mod keys;
 #[cfg(feature = "failpoints")]
