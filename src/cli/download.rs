@@ -174,7 +174,7 @@ impl Span {
             (None, Some(_)) => Format::Csv,
             (None, None) => Format::Table,
         };
-        let stop = StopSignal::listen()?;
+        let mut stop = StopSignal::listen()?;
         let mut sink = Sink::open(self.output.clone(), self.force)?;
         let progress = Progress::new(kind.name, self.limit, !out.is_quiet() && sink.leaves_the_screen_free());
         let mut download =

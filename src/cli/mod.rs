@@ -22,7 +22,7 @@ mod simulate;
 mod table;
 mod token;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use exit::REFUSED;
@@ -70,6 +70,15 @@ enum Command {
     Token(token::Token),
     Key(key::Key),
     Completions(Completions),
+    /// Settings.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Print the settings in force and where they come from, or everything that is wrong with them.
+    Check(serve::Settings),
 }
 
 /// Completion of commands and flags for a shell
@@ -99,6 +108,13 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+/// A second signal came while the hub was stopping: as a shell says it of ctrl-c.
+const STOPPED_AT_ONCE: u8 = 130;
+/// A connection must stand in that time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Threads that still wait for the disk at the end are given so long.
+const LAST_THREADS: Duration = Duration::from_millis(500);
+
 /// Runs what the arguments say.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -107,7 +123,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return exit::failed(&error.into()),
     };
-    runtime.block_on(cli.command.run()).unwrap_or_else(|error| exit::failed(&error))
+    let result = runtime.block_on(cli.command.run());
+    // A disk that hangs must not keep the process: what was acknowledged is on it.
+    runtime.shutdown_timeout(LAST_THREADS);
+    result.unwrap_or_else(|error| exit::failed(&error))
 }
 
 impl Command {
@@ -116,6 +135,7 @@ impl Command {
             Self::Serve(serve) => return serve.run().await,
             Self::Simulate(simulate) => return simulate.run().await,
             Self::Demo(demo) => return demo.run().await,
+            Self::Config(Config::Check(settings)) => return check_config(&settings),
             Self::Terminals(terminals) => terminals.run().await,
             Self::Account(account) => account.run().await,
             Self::Symbols(symbols) => symbols.run().await,
@@ -137,6 +157,31 @@ impl Command {
         };
         code.map(ExitCode::from)
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the settings are this command's result")]
+fn check_config(settings: &serve::Settings) -> anyhow::Result<ExitCode> {
+    let loaded = settings.load()?;
+    crate::telemetry::check(&loaded.config.log).map_err(anyhow::Error::msg)?;
+    if let Some((cert, key)) = loaded.config.tls.files() {
+        crate::tls::Identity::read(cert, key)?;
+    }
+    print!("{}", loaded.shown());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What every command calls a hub with: TLS as in the rest of the program, trusting the system's roots or only the certificates in
+/// `ca`. No proxy of the environment stands between a command and its hub, and a redirect would carry
+/// a trade, or the key, elsewhere.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+    let tls = crate::tls::client(ca)?;
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tls_backend_preconfigured((*tls).clone())
+        .build()?)
 }
 
 /// Ctrl-c and SIGTERM. Made before the first word on standard output: whoever reads that the program is ready may ask it to stop at once,
@@ -162,7 +207,7 @@ impl StopSignal {
 
     /// Completes when somebody asks the program to stop.
     #[cfg(unix)]
-    async fn asked(mut self) {
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -170,7 +215,7 @@ impl StopSignal {
     }
 
     #[cfg(not(unix))]
-    async fn asked(self) {
+    async fn asked(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

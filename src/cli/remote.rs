@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use reqwest::{Method, Url, redirect::Policy};
+use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::{
@@ -12,8 +12,6 @@ use super::{
     output::Output,
 };
 
-/// A connection must stand in that time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A read waits for its answer so long; the hub itself gives a terminal less.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The variable that holds the key itself.
@@ -37,6 +35,9 @@ pub(super) struct Remote {
     /// File with the API key, - for standard input; else the key is in MTBRIDGE_API_KEY, or in the file that MTBRIDGE_API_KEY_FILE names
     #[arg(long, global = true, value_name = "FILE", help_heading = "Hub")]
     key_file: Option<PathBuf>,
+    /// For https: trust only the certificates in this PEM file, not the system's
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Hub")]
+    ca: Option<PathBuf>,
     /// Print what the hub says, one JSON object a line
     #[arg(long, global = true, help_heading = "Output")]
     json: bool,
@@ -56,8 +57,7 @@ impl Remote {
         if self.url.scheme() == "http" && !is_loopback(&self.url) {
             out.note(&format!("warning: the API key goes to {} unencrypted; use https", self.url.host_str().unwrap_or("?")));
         }
-        // A redirect would send a trade twice or the key elsewhere. A proxy of the surroundings is not asked.
-        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).connect_timeout(CONNECT_TIMEOUT).build()?;
+        let client = super::http_client(self.ca.as_deref())?;
         Ok((Hub { client, base: self.url.clone(), key, json: self.json }, out))
     }
 
@@ -125,7 +125,7 @@ impl Answer {
 impl Hub {
     #[cfg(test)]
     pub(super) fn for_tests(base: &str) -> Self {
-        Self { client: reqwest::Client::new(), base: base.parse().unwrap(), key: "sk_live_x".into(), json: false }
+        Self { client: super::http_client(None).unwrap(), base: base.parse().unwrap(), key: "sk_live_x".into(), json: false }
     }
 
     /// The address of `/api/v1/` and these segments, which may hold any character.

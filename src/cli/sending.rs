@@ -85,7 +85,7 @@ impl Sending {
             out.note(&format!("idempotency key: {key}"));
         }
         let until = Instant::now() + Duration::from_secs(self.wait);
-        let (stop, mut last) = (StopSignal::listen()?, None);
+        let (mut stop, mut last) = (StopSignal::listen()?, None);
         let done = tokio::select! {
             done = self.follow(hub, &trade, &key, until, &mut last) => done,
             () = stop.asked() => Err(Failure::new(exit::UNKNOWN, "stopped waiting")),

@@ -305,3 +305,17 @@ async fn completion_is_there_for_each_shell_and_knows_the_commands() {
         assert!(script.contains("adjudicate") && script.contains("idempotency-key"), "{shell}");
     }
 }
+
+#[tokio::test]
+async fn over_tls_only_whom_the_file_vouches_for_gets_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let hub = TestHub::start_with(|config| (config.tls.cert_file, config.tls.key_file) = (Some(cert.clone()), Some(key))).await;
+    let url = format!("https://{}", hub.config.listen);
+    mtbridge(&url, &hub.admin_key, &["token", "list", "--ca", cert.to_str().unwrap()]).await.expect(0);
+    let done = mtbridge(&url, &hub.admin_key, &["token", "list"]).await;
+    assert!(done.code == 1 && done.err.contains("certificate"), "{}", done.err);
+}
