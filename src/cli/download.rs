@@ -276,10 +276,13 @@ impl Download<'_> {
                 return Ok(answer);
             };
             if Instant::now() >= until {
-                let message = "the terminal is still loading this history, so it would have holes; try again later";
+                if self.partial {
+                    return Ok(answer);
+                }
+                let message = "the terminal is away or still loading, so there would be holes; try again later, or take what there is with --partial";
                 return Err(Failure::new(exit::NOT_NOW, message).into());
             }
-            self.progress.say("the terminal is loading history");
+            self.progress.say("waiting for the terminal");
             sleep(Duration::from_secs(pause.clamp(1, LOADING_PAUSE_S * 5))).await;
         }
     }

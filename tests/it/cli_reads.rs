@@ -189,6 +189,26 @@ async fn a_download_is_what_the_hub_has_in_every_format() {
     assert_eq!(files(dir.path()), ["b.bin", "b.csv", "b.json", "b.ndjson"]);
 }
 
+#[tokio::test]
+async fn ticks_are_what_the_hub_has() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let span = ["ticks", "EURUSD", "--from", "2024-03-11 10:00", "--to", "2024-03-11 10:05"];
+    let asked = "/api/v1/terminals/1001/ticks/EURUSD?from=2024-03-11T10:00:00Z&to=2024-03-11T10:05:00Z&limit=50000";
+    let rows = hub.admin().get(asked).await.expect(200)["data"].as_array().unwrap().clone();
+    assert!(rows.len() > 20, "{}", rows.len());
+    assert_eq!(admin(&hub, &[&span[..], &["--json"]].concat()).await.json(), rows);
+    let packed = hub.admin().get(&format!("{asked}&format=packed")).await.bytes;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ticks.bin");
+    let done = admin(&hub, &[&span[..], &["--format", "packed", "-o", file.to_str().unwrap()]].concat()).await;
+    assert!(done.err.contains(&format!("{} ticks in", rows.len())), "{}", done.err);
+    assert_eq!(std::fs::read(file).unwrap(), packed);
+    let table = admin(&hub, &[&span[..], &["--limit", "5"]].concat()).await.expect(0);
+    assert!(table.starts_with("TIME (UTC)") && table.lines().count() == 6, "{table}");
+    assert_eq!(admin(&hub, &["ticks", "EURUSD"]).await.code, 2, "ticks need a beginning");
+}
+
 fn page(bars: usize) -> String {
     (0..bars).fold("time,time_msc\n".to_owned(), |text, at| text + &format!("2024,{at}\n"))
 }
