@@ -18,6 +18,8 @@ mod harness;
 mod backup;
 mod bars;
 mod cli;
+mod cli_reads;
+mod cli_trades;
 mod close_all;
 mod connect;
 mod keys;
