@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use tokio::time::Instant;
 
+use super::remote::Remote;
 use crate::store::embedded::{Restored, check_backup, restore};
 
 /// Time between two words about progress.
@@ -21,17 +22,13 @@ const STALLED: Duration = Duration::from_secs(60);
 
 /// Takes a copy of a running hub: everything that it has, secrets included, as one file.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  MTBRIDGE_API_KEY=sk_live_... mtbridge backup /backups/hub-$(date +%F).tar.zst\n\n\
+#[command(after_help = "Example:\n  mtbridge backup --key-file admin.key /backups/hub-$(date +%F).tar.zst\n\n\
 The file holds keys and secrets: keep it as safe as the data folder.")]
 pub(super) struct Backup {
     /// Where the copy goes; an older file there is replaced when the new one is whole.
     file: PathBuf,
-    /// The hub.
-    #[arg(long, env = "MTBRIDGE_URL", default_value = "http://127.0.0.1:8787")]
-    url: String,
-    /// A key with the permission admin.
-    #[arg(long, env = "MTBRIDGE_API_KEY", hide_env_values = true)]
-    api_key: String,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Unpacks a backup into a new data folder, and checks all of it. No hub may run on that folder.
@@ -48,26 +45,16 @@ pub(super) struct Restore {
 
 impl Backup {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let url = format!("{}/api/v1/backup", self.url.trim_end_matches('/'));
-        let client = reqwest::Client::builder().read_timeout(STALLED).build()?;
-        let asking = client.get(&url).bearer_auth(&self.api_key).send();
-        let mut answer = asking.await.with_context(|| format!("cannot reach {url}"))?;
-        if !answer.status().is_success() {
-            let status = answer.status();
-            let body: serde_json::Value = answer.json().await.unwrap_or_default();
-            let message = format!("the hub answered {status}: {}", body["message"].as_str().unwrap_or("no reason given"));
-            if matches!(status.as_u16(), 401 | 403) {
-                super::failed(&anyhow::anyhow!(message));
-                return Ok(ExitCode::from(super::REFUSED));
-            }
-            bail!(message);
-        }
+        let (hub, _) = self.remote.open()?;
+        let mut answer = hub.stream(&["backup"]).await?;
         // Beside it, so that the rename stays on one file system, and unreadable for others from the first byte.
         let temporary = PathBuf::from(format!("{}.part", self.file.display()));
         let mut file = create_private(&temporary).with_context(|| format!("cannot write {}", temporary.display()))?;
         let mut progress = Progress::begin();
         let mut taking = async || {
-            while let Some(piece) = answer.chunk().await.context("the backup broke off")? {
+            loop {
+                let piece = tokio::time::timeout(STALLED, answer.chunk()).await.context("the hub sends nothing any more")?;
+                let Some(piece) = piece.context("the backup broke off")? else { break };
                 file.write_all(&piece)?;
                 progress.add(piece.len());
             }

@@ -164,6 +164,21 @@ impl Hub {
         Ok(Answer { status, next_cursor, incomplete, retry_after, body: response.bytes().await?.to_vec() })
     }
 
+    /// A long body that the caller reads piece by piece; only its beginning is waited for here.
+    pub(super) async fn stream(&self, path: &[&str]) -> Result<reqwest::Response, Failure> {
+        let asking = self.client.get(self.at(path, &Query::new())).bearer_auth(&self.key).send();
+        let slow = |_| Failure::new(exit::ERROR, format!("the hub at {} did not answer in time", self.base));
+        let response = tokio::time::timeout(READ_TIMEOUT, asking).await.map_err(slow)?;
+        let lost = |error: reqwest::Error| Failure::new(exit::ERROR, self.lost(&error));
+        let response = response.map_err(lost)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status().as_u16();
+        let body = response.bytes().await.map_err(lost)?.to_vec();
+        Err(self.failure(&Answer { status, next_cursor: None, incomplete: false, retry_after: None, body }))
+    }
+
     /// A call that is no trade, whose answer is a success.
     pub(super) async fn call(
         &self,
