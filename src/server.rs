@@ -23,7 +23,7 @@ use crate::{
     clock::{Clock, Ids},
     config::Config,
     hub::{Hub, SessionHandle, Signal},
-    market::bars::BarService,
+    market::{bars::BarService, clocks::Clocks, memory::DownloadMemory, ticks::TickService},
     revocation,
     store::{
         Store, StoreError,
@@ -142,18 +142,20 @@ impl Server {
         let trading =
             Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
         restored::fence(&trading, &config.data_dir).await?;
-        let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
+        let (cache, clocks) = open_bar_cache(&config).await;
+        let memory = DownloadMemory::default();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
-            bars,
+            bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
+            ticks: TickService::new(memory),
+            clocks,
             store: Arc::clone(&store),
             clock,
             http: config.http.clone(),
             terminals: config.terminals.clone(),
-            servers: config.servers.clone(),
             market_ttl: config.trading.market_ttl,
             pending_ttl: config.trading.pending_ttl,
             fillings: Fillings::default(),
@@ -341,13 +343,17 @@ async fn open_store(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>
     }
 }
 
-async fn open_bar_cache(config: &Config) -> BarCache {
-    let (dir, capacity) = (config.data_dir.join("cache"), config.store.bar_cache_bytes);
-    let fallback = dir.clone();
-    match tokio::task::spawn_blocking(move || BarCache::open(&dir, capacity)).await {
-        Ok(cache) => cache,
+async fn open_bar_cache(config: &Config) -> (Arc<BarCache>, Clocks) {
+    let (dir, capacity, servers) = (config.data_dir.join("cache"), config.store.bar_cache_bytes, config.servers.clone());
+    let open = move || {
+        let cache = Arc::new(BarCache::open(&dir, capacity));
+        (Arc::clone(&cache), Clocks::open(servers, cache))
+    };
+    let fallback = open.clone();
+    match tokio::task::spawn_blocking(open).await {
+        Ok(opened) => opened,
         // Opening panicked: once more, here, which then starts an empty one.
-        Err(_) => BarCache::open(&fallback, capacity),
+        Err(_) => fallback(),
     }
 }
 

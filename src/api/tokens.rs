@@ -148,6 +148,7 @@ pub(super) async fn disconnect(
     state.hub.cut(token.id, CloseReason::Disconnected);
     if history == History::Delete {
         state.trading.forget_account(token.owner, &account).await?;
+        state.bars.forget(token.owner, &account).await;
     }
     Ok(Json(row(&state, &token)))
 }

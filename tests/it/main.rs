@@ -16,7 +16,10 @@
 mod harness;
 
 mod backup;
+mod bars;
 mod cli;
+mod cli_reads;
+mod cli_trades;
 mod close_all;
 mod connect;
 mod keys;
@@ -24,6 +27,7 @@ mod keys;
 mod kill;
 mod limits;
 mod model;
+mod month;
 mod operations;
 mod permissions;
 mod presence;
@@ -34,6 +38,7 @@ mod simulator;
 mod store_faults;
 mod store_kill;
 mod surface;
+mod ticks;
 mod tidy;
 mod tokens;
 mod trades;
