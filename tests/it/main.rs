@@ -15,8 +15,11 @@
 
 mod harness;
 
+mod backup;
 mod bars;
 mod cli;
+mod cli_reads;
+mod cli_trades;
 mod close_all;
 mod connect;
 mod keys;
