@@ -29,6 +29,7 @@ mod limits;
 mod model;
 mod month;
 mod operations;
+mod paper;
 mod permissions;
 mod presence;
 mod races;
