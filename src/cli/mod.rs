@@ -1,5 +1,6 @@
 //! The command line. Only this module and `main` print.
 
+mod backup;
 mod demo;
 mod serve;
 mod simulate;
@@ -24,6 +25,10 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Run a hub with two simulated terminals, to look at.
     Demo(demo::Demo),
+    /// Take a copy of a running hub, as one file.
+    Backup(backup::Backup),
+    /// Make a data folder from a backup.
+    Restore(backup::Restore),
     /// API keys.
     #[command(subcommand)]
     Key(Key),
@@ -65,6 +70,8 @@ pub fn main() -> ExitCode {
             Command::Serve(serve) => serve.run().await,
             Command::Simulate(simulate) => simulate.run().await,
             Command::Demo(demo) => demo.run().await,
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
             Command::Key(Key::Generate) => generate_key(),
             Command::Config(Config::Check(settings)) => check_config(&settings),
         }

@@ -6,26 +6,32 @@
 //! break it on demand. Nothing in the market runs by itself: prices and stops are functions of the bars and of the time at which
 //! somebody looks, so thousands of terminals in one process cost little more than their sockets.
 
+mod bar_file;
 pub mod bars;
 pub mod broker;
 pub mod broker_time;
-pub mod contract;
+pub mod control;
 mod ea;
 mod ea_journal;
 mod evidence;
 pub mod faults;
+pub mod fleet;
+pub mod instrument;
 mod judge;
 pub mod ledger;
 mod link;
+mod mt4;
 pub mod paper;
 pub mod path;
 mod player;
 mod reads;
 pub mod replay;
+pub mod rules;
 mod session;
 mod stops;
 mod terminal;
 mod timeframes;
+mod transactions;
 
 use std::{
     fmt,
@@ -41,9 +47,14 @@ use self::{
     bars::BarSet,
     broker::AccountSettings,
     faults::{Fault, Faults},
-    player::{Player, Shared},
+    player::{Player, Shared, Wish},
 };
-pub use self::{ledger::Executed, link::Backoff, paper::PaperBroker, terminal::Switches};
+pub use self::{
+    ledger::{Executed, Origin},
+    link::Backoff,
+    paper::PaperBroker,
+    terminal::Switches,
+};
 use crate::domain::account::Platform;
 
 /// Everything about one simulated terminal.
@@ -171,6 +182,33 @@ impl SimulatedTerminal {
     /// Replaces the faults that wait for their moment.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         *self.shared.faults() = Faults::new(faults);
+        self.shared.changed.notify_one();
+    }
+
+    /// The faults that still wait for their moment, and those that last.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.shared.faults().all().to_vec()
+    }
+
+    /// What is turned on and off at the terminal.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        *self.shared.switches()
+    }
+
+    /// Cuts its socket without a word; it comes back by itself.
+    pub fn disconnect(&self) {
+        self.shared.wish(Wish::Disconnect);
+    }
+
+    /// Loads its EA anew: another instance with an empty memory. With `lose` its journal file is lost too.
+    pub fn crash(&self, lose: bool) {
+        self.shared.wish(Wish::Crash { lose });
+    }
+
+    /// Looks at the broker now, instead of at the next heartbeat, and tells the hub what has changed.
+    pub fn look(&self) {
         self.shared.changed.notify_one();
     }
 

@@ -15,6 +15,7 @@
 
 mod harness;
 
+mod backup;
 mod bars;
 mod cli;
 mod close_all;

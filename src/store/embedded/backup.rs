@@ -62,6 +62,8 @@ pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Backup, StoreError> {
     let (begun, begins) = oneshot::channel();
     let (shared, runtime) = (Arc::clone(shared), Handle::current());
     let copying = move || {
+        // Outlives the turn: who has heard the end of a backup may begin the next one.
+        let _open = sender.clone();
         let _turn = match shared.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => PoisonError::into_inner(turn),

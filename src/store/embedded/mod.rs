@@ -372,6 +372,10 @@ impl Store for EmbeddedStore {
 }
 
 #[cfg(test)]
+mod backup_tests;
+#[cfg(test)]
+mod power_cut_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod upkeep_tests;
