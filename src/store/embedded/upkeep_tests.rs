@@ -418,7 +418,7 @@ async fn an_export_is_refused_below_the_floor_of_free_space_and_commits_of_outco
     settled(&store).await;
     assert!(matches!(store.upkeep().await, Err(StoreError::Full { .. })));
     put(&store, 5..6).await;
-    assert_eq!(store.health(), Health::Ok);
+    assert_eq!(store.health(), Health::LowSpace);
     store.close().await.unwrap();
     assert!(exports(dir.path()).is_empty());
 }
