@@ -13,8 +13,13 @@ use serde_json::{Map, Value, json};
 use tracing::error;
 
 use crate::{
-    access::AccessError, domain::trade::FieldError, hub::CallError, market::bars::BarsError, protocol::DecodeError,
-    store::StoreError, trading::ExecuteError,
+    access::AccessError,
+    domain::trade::FieldError,
+    hub::CallError,
+    market::{bars::BarsError, ticks::TicksError},
+    protocol::DecodeError,
+    store::StoreError,
+    trading::{ExecuteError, KillError},
 };
 
 /// An error as the caller sees it.
@@ -34,6 +39,11 @@ impl ApiError {
     /// An error with a stable code and a sentence that says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), more: Map::new(), headers: Vec::new() }
+    }
+
+    /// Its code.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
     }
 
     /// Adds a field to the body.
@@ -118,6 +128,21 @@ impl ApiError {
     }
 }
 
+/// 503 for one address that has too many requests open through a proxy; told before the router, so without an id.
+#[must_use]
+pub fn refuse_busy() -> Response {
+    let detail = "too many requests of this address are open; nothing was read, try again in a moment";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .render("none")
+}
+
+/// 400 for a trusted proxy that does not say who its client is.
+#[must_use]
+pub fn refuse_forwarded() -> Response {
+    ApiError::malformed("X-Forwarded-For must hold IP addresses; set it in the proxy").render("none")
+}
+
 impl IntoResponse for ApiError {
     /// The body is written by the middleware that knows the request's id.
     fn into_response(self) -> Response {
@@ -139,6 +164,9 @@ impl From<StoreError> for ApiError {
                 )
                 .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }
+            StoreError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_busy", error.to_string())
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("60")),
+            StoreError::Unsupported => Self::new(StatusCode::NOT_IMPLEMENTED, "not_supported", error.to_string()),
             StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", "somebody else changed it; read it again"),
             StoreError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
             StoreError::Locked { .. } | StoreError::NewerFormat { .. } | StoreError::Damaged { .. } => Self::internal(&error),
@@ -195,8 +223,7 @@ impl ApiError {
 
 impl From<DecodeError> for ApiError {
     fn from(error: DecodeError) -> Self {
-        error!(%error, "a terminal's answer cannot be read");
-        Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer cannot be read; update its Expert Advisor")
+        Self::unreadable(&error)
     }
 }
 
@@ -204,14 +231,47 @@ impl From<BarsError> for ApiError {
     fn from(error: BarsError) -> Self {
         match error {
             BarsError::Call(error) => error.into(),
+            BarsError::Offline => Self::terminal_offline(),
+            BarsError::Crowded => Self::crowded(),
             BarsError::UnknownSymbol => Self::unknown_symbol(),
+            BarsError::Unsupported(text) => Self::unsupported(&text),
             BarsError::Terminal { code, text } => Self::terminal_error(code, &text),
-            BarsError::Bad(error) => {
-                error!(%error, "a terminal's bars cannot be used");
-                Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer is no list of bars")
-            }
-            BarsError::Undecodable(error) => error.into(),
+            BarsError::Bad(error) => Self::unreadable(&error),
+            BarsError::Undecodable(error) => Self::unreadable(&*error),
         }
+    }
+}
+
+impl From<TicksError> for ApiError {
+    fn from(error: TicksError) -> Self {
+        match error {
+            TicksError::Call(error) => error.into(),
+            TicksError::Crowded => Self::crowded(),
+            TicksError::UnknownSymbol => Self::unknown_symbol(),
+            TicksError::Unsupported(text) => Self::unsupported(&text),
+            TicksError::Terminal { code, text } => Self::terminal_error(code, &text),
+            TicksError::Bad(_) | TicksError::Flood => Self::unreadable(&error),
+            TicksError::Undecodable(error) => Self::unreadable(&*error),
+        }
+    }
+}
+
+impl ApiError {
+    /// 429: the hub's memory for downloads is taken.
+    fn crowded() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_downloads",
+            "too much is being downloaded at once; try again in a moment",
+        )
+        .with("retry_after", 2)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+    }
+
+    /// 502: what the terminal answered makes no sense.
+    fn unreadable(error: &dyn std::fmt::Display) -> Self {
+        error!(%error, "a terminal's answer cannot be used");
+        Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer cannot be read; update its Expert Advisor")
     }
 }
 
@@ -226,10 +286,31 @@ impl ApiError {
         )
     }
 
+    /// 422: this terminal cannot do that at all.
+    #[must_use]
+    pub fn unsupported(why: &str) -> Self {
+        let why = if why.is_empty() { "this terminal cannot do that" } else { why };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unsupported", why)
+    }
+
     /// 502: MetaTrader says that it failed.
     #[must_use]
     pub fn terminal_error(code: i32, text: &str) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "terminal_error", format!("the terminal failed: {text}")).with("mt_error", code)
+    }
+}
+
+impl From<KillError> for ApiError {
+    fn from(error: KillError) -> Self {
+        match error {
+            KillError::MayNotLower(standing) => Self::new(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                format!("it stands at {} ({}): lowering it needs the permission admin", standing.level.name(), standing.reason),
+            )
+            .with("permission", "admin"),
+            KillError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -240,6 +321,33 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::Offline => Self::terminal_offline(),
             ExecuteError::BrokerLinkDown => conflict("broker_link_down", "the terminal has no connection to its broker"),
             ExecuteError::TradingDisabled(why) => conflict("trading_disabled", why),
+            ExecuteError::MarketClosed(symbol) => conflict("market_closed", &format!("the market of {symbol} is closed")),
+            ExecuteError::KillSwitch { scope, level, reason } => {
+                let why = format!("the kill switch of {scope} stands at {level} ({reason}); closing and deleting go through");
+                conflict("kill_switch", &why).with("scope", scope).with("level_name", level).with("reason", reason)
+            }
+            ExecuteError::LimitUnknown(limit, why) => {
+                conflict("limit_unknown", &format!("the limit {} cannot be judged now: {why}", limit.name()))
+                    .with("limit", limit.name())
+            }
+            ExecuteError::LimitExceeded(exceeded) => {
+                let (limit, layer) = (exceeded.limit.name(), exceeded.layer.name());
+                let detail = format!(
+                    "{limit} of the {layer} is {}, and this would make it {}; nothing was sent",
+                    exceeded.value, exceeded.asked
+                );
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded", detail)
+                    .with("limit", limit)
+                    .with("layer", layer)
+                    .with("value", exceeded.value)
+                    .with("asked", exceeded.asked)
+            }
+            ExecuteError::Duplicate(command) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "duplicate_order",
+                "the same order was taken a moment ago; say allow_duplicate if it is meant; nothing was sent",
+            )
+            .with("command", command.to_string()),
             ExecuteError::Busy => CallError::Busy.into(),
             ExecuteError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -1,7 +1,7 @@
 //! What handlers hold: cheap handles, nothing else.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     config,
     hub::{Hub, SessionHandle},
-    market::bars::BarService,
+    market::{bars::BarService, clocks::Clocks, ticks::TickService},
     store::Store,
     trading::Trading,
 };
@@ -51,6 +51,10 @@ pub struct Parts {
     pub trading: Trading,
     /// Bars.
     pub bars: BarService,
+    /// Ticks.
+    pub ticks: TickService,
+    /// Clocks of trade servers.
+    pub clocks: Clocks,
     /// For health only.
     pub store: Arc<dyn Store>,
     /// The time of day.
@@ -59,8 +63,6 @@ pub struct Parts {
     pub http: config::Http,
     /// Limits of terminals' sockets.
     pub terminals: config::Terminals,
-    /// Clocks of trade servers that the settings name.
-    pub servers: BTreeMap<String, config::ServerClock>,
     /// Life of a market order that says nothing else.
     pub market_ttl: Duration,
     /// Life of any other command that says nothing else.
@@ -78,19 +80,28 @@ pub struct Parts {
 /// Filling modes by account and symbol; they change with a broker's contract, not with the market.
 #[derive(Debug, Default)]
 pub struct Fillings {
-    known: Mutex<HashMap<(String, String), u8>>,
+    known: Mutex<HashMap<(String, String), Modes>>,
+}
+
+/// What a symbol says of filling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Modes {
+    /// `SYMBOL_FILLING_MODE`: bits.
+    pub(super) filling: u8,
+    /// `SYMBOL_TRADE_EXEMODE`.
+    pub(super) execution: u8,
 }
 
 /// Symbols remembered; above it, all are asked for again.
 const FILLINGS_MAX: usize = 10_000;
 
 impl Fillings {
-    pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<u8> {
+    pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<Modes> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&(session.account().to_string(), symbol.to_owned())).copied()
     }
 
-    pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: u8) {
+    pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: Modes) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= FILLINGS_MAX {
             known.clear();

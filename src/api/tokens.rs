@@ -134,10 +134,21 @@ pub(super) async fn disconnect(
         )
         .with("commands", json!(open)));
     }
+    if history == History::Delete
+        && let Some(switch) = state.trading.kill_switch_of(token.owner, &account)
+    {
+        // The latch is among what would be deleted, and only a person with a reason lifts it.
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "kill_switch",
+            format!("the account's kill switch stands at {} ({}): lift it first", switch.level.name(), switch.reason),
+        ));
+    }
     let token = state.access.unlock_token(token.id, history, &caller.actor()).await?;
     state.hub.cut(token.id, CloseReason::Disconnected);
     if history == History::Delete {
         state.trading.forget_account(token.owner, &account).await?;
+        state.bars.forget(token.owner, &account).await;
     }
     Ok(Json(row(&state, &token)))
 }

@@ -48,9 +48,12 @@ const MINTED_AT_ONCE: usize = 16;
 docs/simulator.md has all faults, rules and the calls of --control.
 Exit code 3: the hub refused for good (revoked, expired, wrong account, HTTP 401 or 403).")]
 pub(super) struct Simulate {
-    /// The hub's address for terminals, ws://HOST:PORT/ws/terminal
+    /// The hub's address for terminals, ws://HOST:PORT/ws/terminal or wss://…
     #[arg(long)]
     url: String,
+    /// Certificates to trust, PEM, instead of the system's
+    #[arg(long)]
+    ca: Option<PathBuf>,
     /// Connection token of the one terminal
     #[arg(long, env = "MTBRIDGE_TOKEN", hide_env_values = true, conflicts_with_all = ["count", "key"], required_unless_present = "key")]
     token: Option<String>,
@@ -133,7 +136,7 @@ impl Simulate {
         for rule in &self.rules {
             rules = rules.with(rule).map_err(|why| anyhow::anyhow!("--rule {rule}: {why}"))?;
         }
-        let signal = super::StopSignal::listen()?;
+        let mut signal = super::StopSignal::listen()?;
         let fleet = Arc::new(Fleet::default());
         let control = match self.control {
             Some(addr) => Some(Control::serve(addr, fleet.clone()).await.context("--control")?),
@@ -158,16 +161,28 @@ impl Simulate {
     async fn play(&self, fleet: &Fleet, bars: &Arc<BarSet>, rules: &Rules) -> anyhow::Result<Option<simulator::Refused>> {
         let tokens = match (&self.token, &self.key) {
             (Some(token), _) => vec![token.clone()],
-            (None, Some(key)) => mint_tokens(&http_of(&self.url)?, key, &self.server, self.login, self.count).await?,
+            (None, Some(key)) => {
+                mint_tokens(
+                    &super::http_client(self.ca.as_deref())?,
+                    &http_of(&self.url)?,
+                    key,
+                    &self.server,
+                    self.login,
+                    self.count,
+                )
+                .await?
+            }
             (None, None) => bail!("give --token, or --key to mint tokens with"),
         };
+        let tls = crate::tls::client(self.ca.as_deref())?;
         let started = Instant::now();
         let mut turn = interval(STARTED_EACH);
         turn.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut progress = Progress::of(self.count, started);
         for (login, token) in (self.login..).zip(tokens) {
             turn.tick().await;
-            fleet.add(self.terminal(login, token, Arc::clone(bars), rules.clone()))?;
+            let config = self.terminal(login, token, Arc::clone(bars), rules.clone());
+            fleet.add(SimulatorConfig { tls: Some(Arc::clone(&tls)), ..config })?;
             progress.show(fleet);
         }
         let mut turn = interval(Progress::EVERY);
@@ -242,10 +257,12 @@ fn last_words(why: &simulator::Refused) -> ExitCode {
     ExitCode::from(super::REFUSED)
 }
 
-/// `ws://HOST:PORT/…` to `http://HOST:PORT`.
+/// `ws://HOST:PORT/…` to `http://HOST:PORT`, and the same with TLS.
 pub(super) fn http_of(url: &str) -> anyhow::Result<String> {
-    let rest = url.strip_prefix("ws://").context("--url must begin with ws:// (the hub speaks plain HTTP; TLS is a proxy's)")?;
-    Ok(format!("http://{}", rest.split('/').next().unwrap_or(rest)))
+    let rest = url.strip_prefix("ws").context("--url must begin with ws:// or wss://")?;
+    let (scheme, rest) =
+        rest.split_once("://").filter(|(s, _)| matches!(*s, "" | "s")).context("--url must begin with ws:// or wss://")?;
+    Ok(format!("http{scheme}://{}", rest.split('/').next().unwrap_or(rest)))
 }
 
 #[derive(Deserialize)]
@@ -254,8 +271,14 @@ struct Minted {
 }
 
 /// Mints a token for each login from `first` up, with the admin key.
-pub(super) async fn mint_tokens(http: &str, key: &str, server: &str, first: u64, count: u32) -> anyhow::Result<Vec<String>> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
+pub(super) async fn mint_tokens(
+    client: &reqwest::Client,
+    http: &str,
+    key: &str,
+    server: &str,
+    first: u64,
+    count: u32,
+) -> anyhow::Result<Vec<String>> {
     let mint = |login: u64| {
         let request =
             client.post(format!("{http}/api/v1/tokens")).bearer_auth(key).json(&json!({"name": format!("{server} {login}")}));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -24,17 +24,27 @@ use crate::{
         CloseReason, FromHub,
         message::{Hello, Reply, Status},
     },
+    telemetry::metrics::{Metrics, time},
 };
 
 /// A message to the session actor.
 #[derive(Debug)]
 pub(super) enum Mail {
     /// A read: the reply comes back here.
-    Call { call: u64, message: Box<FromHub>, reply: oneshot::Sender<Reply> },
+    Call(Box<Call>),
     /// Anything else; `begun` is answered when its first byte is handed to the socket, and dropped if that never happens.
     Send { message: Box<FromHub>, begun: Option<oneshot::Sender<()>> },
     /// A newcomer wants the token: prove that you live.
     Probe { alive: oneshot::Sender<()> },
+}
+
+/// A read on its way. In a box, because a mailbox is allocated for 32 mails at a time.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) call: u64,
+    pub(super) message: FromHub,
+    pub(super) reply: oneshot::Sender<Reply>,
+    pub(super) posted: Instant,
 }
 
 /// Why a message was not sent, or not answered.
@@ -73,9 +83,12 @@ struct Inner {
     cancel: CancellationToken,
     end: OnceLock<CloseReason>,
     calls: AtomicU64,
+    /// One question for much data at a time.
+    bulk: Semaphore,
     /// Somebody is about to cut it, and asks it its last questions.
     farewell: AtomicBool,
     signs: Mutex<Signs>,
+    metrics: Metrics,
 }
 
 /// Signs of life, as last heard.
@@ -103,6 +116,7 @@ pub(super) struct Identity {
     pub(super) hello: Hello,
     pub(super) remote: String,
     pub(super) connected_at: UnixMillis,
+    pub(super) metrics: Metrics,
 }
 
 /// How a session is now, each sign with its age.
@@ -146,8 +160,10 @@ impl SessionHandle {
                 cancel,
                 end: OnceLock::new(),
                 calls: AtomicU64::new(1),
+                bulk: Semaphore::new(1),
                 farewell: AtomicBool::new(false),
                 signs: Mutex::new(signs),
+                metrics: identity.metrics,
             }),
         }
     }
@@ -216,6 +232,20 @@ impl SessionHandle {
         }
     }
 
+    /// The kill level that the EA says to be in force in it; none before its first Status.
+    #[must_use]
+    pub fn latch(&self) -> Option<u8> {
+        self.signs().status.as_ref().map(|(status, _)| status.latch)
+    }
+
+    /// Broker time and equity of the last Status; none before the first, or when what it said is no number.
+    #[must_use]
+    pub fn equity(&self) -> Option<(i64, f64)> {
+        let signs = self.signs();
+        let (status, _) = signs.status.as_ref()?;
+        (status.equity.is_finite() && status.broker_time > 0).then_some((status.broker_time, status.equity))
+    }
+
     /// The EA's microsecond count as last heard, moved on by what has passed here since, and how long ago that was. Errs early by
     /// one way's latency, never late.
     #[must_use]
@@ -247,12 +277,27 @@ impl SessionHandle {
     /// [`CallError`]; with `Busy` nothing was sent.
     pub async fn call(&self, within: Duration, build: impl FnOnce(u64) -> FromHub) -> Result<Reply, CallError> {
         let call = self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        let (reply, answer) = oneshot::channel();
-        self.post(Mail::Call { call, message: Box::new(build(call)), reply })?;
+        let ((reply, answer), posted) = (oneshot::channel(), Instant::now());
+        self.post(Mail::Call(Box::new(Call { call, message: build(call), reply, posted })))?;
         match tokio::time::timeout(within, answer).await {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok(reply)) => {
+                time(&self.inner.metrics.read_seconds, "hop", "whole", posted.elapsed());
+                Ok(reply)
+            }
             Ok(Err(_)) => Err(CallError::Gone),
             Err(_) => Err(CallError::TimedOut),
+        }
+    }
+
+    /// Waits for the turn to ask for much data: one such question is at the terminal at a time, and who asked first comes first. So
+    /// downloads share it chunk by chunk, and a trade waits for one chunk at most.
+    ///
+    /// # Errors
+    /// [`CallError::Busy`] when the turn did not come in time: nothing was sent.
+    pub async fn bulk_turn(&self, within: Duration) -> Result<SemaphorePermit<'_>, CallError> {
+        match tokio::time::timeout(within, self.inner.bulk.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(CallError::Busy),
         }
     }
 
@@ -271,14 +316,19 @@ impl SessionHandle {
     pub fn reserve(&self) -> Result<Place, CallError> {
         match self.inner.mailbox.clone().try_reserve_owned() {
             Ok(permit) => Ok(Place { permit }),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(CallError::Busy),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(self.full()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(CallError::Gone),
         }
     }
 
+    fn full(&self) -> CallError {
+        self.inner.metrics.mailbox_full.inc();
+        CallError::Busy
+    }
+
     fn post(&self, mail: Mail) -> Result<(), CallError> {
         self.inner.mailbox.try_send(mail).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => CallError::Busy,
+            mpsc::error::TrySendError::Full(_) => self.full(),
             mpsc::error::TrySendError::Closed(_) => CallError::Gone,
         })
     }

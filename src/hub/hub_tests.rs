@@ -64,7 +64,7 @@ async fn fixture() -> Fixture {
     let (clock, ids) = (Clock::start(), Arc::new(Ids::default()));
     let access = Access::open(Arc::new(MemoryStore::default()), [1; 32], clock, Arc::clone(&ids)).await.unwrap();
     let (sender, signals) = mpsc::channel(64);
-    Fixture { hub: Hub::new(access, config::Terminals::default(), sender, clock, ids), signals }
+    Fixture { hub: Hub::new(access, config::Terminals::default(), sender, clock, ids, Metrics::new()), signals }
 }
 
 impl Fixture {

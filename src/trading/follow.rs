@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::{
     Live, Trading,
@@ -56,10 +56,12 @@ impl Trading {
     async fn take(&self, signal: Signal) {
         let Ok(permit) = Arc::clone(&self.inner.working).acquire_owned().await else { return };
         let trading = self.clone();
-        self.inner.tasks.spawn(async move {
+        let span = info_span!("terminal", token = %signal.session.token(), session = %signal.session.id());
+        let handling = async move {
             trading.handle(signal).await;
             drop(permit);
-        });
+        };
+        self.inner.tasks.spawn(handling.instrument(span));
     }
 
     async fn handle(&self, Signal { session, kind }: Signal) {
@@ -83,16 +85,20 @@ impl Trading {
     }
 
     async fn entered(&self, session: &SessionHandle) {
+        self.tell_latch(session);
+        self.inner.kills.raised.notify_one();
         if let Some(seen) = tag_sequence(session.hello().highest_tag)
             && let Err(error) = self.inner.tags.raise_above(self.inner.store.as_ref(), session.account(), seen).await
         {
-            warn!(session = %session.id(), %error, "the tags of this account could not be raised");
+            warn!(%error, "the tags of this account could not be raised");
         }
         // What was settled while the terminal was away: it may stop remembering it.
         for id in session.hello().unfinished.iter().take(UNFINISHED_MAX) {
             let stored = self.command(*id).await.ok().flatten();
             let mine = stored.filter(|record| record.owner == session.owner() && record.account == *session.account());
             match mine {
+                // What a person decided is compared with what it knows.
+                Some(record) if record.state == CommandState::Adjudicated => self.query(&record),
                 // Without room now, the next Hello lists it again.
                 Some(record) if record.state.is_done() => drop(session.send(Acknowledge { command: *id })),
                 // Before it forgets, it is asked: if it did execute what is recorded as not executed, people must know.
@@ -118,7 +124,11 @@ impl Trading {
         let live = match self.find_live(id).await {
             Ok(Some(live)) => live,
             Ok(None) => {
-                debug!(command = %id, session = %session.id(), "a terminal speaks of a command that is not kept");
+                debug!(command = %id, "a terminal speaks of a command that is not kept");
+                // Deleted with the account's history: nobody will ever want it again. Any other may have been lost, not deleted.
+                if matches!(self.is_forgotten(session.owner(), session.account(), id).await, Ok(true)) {
+                    let _ = session.send(Acknowledge { command: id });
+                }
                 return;
             }
             Err(error) => {
@@ -129,7 +139,7 @@ impl Trading {
         if live.owner == session.owner() && live.account == *session.account() {
             self.apply(&live, event, Some(session)).await;
         } else {
-            warn!(command = %id, session = %session.id(), "a terminal speaks of another account's command");
+            warn!(command = %id, "a terminal speaks of another account's command");
         }
     }
 
@@ -138,7 +148,24 @@ impl Trading {
         if let Some(live) = self.inner.live().get(&id) {
             return Ok(Some(Arc::clone(live)));
         }
-        Ok(self.stored_command(id).await?.map(|record| Live::new(record, None)))
+        Ok(self.stored_command(id).await?.map(Live::recorded))
+    }
+
+    /// Keeps the controls going until `stop`: dead-man timers, kill switches that are to be carried out, latches, the beginning of days.
+    pub async fn watch(&self, stop: CancellationToken) {
+        tokio::join!(self.keep_up(stop.clone()), self.watch_deadmen(stop.clone()), self.carry_out_kills(stop));
+    }
+
+    /// Once a second: what is compared, and not waited for.
+    async fn keep_up(&self, stop: CancellationToken) {
+        let mut turn = interval(Duration::from_secs(1));
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(turn.tick()).await.is_some() {
+            self.repeat_latches();
+            if let Err(error) = self.note_days().await {
+                warn!(%error, "the equity with which a day began could not be recorded");
+            }
+        }
     }
 
     fn look_at_the_clock(&self) {
@@ -185,11 +212,13 @@ impl Trading {
         }
     }
 
-    /// Commands of an account that have no outcome yet.
+    /// Commands of an account that have no outcome yet, and parents that are still making theirs.
     #[must_use]
     pub fn open_commands(&self, owner: OwnerId, account: &Account) -> Vec<CommandId> {
         let live = self.live_where(|live| live.owner == owner && live.account == *account);
-        live.iter().map(|live| live.updates.borrow().id).collect()
+        let mut open: Vec<_> = live.iter().map(|live| live.updates.borrow().id).collect();
+        open.extend(self.inner.parents.of(owner, account));
+        open
     }
 }
 

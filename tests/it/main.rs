@@ -15,20 +15,27 @@
 
 mod harness;
 
+mod bars;
 mod cli;
+mod close_all;
 mod connect;
 mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;
 mod limits;
 mod model;
+mod month;
+mod operations;
 mod permissions;
 mod presence;
 mod races;
 mod relay;
+mod safety;
 mod simulator;
 mod store_faults;
 mod store_kill;
+mod surface;
+mod ticks;
 mod tidy;
 mod tokens;
 mod trades;

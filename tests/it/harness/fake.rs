@@ -12,7 +12,9 @@ use mtbridge::{
     protocol::{
         self, FromHub, FromTerminal,
         codec::{Messages, Row, decode, write_record},
-        message::{Accepted, Hello, Outcome, Query, Reply, Status, Trade, Welcome, outcome_kind},
+        message::{
+            Accepted, Hello, Latch, Outcome, Query, Reply, Status, Trade, TradeSessions, Welcome, outcome_kind, reply_status,
+        },
     },
 };
 use tokio::{net::TcpSocket, time::Instant};
@@ -27,6 +29,10 @@ pub struct FakeTerminal {
     pub socket: WebSocketStream<tokio::net::TcpStream>,
     pub instance: [u8; 16],
     pub token: Token,
+    /// The last kill level that the hub told.
+    pub latch: Option<Latch>,
+    /// What it says of trading hours; nothing when it cannot tell.
+    pub hours: Option<TradeSessions>,
     started: Instant,
 }
 
@@ -53,13 +59,24 @@ impl FakeTerminal {
 
     /// With so little room in the kernel that a terminal that does not read is felt soon.
     pub async fn connect_with_buffer(addr: SocketAddr, token: &Token, buffer: Option<u32>) -> Self {
+        Self::connect_as(addr, token, buffer, request(addr, &token.secret)).await
+    }
+
+    /// With one more header.
+    pub async fn connect_with_header(addr: SocketAddr, token: &Token, (name, value): (&'static str, &str)) -> Self {
+        let mut request = request(addr, &token.secret);
+        request.headers_mut().insert(name, value.parse().unwrap());
+        Self::connect_as(addr, token, None, request).await
+    }
+
+    async fn connect_as(addr: SocketAddr, token: &Token, buffer: Option<u32>, request: Request) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
         let stream = soon("the hub accepts", socket.connect(addr)).await.unwrap();
-        let (socket, _) = soon("the hub upgrades", client_async(request(addr, &token.secret), stream)).await.unwrap();
-        Self { socket, instance: rand::random(), token: token.clone(), started: Instant::now() }
+        let (socket, _) = soon("the hub upgrades", client_async(request, stream)).await.unwrap();
+        Self { socket, instance: rand::random(), token: token.clone(), latch: None, hours: None, started: Instant::now() }
     }
 
     /// Let in, with a Status that says that everything is on.
@@ -108,7 +125,7 @@ impl FakeTerminal {
         soon("the hub takes a frame", self.socket.send(frame)).await
     }
 
-    /// The next thing of the hub, pings apart.
+    /// The next thing of the hub, apart from pings, kill levels, which are noted, and questions about trading hours, which are answered.
     pub async fn next(&mut self) -> Heard {
         soon("the hub says something", self.next_whenever()).await
     }
@@ -117,11 +134,18 @@ impl FakeTerminal {
     pub async fn next_whenever(&mut self) -> Heard {
         loop {
             match self.socket.next().await {
-                Some(Ok(Message::Binary(frame))) => {
-                    if let Some(message) = decode::<FromHub>(&frame).unwrap().message {
-                        return Heard::Message(message);
+                Some(Ok(Message::Binary(frame))) => match decode::<FromHub>(&frame).unwrap().message {
+                    Some(FromHub::Latch(latch)) => self.latch = Some(latch),
+                    Some(FromHub::GetSession(get)) => {
+                        let reply = match &self.hours {
+                            Some(hours) => Reply { call: get.call, body: write_record(hours), ..Reply::default() },
+                            None => Reply { call: get.call, status: reply_status::UNSUPPORTED, ..Reply::default() },
+                        };
+                        self.send(reply).await;
                     }
-                }
+                    Some(message) => return Heard::Message(message),
+                    None => {}
+                },
                 Some(Ok(Message::Close(Some(close)))) => return Heard::Closed(close.code.into()),
                 Some(Ok(Message::Ping(payload))) => assert!(payload.is_empty(), "WinHTTP breaks on a ping with payload"),
                 Some(Ok(Message::Close(None)) | Err(_)) | None => return Heard::Closed(1006),
