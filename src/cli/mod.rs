@@ -50,7 +50,7 @@ enum Command {
     /// Run the hub.
     Serve(serve::Serve),
     /// Run simulated terminals: a paper broker on real bars behind the same wire as the Expert Advisor.
-    Simulate(simulate::Simulate),
+    Simulate(Box<simulate::Simulate>),
     /// Run a hub with two simulated terminals, to look at.
     Demo(demo::Demo),
     Terminals(account::Terminals),

@@ -102,10 +102,10 @@ pub(super) struct Simulate {
     /// limit_orders or stop_out, with MetaTrader's numbers
     #[arg(long = "rule", value_name = "NAME=VALUE")]
     rules: Vec<String>,
-    /// What is to go wrong: drop:STEP, crash:STEP, crash-lose:STEP, exit:STEP, half-open[:AFTER_MS], freeze:MS, wall-clock:MS,
-    /// requote[:TIMES], reject:RETCODE or part:LOTS, once, or each time with :always at the end; delay:MS, slow-reader:MS, duplicate,
-    /// lose-frames:ONE_IN, broker-clock:SECONDS, hide:MS, drop-magic or drop-comment last. STEP is before_accept, after_accept,
-    /// after_execute or after_record
+    /// What is to go wrong, once, or each time with :always at the end: drop:STEP, crash:STEP, crash-lose:STEP, exit:STEP, half-open,
+    /// half-open:AFTER_MS, freeze:MS, wall-clock:MS, requote, requote:TIMES, reject:RETCODE, part:LOTS; or until the end: delay:MS,
+    /// slow-reader:MS, duplicate, lose-frames:ONE_IN, broker-clock:SECONDS, hide:MS, drop-magic, drop-comment. STEP is before_accept,
+    /// after_accept, after_execute or after_record
     #[arg(long = "fault", value_name = "KIND[:…]")]
     faults: Vec<Fault>,
     /// Serve the control API here, 127.0.0.1:PORT: faults, clock and ledger for a test in any language
@@ -181,9 +181,8 @@ impl Simulate {
         let mut progress = Progress::of(self.count, started);
         for (login, token) in (self.login..).zip(tokens) {
             turn.tick().await;
-            let mut config = self.terminal(login, token, Arc::clone(bars), rules.clone());
-            config.tls = Some(Arc::clone(&tls));
-            fleet.add(config)?;
+            let config = self.terminal(login, token, Arc::clone(bars), rules.clone());
+            fleet.add(SimulatorConfig { tls: Some(Arc::clone(&tls)), ..config })?;
             progress.show(fleet);
         }
         let mut turn = interval(Progress::EVERY);

@@ -23,7 +23,10 @@ impl Caller {
             fleet.add(config).unwrap();
         }
         let control = Control::serve(([127, 0, 0, 1], 0).into(), fleet.clone()).await.unwrap();
-        Self { control, fleet, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        let tls = crate::tls::client(None).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "with the settings that it needs")]
+        let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured((*tls).clone());
+        Self { control, fleet, client: builder.build().unwrap() }
     }
 
     async fn call(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
