@@ -138,6 +138,15 @@ pub struct Trading {
     /// An outcome unknown for so long is told to people.
     #[serde(with = "humantime_serde")]
     pub alert_after: Duration,
+    /// Between two comparisons of commands and recorded history with what a terminal shows; zero turns them off.
+    #[serde(with = "humantime_serde")]
+    pub compare_every: Duration,
+    /// What differs for less is not judged: a broker's history lags behind its answers.
+    #[serde(with = "humantime_serde")]
+    pub compare_settle: Duration,
+    /// How far back an account's history is read when the hub meets it for the first time.
+    #[serde(with = "humantime_serde")]
+    pub history_reach: Duration,
 }
 
 /// What is on the disk.
@@ -238,6 +247,9 @@ impl Default for Trading {
             longest_send: Duration::from_secs(60),
             settle: Duration::from_secs(180),
             alert_after: Duration::from_secs(900),
+            compare_every: Duration::from_secs(60),
+            compare_settle: Duration::from_secs(5),
+            history_reach: Duration::from_secs(30 * 86_400),
         }
     }
 }

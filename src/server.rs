@@ -14,7 +14,8 @@ use crate::{
     api::{self, ApiState, Fillings, router},
     clock::{Clock, Ids},
     config::Config,
-    hub::{Hub, SessionHandle, Signal},
+    history::{self, History},
+    hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::bars::BarService,
     revocation,
     store::{
@@ -28,6 +29,8 @@ use crate::{
 
 /// Signals of sessions that may wait for the trading side; above it, the sessions wait.
 const SIGNALS: usize = 4_096;
+/// Pushes of sessions that may wait for the trade history; above it they are dropped, and found later.
+const PUSHES: usize = 4_096;
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
 /// At a stop, commands at a terminal get so long before it is cut.
@@ -106,14 +109,27 @@ impl Server {
             })?;
 
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
-        let hub = Hub::new(access.clone(), config.terminals.clone(), signals, clock, Arc::clone(&ids));
+        let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
+        let ears = Ears { signals, pushes };
+        let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids));
         let trading = Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, clock, ids).await?;
+        let history = History::new(history::Parts {
+            store: Arc::clone(&store),
+            hub: hub.clone(),
+            access: access.clone(),
+            trading: trading.clone(),
+            settings: config.trading.clone(),
+            read_timeout: config.http.read_timeout,
+            servers: config.servers.clone(),
+            clock,
+        });
         let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
+            history: history.clone(),
             bars,
             store: Arc::clone(&store),
             clock,
@@ -143,10 +159,14 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
+        let recorder = {
+            let stop = parts.stop_following.clone();
+            parts.tasks.spawn(async move { history.run(pushed, stop).await })
+        };
         let accepting =
             parts.tasks.spawn(accept::run(listener, router(state), Arc::new(config.http), parts.tasks.clone(), stop.clone()));
         info!(%addr, data_dir = %config.data_dir.display(), "the hub is ready");
-        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, follower, stop.clone()));
+        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
         Ok(Self { addr, first_admin_key, stop, stopped })
     }
 
@@ -184,7 +204,7 @@ struct Parts {
 }
 
 /// From the listener down to the disk.
-async fn wind_down(parts: Parts, accepting: JoinHandle<()>, follower: JoinHandle<()>, stop: CancellationToken) {
+async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 2], stop: CancellationToken) {
     stop.cancelled().await;
     info!("stopping");
     // What is at a terminal this moment may come back before it is cut; what does not is asked for at the next start.
@@ -199,8 +219,8 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, follower: JoinHandle
         error!("requests were still open and are dropped");
     }
     parts.stop_following.cancel();
-    if tokio::time::timeout(LAST_WORDS, follower).await.is_err() {
-        error!("commands were still in work; they are taken up at the next start");
+    if tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(followers)).await.is_err() {
+        error!("commands or history were still in work; they are taken up at the next start");
     }
     if let Err(error) = parts.store.close().await {
         error!(%error, "the store did not close cleanly");

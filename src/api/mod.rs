@@ -1,6 +1,7 @@
 //! HTTP: the only module that knows status codes. Every route stands in one table, with what it asks of its caller.
 
 pub(crate) mod account;
+mod audit;
 pub mod auth;
 mod bars;
 mod commands;
@@ -82,6 +83,7 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), account::list_positions),
         route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), account::get_position),
         route(&get, "/api/v1/terminals/{terminal}/history/deals", may(ReadHistory), account::list_deals),
+        route(&get, "/api/v1/audit/trades", may(ReadHistory), audit::trades),
         // Bots: trades.
         route(&post, "/api/v1/terminals/{terminal}/orders", may(TradeWrite), trade::order),
         route(&post, "/api/v1/terminals/{terminal}/positions/{ticket}/close", may(TradeReduce), trade::close),

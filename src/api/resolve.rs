@@ -113,9 +113,5 @@ fn candidates(state: &ApiState, caller: &Caller, text: &str) -> Vec<Target> {
 /// The clock of a terminal's trade server.
 #[must_use]
 pub(super) fn broker_clock(state: &ApiState, session: &SessionHandle) -> BrokerClock {
-    if let Some(rule) = state.servers.get(&session.account().server) {
-        return BrokerClock::configured(*rule);
-    }
-    let (broker_time, offset) = session.measured_offset();
-    BrokerClock::measured(broker_time, offset)
+    BrokerClock::of(&state.servers, session)
 }

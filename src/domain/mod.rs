@@ -6,6 +6,7 @@
 pub mod account;
 pub mod api_key;
 pub mod command;
+pub mod history;
 pub mod ids;
 pub mod market;
 pub mod names;

@@ -102,6 +102,17 @@ names! {
     }
 }
 names! {
+    /// `ORDER_STATE_*`.
+    order_state: u8 {
+        0 => "started", 1 => "placed", 2 => "canceled", 3 => "partial", 4 => "filled", 5 => "rejected", 6 => "expired",
+        7 => "request_add", 8 => "request_modify", 9 => "request_cancel",
+    }
+}
+names! {
+    /// `ORDER_REASON_*`.
+    order_reason: u8 { 0 => "client", 1 => "mobile", 2 => "web", 3 => "expert", 4 => "sl", 5 => "tp", 6 => "so" }
+}
+names! {
     /// `ORDER_FILLING_*`.
     order_filling: u8 { 0 => "fok", 1 => "ioc", 2 => "return", 3 => "boc" }
 }

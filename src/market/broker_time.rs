@@ -3,11 +3,14 @@
 //! MetaTrader gives every time as the trade server's wall clock written as if it were UTC. One offset is not enough, because bars from
 //! before a summer-time switch have another; so a server has a winter offset and a rule.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::config::{Dst, ServerClock};
+use crate::{
+    config::{Dst, ServerClock},
+    hub::SessionHandle,
+};
 
 static NEW_YORK: LazyLock<TimeZone> = LazyLock::new(|| zone("America/New_York"));
 static BERLIN: LazyLock<TimeZone> = LazyLock::new(|| zone("Europe/Berlin"));
@@ -70,6 +73,18 @@ impl BrokerClock {
         let dst = [Dst::Us, Dst::Eu].into_iter().find(|dst| expected(*dst) == offset_s);
         let rule = dst.map_or(ServerClock { utc_offset: offset_s, dst: Dst::None }, |dst| ServerClock { utc_offset: 7_200, dst });
         Self { rule, source: UtcSource::Measured }
+    }
+
+    /// The clock of a terminal's trade server: as the settings have it, else as the terminal measures it.
+    #[must_use]
+    pub fn of(servers: &BTreeMap<String, ServerClock>, session: &SessionHandle) -> Self {
+        match servers.get(&session.account().server) {
+            Some(rule) => Self::configured(*rule),
+            None => {
+                let (broker_time, offset) = session.measured_offset();
+                Self::measured(broker_time, offset)
+            }
+        }
     }
 
     /// Where the clock comes from.

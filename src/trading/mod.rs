@@ -456,6 +456,11 @@ impl Trading {
         }
     }
 
+    /// Tells people of a fact that contradicts what is recorded of a command.
+    pub async fn raise_incident(&self, record: &CommandRecord, kind: &'static str, text: String) {
+        self.incident(record, kind, text).await;
+    }
+
     /// Recorded and logged once for each command and kind, however often a terminal repeats itself.
     async fn incident(&self, record: &CommandRecord, kind: &'static str, text: String) {
         let key = records::incident(record.id, kind);

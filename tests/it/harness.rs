@@ -136,6 +136,8 @@ impl TestHub {
         config.store.free_space_floor_bytes = 0;
         config.store.segment_bytes = 1 << 20;
         config.terminals.heartbeat = Duration::from_millis(500);
+        // Terminals that the tests speak for hear only what they were asked; tests of the comparison turn it on.
+        config.trading.compare_every = Duration::ZERO;
         change(&mut config);
         Self { server: None, config, admin_key, client: client(), dir }
     }

@@ -17,6 +17,7 @@ mod harness;
 
 mod cli;
 mod connect;
+mod history;
 mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;
