@@ -302,11 +302,11 @@ pub struct Transaction {
     /// `TimeTradeServer()`, epoch seconds of the broker's wall clock.
     pub broker_time: i64,
     /// The order as it is now, with `ORDER_*` and `HISTORY_*`.
-    pub order: Option<Row<Order>>,
+    pub order: Option<Box<Row<Order>>>,
     /// The deal, with `DEAL_*`.
-    pub deal: Option<Row<Deal>>,
+    pub deal: Option<Box<Row<Deal>>>,
     /// The position as it is now, with `POSITION`; volume 0 when it is gone.
-    pub position: Option<Row<Position>>,
+    pub position: Option<Box<Row<Position>>>,
 }
 
 /// Values of [`Transaction::kind`]: `ENUM_TRADE_TRANSACTION_TYPE` of the MQL5 reference.
