@@ -2,6 +2,7 @@
 
 pub mod fake;
 mod process;
+pub mod proof;
 mod wire;
 
 use std::{

@@ -69,7 +69,14 @@ fn pending(ticket: u64, price_open: f64) -> Order {
 
 fn pushed(seq: u64, deal: Option<Deal>, order: Option<Order>) -> Transaction {
     let kind = if deal.is_some() { transaction_kind::DEAL_ADD } else { transaction_kind::ORDER_UPDATE };
-    Transaction { seq, kind, broker_time: NOW, order: order.map(Row), deal: deal.map(Row), position: None }
+    Transaction {
+        seq,
+        kind,
+        broker_time: NOW,
+        order: order.map(|order| Box::new(Row(order))),
+        deal: deal.map(|deal| Box::new(Row(deal))),
+        position: None,
+    }
 }
 
 /// What a terminal shows when it is asked.

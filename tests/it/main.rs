@@ -28,6 +28,7 @@ mod presence;
 mod races;
 mod relay;
 mod simulator;
+mod soak;
 mod store_faults;
 mod store_kill;
 mod tidy;
