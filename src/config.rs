@@ -15,6 +15,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::domain::{account::Account, limits::Limits};
+
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,6 +49,9 @@ pub struct Config {
     /// Clocks of trade servers, by the server's name. Without an entry the hub works it out from what the terminal measures.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub servers: BTreeMap<String, ServerClock>,
+    /// Limits of single accounts, by `number@server`, beside those of all and those of the key: the strictest counts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub accounts: BTreeMap<String, Limits>,
 }
 
 /// Shape of the log.
@@ -147,6 +152,13 @@ pub struct Trading {
     /// How far back an account's history is read when the hub meets it for the first time.
     #[serde(with = "humantime_serde")]
     pub history_reach: Duration,
+    /// The same order again within that time needs `allow_duplicate`; 0 lets it through.
+    #[serde(with = "humantime_serde")]
+    pub duplicate_window: Duration,
+    /// For tests only: waits so short that a wrong outcome can be recorded are taken.
+    pub unsafe_short_waits: bool,
+    /// Limits of every account.
+    pub limits: Limits,
 }
 
 /// What is on the disk.
@@ -202,6 +214,7 @@ impl Default for Config {
             trading: Trading::default(),
             store: Store::default(),
             servers: BTreeMap::new(),
+            accounts: BTreeMap::new(),
         }
     }
 }
@@ -250,6 +263,9 @@ impl Default for Trading {
             compare_every: Duration::from_secs(60),
             compare_settle: Duration::from_secs(5),
             history_reach: Duration::from_secs(30 * 86_400),
+            duplicate_window: Duration::from_secs(1),
+            unsafe_short_waits: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -334,8 +350,42 @@ impl Config {
         if self.trading.market_ttl > Duration::from_secs(60) || self.trading.pending_ttl > Duration::from_secs(60) {
             return invalid("trading.market_ttl", "trading.market_ttl and trading.pending_ttl must be at most 60s");
         }
+        self.validate_trading()?;
         if self.admin_key.is_some() && self.admin_key_file.is_some() {
             return invalid("admin_key_file", "set admin_key or admin_key_file, not both");
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    fn validate_trading(&self) -> Result<(), ConfigError> {
+        /// `OrderSend` blocks for so long when a broker's server is slow, and a deal may show up so much later.
+        const LONGEST_SEND_MIN: Duration = Duration::from_secs(30);
+        const SETTLE_MIN: Duration = Duration::from_secs(60);
+        let invalid = |key, detail: String| Err(ConfigError::Invalid { key, detail });
+        let short = "would let a trade that runs be recorded as not executed; at least";
+        let trading = &self.trading;
+        if trading.settle < SETTLE_MIN && !trading.unsafe_short_waits {
+            return invalid("trading.settle", format!("{short} {}s", SETTLE_MIN.as_secs()));
+        }
+        if trading.longest_send < LONGEST_SEND_MIN && !trading.unsafe_short_waits {
+            return invalid("trading.longest_send", format!("{short} {}s", LONGEST_SEND_MIN.as_secs()));
+        }
+        if trading.duplicate_window > Duration::from_secs(60) {
+            return invalid("trading.duplicate_window", "must be at most 60s".to_owned());
+        }
+        if let Some(problem) = trading.limits.problems().first() {
+            return invalid("trading.limits", format!("{} {}", problem.field, problem.detail));
+        }
+        for (name, limits) in &self.accounts {
+            let account = name.split_once('@').and_then(|(login, server)| Account::new(login.parse().ok()?, server).ok());
+            if account.is_none_or(|account| account.to_string() != *name) {
+                return invalid("accounts", format!("`{name}` must be a number, @, and the trade server's name"));
+            }
+            if let Some(problem) = limits.problems().first() {
+                return invalid("accounts", format!("\"{name}\": {} {}", problem.field, problem.detail));
+            }
         }
         Ok(())
     }
@@ -386,7 +436,7 @@ mod tests {
         }
 
         pub(super) fn keys(table: &Table) -> BTreeSet<String> {
-            let optional = ["admin_key", "admin_key_file", "secret_key_file", "servers"];
+            let optional = ["admin_key", "admin_key_file", "secret_key_file", "servers", "accounts"];
             let mut found = BTreeSet::new();
             for (key, value) in table.iter().filter(|(key, _)| !optional.contains(&key.as_str())) {
                 match value.as_dict() {
@@ -410,5 +460,27 @@ mod tests {
     fn settings_that_contradict_each_other_are_refused() {
         let error = load_text("[terminals]\nheartbeat = \"10s\"\n").unwrap_err().to_string();
         assert!(error.contains("dead_after"), "{error}");
+    }
+
+    #[test]
+    fn waits_that_could_record_a_running_trade_as_not_executed_are_refused() {
+        let error = load_text("[trading]\nsettle = \"1s\"\n").unwrap_err().to_string();
+        assert!(error.contains("trading.settle"), "{error}");
+        let error = load_text("[trading]\nlongest_send = \"1s\"\n").unwrap_err().to_string();
+        assert!(error.contains("trading.longest_send"), "{error}");
+        assert!(load_text("[trading]\nsettle = \"1s\"\nunsafe_short_waits = true\n").is_ok());
+    }
+
+    #[test]
+    fn limits_of_accounts_are_read_by_number_and_server() {
+        let config = load_text("[accounts.\"1001@Demo-Server\"]\nmax_order_volume = 2.5\n").unwrap();
+        assert_eq!(config.accounts["1001@Demo-Server"].max_order_volume, Some(2.5));
+        for wrong in [
+            "[accounts.\"1001\"]\nsymbols = []\n",
+            "[trading.limits]\nmax_daily_loss = -1.0\n",
+            "[trading.limits]\nmax_lots = 1\n",
+        ] {
+            assert!(load_text(wrong).is_err(), "{wrong}");
+        }
     }
 }

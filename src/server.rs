@@ -1,6 +1,7 @@
 //! The only wiring: what stands on what, from the disk up to the listener, and down again in the other order.
 
 mod accept;
+mod restored;
 mod secrets;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -112,17 +113,10 @@ impl Server {
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
         let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids));
-        let trading = Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, clock, ids).await?;
-        let history = History::new(history::Parts {
-            store: Arc::clone(&store),
-            hub: hub.clone(),
-            access: access.clone(),
-            trading: trading.clone(),
-            settings: config.trading.clone(),
-            read_timeout: config.http.read_timeout,
-            servers: config.servers.clone(),
-            clock,
-        });
+        let trading =
+            Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
+        restored::fence(&trading, &config.data_dir).await?;
+        let history = history_of(&config, &store, &hub, &access, &trading, clock);
         let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
@@ -163,6 +157,10 @@ impl Server {
             let stop = parts.stop_following.clone();
             parts.tasks.spawn(async move { history.run(pushed, stop).await })
         };
+        {
+            let (trading, stop) = (parts.trading.clone(), stop.clone());
+            parts.tasks.spawn(async move { trading.watch(stop).await });
+        }
         let accepting =
             parts.tasks.spawn(accept::run(listener, router(state), Arc::new(config.http), parts.tasks.clone(), stop.clone()));
         info!(%addr, data_dir = %config.data_dir.display(), "the hub is ready");
@@ -246,6 +244,19 @@ fn within_descriptors(mut config: Config) -> Config {
     // Strangers never take more than half of it.
     config.http.max_unauthenticated = config.http.max_unauthenticated.min((config.http.max_connections / 2).max(1));
     config
+}
+
+fn history_of(config: &Config, store: &Arc<dyn Store>, hub: &Hub, access: &Access, trading: &Trading, clock: Clock) -> History {
+    History::new(history::Parts {
+        store: Arc::clone(store),
+        hub: hub.clone(),
+        access: access.clone(),
+        trading: trading.clone(),
+        settings: config.trading.clone(),
+        read_timeout: config.http.read_timeout,
+        servers: config.servers.clone(),
+        clock,
+    })
 }
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {

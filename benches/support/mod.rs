@@ -138,6 +138,8 @@ impl Hub {
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(dir.path().join("data"))
             .env("MTBRIDGE_ADMIN_KEY", &key)
+            // The same order, as fast as it goes.
+            .env("MTBRIDGE_TRADING__DUPLICATE_WINDOW", "0s")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

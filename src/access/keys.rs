@@ -11,6 +11,7 @@ use crate::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
         ids::KeyId,
+        limits::Limits,
     },
     store::{Batch, records},
 };
@@ -26,13 +27,16 @@ pub struct NewKey {
     pub reach: Reach,
     /// From then on it is refused.
     pub expires_at: Option<UnixMillis>,
+    /// What may be traded under it.
+    pub limits: Limits,
 }
 
 impl NewKey {
     /// A key that may do everything.
     #[must_use]
     pub fn admin(name: &str) -> Self {
-        Self { name: name.to_owned(), permissions: vec![Permission::Admin], reach: Reach::Live, expires_at: None }
+        let permissions = vec![Permission::Admin];
+        Self { name: name.to_owned(), permissions, reach: Reach::Live, expires_at: None, limits: Limits::default() }
     }
 }
 
@@ -63,6 +67,7 @@ impl Access {
             expires_at: new.expires_at,
             revoked_at: None,
             successor: None,
+            limits: new.limits,
         };
         let names: Vec<_> = key.permissions.iter().map(|permission| permission.name()).collect();
         let batch = self.audited(Batch::admission(), actor, "key.create", &key.id.to_string(), &names.join(" "))?;
@@ -138,6 +143,18 @@ impl Access {
         .await
     }
 
+    /// Sets what may be traded under it, from the next order on.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] and the store's.
+    pub async fn limit_key(&self, id: KeyId, limits: &Limits, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
+        self.change_key(id, |key| {
+            let batch = self.audited(Batch::outcome(), actor, "key.limit", &id.to_string(), &format!("{limits:?}"))?;
+            Ok(Some((ApiKey { limits: limits.clone(), ..key.clone() }, batch)))
+        })
+        .await
+    }
+
     /// Revokes for good: the next request under it is refused. Revoking twice is no error.
     ///
     /// # Errors
@@ -163,8 +180,13 @@ impl Access {
         if !old.is_valid(now) {
             return Err(if old.revoked_at.is_some() { AccessError::Revoked } else { AccessError::Expired });
         }
-        let new =
-            NewKey { name: old.name.clone(), permissions: old.permissions.clone(), reach: old.reach, expires_at: old.expires_at };
+        let new = NewKey {
+            name: old.name.clone(),
+            permissions: old.permissions.clone(),
+            reach: old.reach,
+            expires_at: old.expires_at,
+            limits: old.limits.clone(),
+        };
         let (successor, secret) = self.mint_key(new, actor).await?;
         let end = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
         self.change_key(id, |key| {

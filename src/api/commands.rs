@@ -1,23 +1,34 @@
 //! Commands: what became of a trade.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     ApiState,
     auth::Caller,
+    close_all::parent_json,
     error::{ApiError, ApiResult},
-    extract::{Params, Path},
+    extract::{JsonBody, Params, Path, preferred_wait},
     json::{list, rfc3339},
     resolve::{self, Purpose},
+    trade::outcome,
 };
 use crate::domain::{
     account::TRADE_MODE_DEMO,
-    api_key::Reach,
+    api_key::{Permission, Reach},
     command::{CommandRecord, CommandState},
+    ids::OwnerId,
     names,
+    safety::{Adjudication, Verdict},
+    trade::{FieldError, TradeRequest, TradeResult, action},
 };
+use crate::trading::ParentView;
 
 /// A command as every trading call and every list shows it.
 pub(super) fn command_json(record: &CommandRecord) -> Value {
@@ -26,21 +37,6 @@ pub(super) fn command_json(record: &CommandRecord) -> Value {
         object.insert("retcode_name".to_owned(), json!(names::retcode(result.retcode)));
         object
     });
-    let mut request = super::json::named(
-        &record.request,
-        &[
-            ("action", names::trade_action),
-            ("type", names::order_type),
-            ("type_filling", names::order_filling),
-            ("type_time", names::order_time),
-        ],
-    );
-    // The name of a type that the action does not use would only mislead.
-    if record.request.action != crate::domain::trade::action::DEAL
-        && record.request.action != crate::domain::trade::action::PENDING
-    {
-        request.remove("type_name");
-    }
     json!({
         "id": record.id,
         "state": record.state,
@@ -53,23 +49,129 @@ pub(super) fn command_json(record: &CommandRecord) -> Value {
         "instance": record.instance,
         "tag": record.tag,
         "client_order_id": record.client_order_id,
-        "request": request,
+        "parent": record.parent,
+        "request": request_json(&record.request),
         "result": result,
         "reason": record.reason,
+        "adjudication": record.adjudication.as_ref().map(|decision| json!({
+            "outcome": decision.outcome, "by": decision.by, "at": rfc3339(decision.at), "reason": decision.reason,
+        })),
     })
+}
+
+/// A request with a name beside each of its enums.
+pub(super) fn request_json(request: &TradeRequest) -> Value {
+    let names: [super::json::Names; 4] = [
+        ("action", names::trade_action),
+        ("type", names::order_type),
+        ("type_filling", names::order_filling),
+        ("type_time", names::order_time),
+    ];
+    let mut object = super::json::named(request, &names);
+    // The name of a type that the action does not use would only mislead.
+    if !matches!(request.action, action::DEAL | action::PENDING) {
+        object.remove("type_name");
+    }
+    Value::Object(object)
 }
 
 /// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
+    let parent_id = id.parse();
+    match (found(&state, &caller, &id).await, parent_id) {
+        (Ok(record), _) => Ok(Json(command_json(&record))),
+        (Err(unknown), Ok(id)) => {
+            let of = |view: &ParentView| (view.record.owner, view.record.permission, view.record.trade_mode);
+            let parent = state.trading.parent(id).await?.filter(|view| may_see(&caller, of(view)));
+            parent.map(|view| Json(parent_json(&view))).ok_or(unknown)
+        }
+        (Err(unknown), Err(_)) => Err(unknown),
+    }
+}
+
+async fn found(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<CommandRecord> {
     let unknown = || ApiError::not_found("there is no command with this id");
     let id = id.parse().map_err(|_| unknown())?;
-    let record = state.trading.command(id).await?.filter(|record| visible(&caller, record)).ok_or_else(unknown)?;
-    Ok(Json(command_json(&record)))
+    state.trading.command(id).await?.filter(|record| visible(caller, record)).ok_or_else(unknown)
+}
+
+/// `POST /api/v1/commands/{id}/cancel`: asks the bound instance, which, if it has not seen it, never executes it any more. Answers like
+/// a trading call: what came of the command, or 202 while that is not known.
+pub(super) async fn cancel(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let record = found(&state, &caller, &id).await?;
+    let record = match state.trading.cancel(record.id).await? {
+        Some(execution) => execution.wait(preferred_wait(&headers), &state.stopping).await,
+        None => record,
+    };
+    outcome(&record, true)
+}
+
+/// `POST …/adjudicate`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdjudicateBody {
+    outcome: Verdict,
+    reason: String,
+    #[serde(default)]
+    order: u64,
+    #[serde(default)]
+    deal: u64,
+    #[serde(default)]
+    volume: f64,
+    #[serde(default)]
+    price: f64,
+}
+
+/// `POST /api/v1/commands/{id}/adjudicate`: a person settles what nobody else can.
+pub(super) async fn adjudicate(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> ApiResult<Json<Value>> {
+    let body: AdjudicateBody = body.read()?;
+    let reason = super::safety::checked_reason(&body.reason)?;
+    let mut problems = Vec::new();
+    for (field, number) in [("volume", body.volume), ("price", body.price)] {
+        if !number.is_finite() || number < 0.0 {
+            problems.push(FieldError { field, detail: "must be a finite number, zero or above".to_owned() });
+        }
+    }
+    let tickets = body.order != 0 || body.deal != 0;
+    if !body.outcome.is_done() && (tickets || body.volume != 0.0 || body.price != 0.0) {
+        problems.push(FieldError { field: "outcome", detail: "not_executed has no order, deal, volume or price".to_owned() });
+    }
+    if !problems.is_empty() {
+        return Err(ApiError::fields(&problems));
+    }
+    let record = found(&state, &caller, &id).await?;
+    let decision = Adjudication { outcome: body.outcome, by: caller.actor(), at: state.clock.wall(), reason: reason.to_owned() };
+    let result =
+        TradeResult { order: body.order, deal: body.deal, volume: body.volume, price: body.price, ..TradeResult::default() };
+    let result = decision.outcome.is_done().then_some(result);
+    match state.trading.adjudicate(record.id, decision, result).await? {
+        Ok(record) => Ok(Json(command_json(&record))),
+        Err(stands) => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "not_unknown",
+            "only a command whose outcome is unknown can be decided; this one stands otherwise, and nothing was changed",
+        )
+        .with("state", json!(stands.state))),
+    }
 }
 
 fn visible(caller: &Caller, record: &CommandRecord) -> bool {
-    let reached = caller.key.reach == Reach::Live || record.trade_mode == TRADE_MODE_DEMO;
-    record.owner == caller.key.owner && caller.key.may(record.permission) && reached
+    may_see(caller, (record.owner, record.permission, record.trade_mode))
+}
+
+fn may_see(caller: &Caller, (owner, permission, trade_mode): (OwnerId, Permission, u8)) -> bool {
+    let reached = caller.key.reach == Reach::Live || trade_mode == TRADE_MODE_DEMO;
+    owner == caller.key.owner && caller.key.may(permission) && reached
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +180,7 @@ pub(super) struct CommandsQuery {
     #[serde(default = "the_only_one")]
     terminal: String,
     state: Option<CommandState>,
+    client_order_id: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -86,7 +189,7 @@ fn the_only_one() -> String {
     "-".to_owned()
 }
 
-/// `GET /api/v1/commands?terminal=&state=&limit=&cursor=`, oldest first.
+/// `GET /api/v1/commands?terminal=&state=&client_order_id=&limit=&cursor=`, oldest first.
 pub(super) async fn list_commands(
     State(state): State<ApiState>,
     caller: Caller,
@@ -100,10 +203,10 @@ pub(super) async fn list_commands(
         }
         None => None,
     };
-    let (records, next) = state.trading.commands(caller.key.owner, &target.account, after, limit).await?;
-    let rows = records
-        .iter()
-        .filter(|record| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted))
-        .map(command_json);
+    let (owner, account) = (caller.key.owner, &target.account);
+    let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
+    let reference = query.client_order_id.as_deref();
+    let (records, next) = state.trading.commands(owner, account, reference, after, limit, wanted).await?;
+    let rows = records.iter().map(command_json);
     Ok(Json(list(rows.collect(), next.map(|id| id.to_string()), state.clock.wall())))
 }

@@ -13,8 +13,13 @@ use serde_json::{Map, Value, json};
 use tracing::error;
 
 use crate::{
-    access::AccessError, domain::trade::FieldError, hub::CallError, market::bars::BarsError, protocol::DecodeError,
-    store::StoreError, trading::ExecuteError,
+    access::AccessError,
+    domain::trade::FieldError,
+    hub::CallError,
+    market::bars::BarsError,
+    protocol::DecodeError,
+    store::StoreError,
+    trading::{ExecuteError, KillError},
 };
 
 /// An error as the caller sees it.
@@ -226,10 +231,31 @@ impl ApiError {
         )
     }
 
+    /// 422: this terminal cannot do that at all.
+    #[must_use]
+    pub fn unsupported(why: &str) -> Self {
+        let why = if why.is_empty() { "this terminal cannot do that" } else { why };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unsupported", why)
+    }
+
     /// 502: MetaTrader says that it failed.
     #[must_use]
     pub fn terminal_error(code: i32, text: &str) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "terminal_error", format!("the terminal failed: {text}")).with("mt_error", code)
+    }
+}
+
+impl From<KillError> for ApiError {
+    fn from(error: KillError) -> Self {
+        match error {
+            KillError::MayNotLower(standing) => Self::new(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                format!("it stands at {} ({}): lowering it needs the permission admin", standing.level.name(), standing.reason),
+            )
+            .with("permission", "admin"),
+            KillError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -240,6 +266,33 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::Offline => Self::terminal_offline(),
             ExecuteError::BrokerLinkDown => conflict("broker_link_down", "the terminal has no connection to its broker"),
             ExecuteError::TradingDisabled(why) => conflict("trading_disabled", why),
+            ExecuteError::MarketClosed(symbol) => conflict("market_closed", &format!("the market of {symbol} is closed")),
+            ExecuteError::KillSwitch { scope, level, reason } => {
+                let why = format!("the kill switch of {scope} stands at {level} ({reason}); closing and deleting go through");
+                conflict("kill_switch", &why).with("scope", scope).with("level_name", level).with("reason", reason)
+            }
+            ExecuteError::LimitUnknown(limit, why) => {
+                conflict("limit_unknown", &format!("the limit {} cannot be judged now: {why}", limit.name()))
+                    .with("limit", limit.name())
+            }
+            ExecuteError::LimitExceeded(exceeded) => {
+                let (limit, layer) = (exceeded.limit.name(), exceeded.layer.name());
+                let detail = format!(
+                    "{limit} of the {layer} is {}, and this would make it {}; nothing was sent",
+                    exceeded.value, exceeded.asked
+                );
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded", detail)
+                    .with("limit", limit)
+                    .with("layer", layer)
+                    .with("value", exceeded.value)
+                    .with("asked", exceeded.asked)
+            }
+            ExecuteError::Duplicate(command) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "duplicate_order",
+                "the same order was taken a moment ago; say allow_duplicate if it is meant; nothing was sent",
+            )
+            .with("command", command.to_string()),
             ExecuteError::Busy => CallError::Busy.into(),
             ExecuteError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::{
     ApiState,
     error::{ApiError, ApiResult},
+    json::parse_time,
 };
+use crate::domain::UnixMillis;
 
 /// A query string read into `T`, whose unknown keys are refused by name.
 #[derive(Debug)]
@@ -148,6 +150,31 @@ pub(super) fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) 
         Some(Either::Number(number)) => Ok(Some(number)),
         Some(Either::Text(text)) => text.parse().map(Some).map_err(|_| serde::de::Error::custom("must be a whole number")),
     }
+}
+
+/// A time in a body: RFC 3339, epoch seconds or epoch milliseconds, UTC; as text or as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment(pub(super) UnixMillis);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = match Value::deserialize(deserializer)? {
+            Value::String(text) => parse_time(&text),
+            Value::Number(number) => parse_time(&number.to_string()),
+            _ => None,
+        };
+        read.map(Self).ok_or_else(|| serde::de::Error::custom("must be RFC 3339, epoch seconds or epoch milliseconds"))
+    }
+}
+
+/// A member that may be left out (none), null (some none), or a value: for calls that keep what is left out and clear what is null.
+///
+/// # Errors
+/// The value's own.
+pub(super) fn nullable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     domain::{
         api_key::{ApiKey, DEFAULT_PERMISSIONS, Permission, Reach},
         ids::KeyId,
+        limits::Limits,
     },
 };
 
@@ -30,15 +31,18 @@ struct CreateBody {
     /// A key for demo terminals only (`sk_test_`).
     test: bool,
     expires_at: Option<String>,
+    limits: Limits,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RenameBody {
-    name: String,
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ChangeBody {
+    name: Option<String>,
+    /// All of them: what is left out is not limited any more.
+    limits: Option<Limits>,
 }
 
-/// `POST /api/v1/keys {name?, permissions?, test?, expires_at?}` → 201; the only answer that ever shows the key.
+/// `POST /api/v1/keys {name?, permissions?, test?, expires_at?, limits?}` → 201; the only answer that ever shows the key.
 pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
@@ -61,8 +65,9 @@ pub(super) async fn create(
             Some(at.ok_or_else(|| ApiError::field("expires_at", "must be a time to come, RFC 3339 or epoch"))?)
         }
     };
+    let limits = checked_limits(body.limits)?;
     let reach = if body.test { Reach::Test } else { Reach::Live };
-    let new = NewKey { name: checked_name(&body.name)?.to_owned(), permissions, reach, expires_at };
+    let new = NewKey { name: checked_name(&body.name)?.to_owned(), permissions, reach, expires_at, limits };
     let (key, secret) = state.access.mint_key(new, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &key, &secret))))
 }
@@ -79,16 +84,30 @@ pub(super) async fn get_key(State(state): State<ApiState>, caller: Caller, Path(
     Ok(Json(row(&state, owned(&state, &caller, &id)?.as_ref())))
 }
 
-/// `PATCH /api/v1/keys/{id} {name}`
-pub(super) async fn rename(
+fn checked_limits(limits: Limits) -> ApiResult<Limits> {
+    let problems = limits.problems();
+    if problems.is_empty() { Ok(limits) } else { Err(ApiError::fields(&problems)) }
+}
+
+/// `PATCH /api/v1/keys/{id} {name?, limits?}`
+pub(super) async fn change(
     State(state): State<ApiState>,
     caller: Caller,
     Path(id): Path<String>,
     body: JsonBody,
 ) -> ApiResult<Json<Value>> {
-    let id = owned(&state, &caller, &id)?.id;
-    let body: RenameBody = body.read()?;
-    let key = state.access.rename_key(id, checked_name(&body.name)?, &caller.actor()).await?;
+    let mut key = owned(&state, &caller, &id)?;
+    let body: ChangeBody = body.read()?;
+    if body.name.is_none() && body.limits.is_none() {
+        return Err(ApiError::field("name", "or limits must be given"));
+    }
+    let limits = body.limits.map(checked_limits).transpose()?;
+    if let Some(name) = &body.name {
+        key = state.access.rename_key(key.id, checked_name(name)?, &caller.actor()).await?;
+    }
+    if let Some(limits) = limits {
+        key = state.access.limit_key(key.id, &limits, &caller.actor()).await?;
+    }
     Ok(Json(row(&state, &key)))
 }
 
@@ -152,5 +171,6 @@ fn row(state: &ApiState, key: &ApiKey) -> Value {
         "expires_at": rfc3339_or_null(key.expires_at),
         "revoked_at": rfc3339_or_null(key.revoked_at),
         "successor": key.successor,
+        "limits": key.limits,
     })
 }

@@ -10,16 +10,12 @@ use super::{
     error::{ApiError, ApiResult},
     extract::{Params, Path},
     json::{Names, list, named, with_utc},
-    resolve::{self, Purpose},
+    relay::Relay,
 };
 use crate::{
     domain::{market::SymbolSpec, names},
-    hub::SessionHandle,
     market::broker_time::BrokerClock,
-    protocol::{
-        codec,
-        message::{GetQuotes, GetSymbol, GetSymbols, Quote, Reply, reply_status},
-    },
+    protocol::message::{GetQuotes, GetSymbol, GetSymbols, Quote},
 };
 
 const SYMBOL_NAMES: [Names; 4] = [
@@ -49,17 +45,14 @@ pub(super) async fn list_symbols(
     Path(terminal): Path<String>,
     Params(query): Params<SymbolsQuery>,
 ) -> ApiResult<Json<Value>> {
-    let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
-    let session = target.live()?;
+    let relay = Relay::open(&state, &caller, &terminal)?;
     let limit = query.limit.unwrap_or(500).clamp(1, SYMBOLS_MAX);
     let offset = query.cursor.unwrap_or(0);
     let ask = |call| GetSymbols { call, group: query.group, offset, limit }.into();
-    let reply = checked(session.call(state.http.read_timeout, ask).await?)?;
-    let specs: Vec<SymbolSpec> = codec::rows(&reply.body, usize::try_from(SYMBOLS_MAX).unwrap_or(usize::MAX))?;
-    let clock = resolve::broker_clock(&state, session);
+    let specs: Vec<SymbolSpec> = relay.rows(usize::try_from(SYMBOLS_MAX).unwrap_or(usize::MAX), ask).await?;
     let full = u32::try_from(specs.len()).is_ok_and(|count| count == limit);
     let next = full.then(|| offset.saturating_add(limit).to_string());
-    Ok(Json(list(specs.iter().map(|spec| symbol(spec, clock)).collect(), next, state.clock.wall())))
+    Ok(Json(list(specs.iter().map(|spec| symbol(spec, relay.clock)).collect(), next, relay.now)))
 }
 
 /// `GET …/symbols/{symbol}`
@@ -68,17 +61,13 @@ pub(super) async fn get_symbol(
     caller: Caller,
     Path((terminal, name)): Path<(String, String)>,
 ) -> ApiResult<Json<Value>> {
-    let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
-    let session = target.live()?;
-    let spec = spec(&state, session, &name).await?;
-    Ok(Json(symbol(&spec, resolve::broker_clock(&state, session))))
+    let relay = Relay::open(&state, &caller, &terminal)?;
+    Ok(Json(symbol(&spec(&relay, &name).await?, relay.clock)))
 }
 
 /// Asks the terminal for one symbol.
-pub(super) async fn spec(state: &ApiState, session: &SessionHandle, name: &str) -> ApiResult<SymbolSpec> {
-    let ask = |call| GetSymbol { call, symbol: name.to_owned() }.into();
-    let reply = checked(session.call(state.http.read_timeout, ask).await?)?;
-    Ok(codec::record(&reply.body)?)
+pub(super) async fn spec(relay: &Relay, name: &str) -> ApiResult<SymbolSpec> {
+    relay.record(|call| GetSymbol { call, symbol: name.to_owned() }.into()).await
 }
 
 fn symbol(spec: &SymbolSpec, clock: BrokerClock) -> Value {
@@ -100,35 +89,16 @@ pub(super) async fn quotes(
     Path(terminal): Path<String>,
     Params(query): Params<QuotesQuery>,
 ) -> ApiResult<Json<Value>> {
-    let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
-    let session = target.live()?;
+    let relay = Relay::open(&state, &caller, &terminal)?;
     let symbols: Vec<String> = query.symbols.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect();
     if symbols.is_empty() || symbols.len() > QUOTES_MAX {
         return Err(ApiError::field("symbols", "must name 1 to 500 symbols, separated by commas"));
     }
-    let ask = |call| GetQuotes { call, symbols }.into();
-    let reply = checked(session.call(state.http.read_timeout, ask).await?)?;
-    let quotes: Vec<Quote> = codec::rows(&reply.body, QUOTES_MAX)?;
-    let clock = resolve::broker_clock(&state, session);
-    let rows = quotes.iter().map(|quote| {
+    let quotes: Vec<Quote> = relay.rows(QUOTES_MAX, |call| GetQuotes { call, symbols }.into()).await?;
+    Ok(Json(relay.list(quotes.iter().map(|quote| {
         let mut object = named(&quote.tick.0, &[]);
-        with_utc(&mut object, "time", clock);
+        with_utc(&mut object, "time", relay.clock);
         object.insert("symbol".to_owned(), json!(quote.symbol));
         Value::Object(object)
-    });
-    Ok(Json(list(rows.collect(), None, state.clock.wall())))
-}
-
-/// A reply that carries what was asked for, or the error that it tells.
-pub(super) fn checked(reply: Reply) -> ApiResult<Reply> {
-    match reply.status {
-        reply_status::OK => Ok(reply),
-        reply_status::NOT_FOUND => Err(ApiError::unknown_symbol()),
-        reply_status::LOADING => Err(ApiError::new(
-            axum::http::StatusCode::GATEWAY_TIMEOUT,
-            "terminal_loading",
-            "the terminal is still loading this; ask again in a moment",
-        )),
-        _ => Err(ApiError::terminal_error(reply.code, &reply.text)),
-    }
+    }))))
 }

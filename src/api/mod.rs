@@ -1,22 +1,36 @@
 //! HTTP: the only module that knows status codes. Every route stands in one table, with what it asks of its caller.
 
-pub(crate) mod account;
+mod account;
 mod audit;
 pub mod auth;
 mod bars;
+mod calc;
+mod close_all;
+mod closing;
 mod commands;
+mod depth;
 pub mod error;
 mod extract;
+mod filling;
+mod guards;
+mod history;
 mod json;
 mod keys;
 mod market_data;
+mod modifying;
+mod orders;
+mod placing;
+mod positions;
+mod relay;
 mod resolve;
 mod root;
+mod safety;
 mod state;
 mod terminal_socket;
 mod terminals;
 mod tokens;
 mod trade;
+mod watchlist;
 
 use std::sync::{
     Arc,
@@ -63,7 +77,7 @@ pub fn routes() -> Vec<Route> {
         Admin, ReadAccount, ReadBars, ReadHistory, ReadPositions, ReadQuotes, ReadSymbols, TradeReduce, TradeWrite,
     };
     let may = Needs::Permission;
-    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
     vec![
         // What anybody may ask.
         route(&get, "/", Needs::Nothing, root::index),
@@ -80,16 +94,37 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/terminals/{terminal}/symbols/{symbol}", may(ReadSymbols), market_data::get_symbol),
         route(&get, "/api/v1/terminals/{terminal}/quotes", may(ReadQuotes), market_data::quotes),
         route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars),
-        route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), account::list_positions),
-        route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), account::get_position),
-        route(&get, "/api/v1/terminals/{terminal}/history/deals", may(ReadHistory), account::list_deals),
+        route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), positions::list_positions),
+        route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), positions::get_position),
+        route(&get, "/api/v1/terminals/{terminal}/orders", may(ReadPositions), orders::list_orders),
+        route(&get, "/api/v1/terminals/{terminal}/orders/{ticket}", may(ReadPositions), orders::get_order),
+        route(&get, "/api/v1/terminals/{terminal}/history/deals", may(ReadHistory), history::list_deals),
+        route(&get, "/api/v1/terminals/{terminal}/history/orders", may(ReadHistory), history::list_history_orders),
+        route(&get, "/api/v1/terminals/{terminal}/depth/{symbol}", may(ReadQuotes), depth::depth),
+        route(&put, "/api/v1/terminals/{terminal}/watchlist/{symbol}", may(ReadSymbols), watchlist::show),
+        route(&delete, "/api/v1/terminals/{terminal}/watchlist/{symbol}", may(ReadSymbols), watchlist::hide),
+        route(&post, "/api/v1/terminals/{terminal}/orders/check", may(ReadAccount), placing::check),
+        route(&post, "/api/v1/terminals/{terminal}/calc/margin", may(ReadAccount), calc::margin),
+        route(&post, "/api/v1/terminals/{terminal}/calc/profit", may(ReadAccount), calc::profit),
         route(&get, "/api/v1/audit/trades", may(ReadHistory), audit::trades),
         // Bots: trades.
-        route(&post, "/api/v1/terminals/{terminal}/orders", may(TradeWrite), trade::order),
-        route(&post, "/api/v1/terminals/{terminal}/positions/{ticket}/close", may(TradeReduce), trade::close),
+        route(&post, "/api/v1/terminals/{terminal}/orders", may(TradeWrite), placing::place),
+        route(&patch, "/api/v1/terminals/{terminal}/orders/{ticket}", may(TradeWrite), modifying::modify_order),
+        route(&delete, "/api/v1/terminals/{terminal}/orders/{ticket}", may(TradeReduce), modifying::cancel_order),
+        route(&patch, "/api/v1/terminals/{terminal}/positions/{ticket}", may(TradeWrite), modifying::modify_position),
+        route(&post, "/api/v1/terminals/{terminal}/positions/close-all", may(TradeReduce), close_all::close_all),
+        route(&post, "/api/v1/terminals/{terminal}/positions/{ticket}/close", may(TradeReduce), closing::close),
         route(&post, "/api/v1/terminals/{terminal}/trade", may(TradeWrite), trade::raw),
         route(&get, "/api/v1/commands", Needs::AnyKey, commands::list_commands),
         route(&get, "/api/v1/commands/{id}", Needs::AnyKey, commands::get_command),
+        route(&post, "/api/v1/commands/{id}/cancel", may(TradeReduce), commands::cancel),
+        route(&post, "/api/v1/commands/{id}/adjudicate", may(Admin), commands::adjudicate),
+        // Controls.
+        route(&get, "/api/v1/kill-switch", may(ReadAccount), safety::list_switches),
+        route(&post, "/api/v1/kill-switch", may(TradeReduce), safety::set_switch),
+        route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
+        route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
+        route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
         // People and operators.
         route(&get, "/api/v1/tokens", may(Admin), tokens::list_tokens),
         route(&post, "/api/v1/tokens", may(Admin), tokens::create),
@@ -101,7 +136,7 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
         route(&post, "/api/v1/keys", may(Admin), keys::create),
         route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),
-        route(&patch, "/api/v1/keys/{id}", may(Admin), keys::rename),
+        route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
         route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
         route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
     ]

@@ -81,19 +81,28 @@ pub struct Parts {
 /// Filling modes by account and symbol; they change with a broker's contract, not with the market.
 #[derive(Debug, Default)]
 pub struct Fillings {
-    known: Mutex<HashMap<(String, String), u8>>,
+    known: Mutex<HashMap<(String, String), Modes>>,
+}
+
+/// What a symbol says of filling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Modes {
+    /// `SYMBOL_FILLING_MODE`: bits.
+    pub(super) filling: u8,
+    /// `SYMBOL_TRADE_EXEMODE`.
+    pub(super) execution: u8,
 }
 
 /// Symbols remembered; above it, all are asked for again.
 const FILLINGS_MAX: usize = 10_000;
 
 impl Fillings {
-    pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<u8> {
+    pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<Modes> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&(session.account().to_string(), symbol.to_owned())).copied()
     }
 
-    pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: u8) {
+    pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: Modes) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= FILLINGS_MAX {
             known.clear();

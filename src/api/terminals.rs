@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     domain::{
-        UnixMillis, names,
+        UnixMillis,
+        account::{MARGIN_MODE_HEDGING, Platform},
+        names,
         token::{Token, TokenState},
     },
     hub::SessionHandle,
@@ -61,6 +63,7 @@ fn describe(state: &ApiState, token: &Token, now: UnixMillis) -> Value {
         body.insert("trade_mode_name".into(), json!(names::account_trade_mode(hello.trade_mode)));
         body.insert("margin_mode".into(), json!(hello.margin_mode));
         body.insert("margin_mode_name".into(), json!(names::account_margin_mode(hello.margin_mode)));
+        body.insert("capabilities".into(), capabilities(&session));
         body.insert("symbols".into(), json!(hello.symbols));
         body.insert(
             "session".into(),
@@ -77,6 +80,14 @@ fn describe(state: &ApiState, token: &Token, now: UnixMillis) -> Value {
         body.insert("presence".into(), presence(&session));
     }
     body
+}
+
+/// What can be asked of the terminal: a MetaTrader 4 has no depth, no ticks, no stop limit orders; a netting account has nothing to close
+/// a position by.
+fn capabilities(session: &SessionHandle) -> Value {
+    let mt5 = session.platform() == Platform::Mt5;
+    let hedging = session.hello().margin_mode == MARGIN_MODE_HEDGING;
+    json!({"depth": mt5, "ticks": mt5, "stop_limit": mt5, "orders_check": mt5, "close_by": hedging, "netting": !hedging})
 }
 
 /// The layers between a bot and its broker, outermost first, each with the age of what is known of it in milliseconds.

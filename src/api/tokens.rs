@@ -134,6 +134,16 @@ pub(super) async fn disconnect(
         )
         .with("commands", json!(open)));
     }
+    if history == History::Delete
+        && let Some(switch) = state.trading.kill_switch_of(token.owner, &account)
+    {
+        // The latch is among what would be deleted, and only a person with a reason lifts it.
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "kill_switch",
+            format!("the account's kill switch stands at {} ({}): lift it first", switch.level.name(), switch.reason),
+        ));
+    }
     // Held until the token is unlocked, so that nothing that the terminal still says is written down after it was deleted.
     let mut held = match history {
         History::Delete => Some(state.history.hold(token.owner, &account).await),

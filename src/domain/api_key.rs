@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     UnixMillis,
     ids::{KeyId, OwnerId},
+    limits::Limits,
 };
 
 /// One thing that a key may do.
@@ -143,6 +144,9 @@ pub struct ApiKey {
     pub revoked_at: Option<UnixMillis>,
     /// The key that took over by rotation.
     pub successor: Option<KeyId>,
+    /// What may be traded under it.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl ApiKey {

@@ -10,6 +10,7 @@ use super::{
     account::Account,
     api_key::Permission,
     ids::{CommandId, EaInstance, KeyId, OwnerId, TokenId},
+    safety::Adjudication,
     trade::{TradeRequest, TradeResult},
 };
 
@@ -52,7 +53,7 @@ impl CommandState {
         !matches!(self, Self::Received | Self::Dispatched | Self::Accepted | Self::Unknown)
     }
 
-    /// Whether the market was, or may have been, touched.
+    /// Whether the market was, or may have been, touched. What a person decided is in [`CommandRecord::is_done`].
     #[must_use]
     pub const fn is_done(self) -> bool {
         matches!(self, Self::Executed | Self::Partial | Self::Placed | Self::Adjudicated)
@@ -84,6 +85,9 @@ pub struct CommandRecord {
     pub tag: u64,
     /// The caller's own reference.
     pub client_order_id: Option<String>,
+    /// The call that made it together with others.
+    #[serde(default)]
+    pub parent: Option<CommandId>,
     /// The price the caller saw, for the price guard.
     pub seen_price: Option<f64>,
     /// How far, in points, the price may have moved from `seen_price`.
@@ -104,6 +108,46 @@ pub struct CommandRecord {
     pub result: Option<TradeResult>,
     /// Why it ended as it did, in words.
     pub reason: Option<String>,
+    /// What a person decided, in the state `adjudicated`.
+    #[serde(default)]
+    pub adjudication: Option<Adjudication>,
+}
+
+impl CommandRecord {
+    /// Whether the market was touched, as far as the record says: by its state, or by what a person decided.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.adjudication.as_ref().map_or(self.state.is_done(), |adjudication| adjudication.outcome.is_done())
+    }
+}
+
+/// One call that closes many positions, each by a command of its own. It is journaled before the first of them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ParentRecord {
+    /// Its identity towards bots.
+    pub id: CommandId,
+    /// Whose account it touches.
+    pub owner: OwnerId,
+    /// What the key that asked for it needed to be allowed to.
+    pub permission: Permission,
+    /// The account.
+    pub account: Account,
+    /// The token of the session it was made through.
+    pub token: TokenId,
+    /// `ACCOUNT_TRADE_MODE` of that session: 0 demo, 1 contest, 2 real.
+    pub trade_mode: u8,
+    /// The caller's own reference.
+    pub client_order_id: Option<String>,
+    /// When the hub took it.
+    pub created_at: UnixMillis,
+    /// Until then, by the hub's clock, asking again goes on with what could not be begun.
+    pub resumable_until: UnixMillis,
+    /// The positions it is about, by their tickets.
+    pub positions: Vec<u64>,
+    /// Why nothing was sent for some of them, as it stood when the others were through: a sentence, and the tickets.
+    pub refused: Vec<(String, Vec<u64>)>,
+    /// No further command will ever be made for it.
+    pub over: bool,
 }
 
 /// The hub's tags start with these 16 bits ("mt"), so that they are recognised among other magics and stay below 2^53.

@@ -258,7 +258,7 @@ impl Fact {
     /// Whether it contradicts the recorded outcome of the command that it traces to: it is done at the broker, and recorded as never done.
     #[must_use]
     pub fn contradicts(&self, command: &CommandRecord) -> bool {
-        self.is_done() && command.state.is_final() && !command.state.is_done()
+        self.is_done() && command.state.is_final() && !command.is_done()
     }
 }
 

@@ -108,6 +108,14 @@ id!(
     SessionId, "session", "ses_"
 );
 id!(
+    /// One change of a kill switch.
+    KillId, "kill", "kil_"
+);
+id!(
+    /// Something that a person must look at.
+    IncidentId, "incident", "inc_"
+);
+id!(
     /// Whoever owns tokens, keys and what came through them.
     OwnerId, "owner", "own_"
 );
@@ -115,6 +123,11 @@ id!(
 impl OwnerId {
     /// The one owner of a self-hosted hub. Every record carries an owner from the first commit on, so that more can come.
     pub const SELF: Self = Self(Ulid(0));
+}
+
+impl KeyId {
+    /// Who asks when the hub itself carries out a kill switch. No key of a caller ever has this id.
+    pub const HUB: Self = Self(Ulid(0));
 }
 
 /// 128 random bits that an Expert Advisor draws in each `OnInit`: the only one who may execute what is bound to it.

@@ -6,10 +6,13 @@
 pub mod account;
 pub mod api_key;
 pub mod command;
+pub mod group;
 pub mod history;
 pub mod ids;
+pub mod limits;
 pub mod market;
 pub mod names;
+pub mod safety;
 pub mod token;
 pub mod trade;
 

@@ -113,6 +113,10 @@ names! {
     order_reason: u8 { 0 => "client", 1 => "mobile", 2 => "web", 3 => "expert", 4 => "sl", 5 => "tp", 6 => "so" }
 }
 names! {
+    /// `BOOK_TYPE_*`.
+    book_type: u8 { 1 => "sell", 2 => "buy", 3 => "sell_market", 4 => "buy_market" }
+}
+names! {
     /// `ORDER_FILLING_*`.
     order_filling: u8 { 0 => "fok", 1 => "ioc", 2 => "return", 3 => "boc" }
 }

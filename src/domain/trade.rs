@@ -22,6 +22,18 @@ pub mod action {
 pub const ORDER_BUY: u8 = 0;
 /// `ORDER_TYPE_SELL`.
 pub const ORDER_SELL: u8 = 1;
+/// `ORDER_TYPE_BUY_LIMIT`; the sell is one above, here and below.
+pub const ORDER_BUY_LIMIT: u8 = 2;
+/// `ORDER_TYPE_BUY_STOP`.
+pub const ORDER_BUY_STOP: u8 = 4;
+/// `ORDER_TYPE_BUY_STOP_LIMIT`: MetaTrader 5 only.
+pub const ORDER_BUY_STOP_LIMIT: u8 = 6;
+/// `ORDER_TIME_GTC`.
+pub const TIME_GTC: u8 = 0;
+/// `ORDER_TIME_DAY`.
+pub const TIME_DAY: u8 = 1;
+/// `ORDER_TIME_SPECIFIED`.
+pub const TIME_SPECIFIED: u8 = 2;
 /// `ORDER_FILLING_FOK`.
 pub const FILLING_FOK: u8 = 0;
 /// `ORDER_FILLING_IOC`.
@@ -30,6 +42,18 @@ pub const FILLING_IOC: u8 = 1;
 pub const FILLING_RETURN: u8 = 2;
 /// `ORDER_FILLING_BOC`.
 pub const FILLING_BOC: u8 = 3;
+
+/// A filling that a symbol offers, by its `SYMBOL_FILLING_MODE` (a bit mask, unlike the order's enum): fok, else ioc, else return.
+#[must_use]
+pub const fn offered_filling(modes: u8) -> u8 {
+    if modes & 1 != 0 {
+        FILLING_FOK
+    } else if modes & 2 != 0 {
+        FILLING_IOC
+    } else {
+        FILLING_RETURN
+    }
+}
 
 /// The longest comment MetaTrader keeps, in characters.
 pub const COMMENT_MAX: usize = 31;

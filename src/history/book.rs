@@ -134,7 +134,7 @@ impl History {
         self.about(book, &mut rows, session).await?;
         let clock = BrokerClock::of(&self.inner.servers, session);
         let mut contradictions = Vec::new();
-        let mut outcome = Ok(());
+        let (mut outcome, mut unknown) = (Ok(()), None);
         let mut fresh: HashMap<Vec<u8>, HistoryRecord> = HashMap::new();
         for News { fact, transaction } in news {
             if let Err(why) = fact.check() {
@@ -162,6 +162,9 @@ impl History {
             let record = match known {
                 Some(known) => HistoryRecord { updated_at: now, transaction: transaction.or(known.transaction), fact, ..known },
                 None => {
+                    if origin == Origin::UnknownTag {
+                        unknown.get_or_insert_with(|| fact.clone());
+                    }
                     let time = utc(&fact, clock);
                     HistoryRecord { time, seen_at: now, updated_at: now, source, transaction, origin, fact }
                 }
@@ -174,7 +177,10 @@ impl History {
         self.write(book, fresh).await?;
         drop(rows);
         for (command, fact) in contradictions {
-            self.contradiction(&command, &fact).await;
+            self.contradiction(&command, &fact).await?;
+        }
+        if let Some(fact) = unknown {
+            self.unknown_tag(book, &fact).await?;
         }
         outcome
     }

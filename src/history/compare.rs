@@ -20,6 +20,7 @@ use crate::{
         command::{CommandRecord, CommandState, tag_sequence},
         history::{CLOCK_SLACK_S, Fact, HistoryAccount, Source},
         ids::{CommandId, SessionId},
+        safety::IncidentKind,
         trade::{Deal, Order, Position, action},
     },
     hub::{CallError, SessionHandle},
@@ -149,7 +150,7 @@ impl History {
         let Some(shown) = self.read(book, session, from).await? else {
             return Ok(None);
         };
-        let soon = self.judge_all(book, session.platform(), &mut pass, &commands, &shown).await;
+        let soon = self.judge_all(book, session.platform(), &mut pass, &commands, &shown).await?;
         self.keep(book, session, &mut pass, &commands, &shown, broker_now).await?;
         if shown.more {
             return Ok(Some(Duration::ZERO));
@@ -168,9 +169,9 @@ impl History {
         let reach = i64::try_from(self.inner.settings.history_reach.as_secs()).unwrap_or(i64::MAX);
         let (mut found, mut after) = (Vec::new(), about.judged);
         loop {
-            let (page, next) = self.trading().commands(book.owner, &book.account, after, 500).await?;
             let within = |command: &CommandRecord| broker_now - command.dispatched_broker_time < reach;
-            found.extend(page.into_iter().filter(within));
+            let (page, next) = self.trading().commands(book.owner, &book.account, None, after, COMMANDS_MAX, within).await?;
+            found.extend(page);
             match next {
                 Some(next) if found.len() < COMMANDS_MAX => after = Some(next),
                 _ => return Ok(found),
@@ -197,7 +198,7 @@ impl History {
             let fact = Fact::of_position(position);
             let (_, command) = self.trace(book, session.platform(), &fact).await?;
             if let Some(command) = command.filter(|command| fact.contradicts(command)) {
-                self.contradiction(&command, &fact).await;
+                self.contradiction(&command, &fact).await?;
             }
         }
         let to = i64::from(u32::MAX);
@@ -277,7 +278,7 @@ impl History {
         pass: &mut Pass,
         commands: &[CommandRecord],
         shown: &Shown,
-    ) -> Option<Duration> {
+    ) -> Result<Option<Duration>, StoreError> {
         let (now, settle) = (self.inner.clock.steady(), self.inner.settings.compare_settle);
         let settled = now.plus_ms(-i64::try_from(settle.as_millis()).unwrap_or(i64::MAX));
         let mut soon = None;
@@ -302,14 +303,14 @@ impl History {
                         "recorded as {:?} with deal {deal} and order {order}, which the terminal does not show",
                         command.state
                     );
-                    self.trading().raise_incident(command, "not_shown", text).await;
+                    self.incident(command, IncidentKind::MissingTicket, text).await?;
                 }
                 Judgement::Agrees => {}
             }
             pass.suspects.remove(&command.id);
             pass.judged.insert(command.id);
         }
-        soon
+        Ok(soon)
     }
 
     /// Remembers durably how far all is complete and all commands are judged.
@@ -419,6 +420,8 @@ mod tests {
             deadline_at: at,
             result: Some(TradeResult { retcode: 10_009, deal, order, ..TradeResult::default() }),
             reason: None,
+            adjudication: None,
+            parent: None,
         }
     }
 

@@ -34,10 +34,11 @@ use crate::{
         command::CommandRecord,
         history::{Fact, Source},
         ids::{OwnerId, SessionId},
+        safety::IncidentKind,
     },
     hub::{Hub, Push, SessionHandle},
     store::{Batch, Store, StoreError, records},
-    trading::Trading,
+    trading::{NewIncident, Trading},
 };
 pub use query::{Cursor, Filter, HistoryPage};
 
@@ -214,7 +215,7 @@ impl History {
     }
 
     /// It is done at the broker, and recorded as never done.
-    async fn contradiction(&self, command: &CommandRecord, fact: &Fact) {
+    async fn contradiction(&self, command: &CommandRecord, fact: &Fact) -> Result<(), StoreError> {
         let text = format!(
             "recorded as {:?}, but the account shows {} {} of order {}",
             command.state,
@@ -222,7 +223,26 @@ impl History {
             fact.ticket(),
             fact.order()
         );
-        self.inner.trading.raise_incident(command, "contradiction", text).await;
+        self.incident(command, IncidentKind::Contradiction, text).await
+    }
+
+    /// About one command. Not recorded, it must be noticed again, so whoever asks stops there.
+    async fn incident(&self, command: &CommandRecord, kind: IncidentKind, text: String) -> Result<(), StoreError> {
+        let (owner, account, subject) = (command.owner, command.account.clone(), command.id.to_string());
+        let new = NewIncident { owner, account, kind, command: Some(command.id), subject, text };
+        self.inner.trading.raise_incident(new).await.map(drop)
+    }
+
+    /// Tags that no command has: told once for an account, and then by the rows.
+    async fn unknown_tag(&self, book: &Book, fact: &Fact) -> Result<(), StoreError> {
+        let text = format!(
+            "ticket {} bears a tag of this hub, and no command that is kept fits it: after a restore, commands are missing; look at \
+             the trade history's rows with the origin unknown_tag",
+            fact.ticket()
+        );
+        let (owner, account, kind) = (book.owner, book.account.clone(), IncidentKind::UnknownTag);
+        let new = NewIncident { owner, account, kind, command: None, subject: "tags".to_owned(), text };
+        self.inner.trading.raise_incident(new).await.map(drop)
     }
 
     /// Lets nothing be written into an account's history until the answer is dropped.
@@ -240,15 +260,14 @@ impl Held {
     /// The store's; calling it again goes on where it stopped.
     pub async fn forget(&mut self) -> Result<(), StoreError> {
         let (owner, account, store) = (self.owner, &self.account, &self.history.inner.store);
-        for prefix in [records::history_rows(owner, account), records::tagged_commands(owner, account)] {
-            loop {
-                let page = store.scan(&prefix, None, DELETED).await?;
-                if page.is_empty() {
-                    break;
-                }
-                let batch = page.into_iter().fold(Batch::outcome(), |batch, (key, _)| batch.delete(key));
-                store.commit(batch).await?;
+        let prefix = records::history_rows(owner, account);
+        loop {
+            let page = store.scan(&prefix, None, DELETED).await?;
+            if page.is_empty() {
+                break;
             }
+            let batch = page.into_iter().fold(Batch::outcome(), |batch, (key, _)| batch.delete(key));
+            store.commit(batch).await?;
         }
         store.commit(Batch::outcome().delete(records::history_account(owner, account))).await?;
         self.rows.forget();

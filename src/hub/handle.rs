@@ -222,6 +222,20 @@ impl SessionHandle {
         }
     }
 
+    /// The kill level that the EA says to be in force in it; none before its first Status.
+    #[must_use]
+    pub fn latch(&self) -> Option<u8> {
+        self.signs().status.as_ref().map(|(status, _)| status.latch)
+    }
+
+    /// Broker time and equity of the last Status; none before the first, or when what it said is no number.
+    #[must_use]
+    pub fn equity(&self) -> Option<(i64, f64)> {
+        let signs = self.signs();
+        let (status, _) = signs.status.as_ref()?;
+        (status.equity.is_finite() && status.broker_time > 0).then_some((status.broker_time, status.equity))
+    }
+
     /// The EA's microsecond count as last heard, moved on by what has passed here since, and how long ago that was. Errs early by
     /// one way's latency, never late.
     #[must_use]

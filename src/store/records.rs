@@ -9,7 +9,8 @@ use crate::domain::{
     UnixMillis,
     account::Account,
     command::{CommandRecord, tag_sequence as tag_sequence_of},
-    ids::{CommandId, KeyId, OwnerId, TokenId},
+    ids::{CommandId, IncidentId, KeyId, OwnerId, TokenId},
+    safety::{Deadman, Incident, IncidentKind, KillScope, KillSwitch},
 };
 
 /// Every token.
@@ -18,6 +19,12 @@ pub const TOKENS: &[u8] = b"t";
 pub const KEYS: &[u8] = b"k";
 /// A marker for every command that has no final state yet.
 pub const OPEN_COMMANDS: &[u8] = b"o";
+/// Every incident, oldest first.
+pub const INCIDENTS: &[u8] = b"n";
+/// Every kill switch that was ever used, as it stands.
+pub const KILL_SWITCHES: &[u8] = b"w";
+/// Every dead-man timer that was ever armed, as it stands.
+pub const DEADMEN: &[u8] = b"e";
 
 /// Key of a token.
 #[must_use]
@@ -67,6 +74,40 @@ pub fn command_of(key: &[u8]) -> Option<CommandId> {
     key.last_chunk::<16>().map(|bytes| CommandId::from_bytes(*bytes))
 }
 
+/// Key of a parent's record, which is sealed with its account's key.
+#[must_use]
+pub fn parent(id: CommandId) -> Vec<u8> {
+    join(b"p", &[&id.to_bytes()])
+}
+
+/// Key of the entry by which an account's parents are found when the account is deleted.
+#[must_use]
+pub fn account_parent(owner: OwnerId, account: &Account, id: CommandId) -> Vec<u8> {
+    join(&account_parents(owner, account), &[&id.to_bytes()])
+}
+
+/// What the keys of all entries of an account's parents start with.
+#[must_use]
+pub fn account_parents(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(b"q", &[scope(owner, account).digest()])
+}
+
+/// Key of the entry by which a command is found by the caller's own reference.
+#[must_use]
+pub fn client_order(owner: OwnerId, account: &Account, client_order_id: &str, id: CommandId) -> Vec<u8> {
+    join(&client_orders(owner, account, Some(client_order_id)), &[&id.to_bytes()])
+}
+
+/// What the keys of those entries start with, of one reference or of all of an account.
+#[must_use]
+pub fn client_orders(owner: OwnerId, account: &Account, client_order_id: Option<&str>) -> Vec<u8> {
+    let scope = scope(owner, account);
+    // Under the account's digest, so that it hides what is a name of the caller's making as well as it hides the account.
+    let digest = client_order_id.map(|reference| crate::crypto::sha256(&[scope.digest(), reference.as_bytes()]));
+    let reference: &[u8] = digest.as_ref().map_or(&[], |digest| digest);
+    join(b"r", &[scope.digest(), reference])
+}
+
 /// Key of what an Idempotency-Key was used for: a digest, kept for good.
 #[must_use]
 pub fn idempotency(owner: OwnerId, account: &Account, key: &str) -> Vec<u8> {
@@ -88,10 +129,58 @@ pub fn audit(id: ulid::Ulid) -> Vec<u8> {
     join(b"u", &[&id.to_bytes()])
 }
 
-/// Key of an incident.
+/// Key of an incident, which is sealed with its account's key.
 #[must_use]
-pub fn incident(command: CommandId, kind: &str) -> Vec<u8> {
-    join(b"n", &[&command.to_bytes(), kind.as_bytes()])
+pub fn incident(id: IncidentId) -> Vec<u8> {
+    join(INCIDENTS, &[&id.to_bytes()])
+}
+
+/// The incident that a key under [`INCIDENTS`] names.
+#[must_use]
+pub fn incident_of(key: &[u8]) -> Option<IncidentId> {
+    key.last_chunk::<16>().map(|bytes| IncidentId::from_bytes(*bytes))
+}
+
+/// Key by which an incident is kept once for what it is about, however often that is seen. A digest.
+#[must_use]
+pub fn incident_subject(owner: OwnerId, account: &Account, kind: IncidentKind, subject: &str) -> Vec<u8> {
+    let scope = scope(owner, account);
+    let parts: [&[u8]; 4] = [scope.digest(), kind.name().as_bytes(), b"\0", subject.as_bytes()];
+    join(b"j", &[&crate::crypto::sha256(&parts)])
+}
+
+/// Key of a kill switch.
+#[must_use]
+pub fn kill_switch(scope: &KillScope) -> Vec<u8> {
+    join(KILL_SWITCHES, &[&kill_scope(scope)])
+}
+
+/// Key of a dead-man timer.
+#[must_use]
+pub fn deadman(key: KeyId, scope: &KillScope) -> Vec<u8> {
+    join(DEADMEN, &[&key.to_bytes(), &kill_scope(scope)])
+}
+
+/// A scope as part of a key: no account can be read off it.
+fn kill_scope(of: &KillScope) -> Vec<u8> {
+    match of {
+        KillScope::Hub => b"h".to_vec(),
+        KillScope::Owner(owner) => join(b"o", &[&owner.to_bytes()]),
+        KillScope::Key(key) => join(b"k", &[&key.to_bytes()]),
+        KillScope::Account(owner, account) => join(b"a", &[scope(*owner, account).digest()]),
+    }
+}
+
+/// Key of the equity with which an account's day began.
+#[must_use]
+pub fn day_equity(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(b"y", &[scope(owner, account).digest()])
+}
+
+/// Key of the newest command id at the time when an account's commands were deleted: none up to it will ever be read again.
+#[must_use]
+pub fn forgotten_commands(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(b"z", &[scope(owner, account).digest()])
 }
 
 /// Key of the command that a tag of an account was given to.
@@ -115,7 +204,7 @@ pub fn history_account(owner: OwnerId, account: &Account) -> Vec<u8> {
 /// What the keys of all [`history_account`]s of an owner start with.
 #[must_use]
 pub fn history_accounts(owner: OwnerId) -> Vec<u8> {
-    join(b"y", &[&owner.to_bytes()])
+    join(b"f", &[&owner.to_bytes()])
 }
 
 /// Key of a row of the trade history: by broker time in milliseconds, then by identity. It names neither ticket nor symbol.
@@ -175,15 +264,13 @@ pub struct AuditRecord {
     pub detail: String,
 }
 
-/// A contradiction or an unresolved outcome that a person must look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IncidentRecord {
-    /// When.
-    pub at: UnixMillis,
-    /// The command.
-    pub command: CommandId,
-    /// What happened, in words.
-    pub text: String,
+/// The equity with which a broker's day began.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DayEquity {
+    /// Days since 1970-01-01 on the broker's clock.
+    pub day: i64,
+    /// Account currency.
+    pub equity: f64,
 }
 
 /// Writes a record.
@@ -202,6 +289,31 @@ pub fn decode<T: DeserializeOwned>(key: &[u8], entry: &Entry) -> Result<T, Store
         offset: 0,
         detail: error.to_string(),
     })
+}
+
+/// Adds an incident to a batch, sealed with its account's key.
+#[must_use]
+pub fn put_incident(batch: Batch, record: &Incident) -> Batch {
+    batch.put_sealed(&scope(record.owner, &record.account), incident(record.id), encode(record))
+}
+
+/// Adds a kill switch to a batch; one that names an account is sealed with that account's key.
+#[must_use]
+pub fn put_kill_switch(batch: Batch, record: &KillSwitch) -> Batch {
+    put_scoped(batch, &record.scope, kill_switch(&record.scope), encode(record))
+}
+
+/// Adds a dead-man timer to a batch; one that names an account is sealed with that account's key.
+#[must_use]
+pub fn put_deadman(batch: Batch, record: &Deadman) -> Batch {
+    put_scoped(batch, &record.scope, deadman(record.key, &record.scope), encode(record))
+}
+
+fn put_scoped(batch: Batch, of: &KillScope, key: Vec<u8>, value: Vec<u8>) -> Batch {
+    match of {
+        KillScope::Account(owner, account) => batch.put_sealed(&scope(*owner, account), key, value),
+        KillScope::Hub | KillScope::Owner(_) | KillScope::Key(_) => batch.put(key, value),
+    }
 }
 
 /// Adds the change of a command's record to a batch, with its marker and its place in the account's list.

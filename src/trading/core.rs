@@ -9,6 +9,7 @@ use crate::{
         UnixMillis,
         command::{CommandRecord, CommandState},
         ids::EaInstance,
+        safety::Adjudication,
         trade::{TradeResult, Verdict},
     },
     protocol::message::{Answer, answer_kind, outcome_kind, proof},
@@ -100,10 +101,10 @@ pub enum Event {
         /// Whether a terminal of the account can be asked now.
         reachable: bool,
     },
-    /// A person decided what happened.
+    /// A person decided what happened. Counts only while the outcome is unknown.
     Adjudicated {
-        /// Outcome, who and why, in words.
-        reason: String,
+        /// Outcome, who and why.
+        decision: Adjudication,
         /// The tickets, if it was executed after all.
         result: Option<TradeResult>,
     },
@@ -155,10 +156,11 @@ pub fn step(command: &Command, event: &Event, now: UnixMillis, timing: &Timing) 
             _ => next.ask(now),
         },
         Event::Tick { reachable } => next.tick(*reachable, now, timing),
-        Event::Adjudicated { reason, result } => {
+        Event::Adjudicated { decision, result } => {
             if command.record.state == CommandState::Unknown {
-                next.command.record.result = result.clone().or(next.command.record.result);
-                next.finish(CommandState::Adjudicated, reason, now);
+                next.command.record.result.clone_from(result);
+                next.command.record.adjudication = Some(decision.clone());
+                next.finish(CommandState::Adjudicated, &decision.reason, now);
             }
         }
     }
@@ -266,15 +268,15 @@ impl Step {
 
     /// A fact about a command that has its outcome: acknowledged, so that the EA stops, and compared.
     fn repeated(&mut self, state: CommandState, result: &TradeResult) {
-        let stands = self.command.record.state;
+        let (stands, done) = (self.command.record.state, self.command.record.is_done());
         self.sends.push(Send::Acknowledge);
         if state == CommandState::Unknown {
             return;
         }
         // The deals of one order may be many, but one command never makes two orders.
         let known = self.command.record.result.as_ref().map_or(0, |known| known.order);
-        let twice = stands.is_done() && state.is_done() && known != 0 && result.order != 0 && known != result.order;
-        if stands != CommandState::Adjudicated && (stands.is_done() != state.is_done() || twice) {
+        let twice = done && state.is_done() && known != 0 && result.order != 0 && known != result.order;
+        if done != state.is_done() || twice {
             self.sends.push(Send::Incident(format!(
                 "recorded as {stands:?}, but the terminal reports {state:?} (retcode {}, deal {}, order {})",
                 result.retcode, result.deal, result.order
@@ -283,14 +285,18 @@ impl Step {
     }
 
     fn answer(&mut self, from: EaInstance, answer: &Answer, now: UnixMillis, timing: &Timing) {
-        let stands = self.command.record.state;
+        let (stands, done) = (self.command.record.state, self.command.record.is_done());
         match answer.kind {
             answer_kind::OUTCOME | answer_kind::EVIDENCE => {
                 self.outcome(answer.outcome_kind, &answer.reason, &answer.result.0, now);
             }
             // What it knows agrees with the record: it may stop remembering.
-            answer_kind::NOT_SEEN | answer_kind::NO_EVIDENCE if stands.is_final() && !stands.is_done() => {
+            answer_kind::NOT_SEEN | answer_kind::NO_EVIDENCE if stands.is_final() && !done => {
                 self.sends.push(Send::Acknowledge);
+            }
+            // Only a person can have been wrong about it: what else makes a command done is the word of this very instance.
+            answer_kind::NOT_SEEN if stands == CommandState::Adjudicated && from == self.command.record.instance => {
+                self.sends.push(Send::Incident("a person decided that it was done, but its terminal never saw it".to_owned()));
             }
             _ if stands.is_final() => {}
             // The tombstone makes this exact: the only instance that may execute it never will.

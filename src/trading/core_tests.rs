@@ -8,6 +8,7 @@ use crate::{
         account::Account,
         api_key::Permission,
         ids::{CommandId, KeyId, OwnerId, TokenId},
+        safety::Verdict as Decided,
         trade::{TradeRequest, action, retcode},
     },
     protocol::codec::Row,
@@ -33,6 +34,7 @@ fn dispatched() -> Command {
         client_order_id: None,
         seen_price: None,
         max_slippage_points: None,
+        parent: None,
         ttl_ms: 3_000,
         state: CommandState::Dispatched,
         created_at: UnixMillis(0),
@@ -41,6 +43,7 @@ fn dispatched() -> Command {
         deadline_at: DEADLINE,
         result: None,
         reason: None,
+        adjudication: None,
     })
 }
 
@@ -178,11 +181,43 @@ fn what_was_not_written_was_not_executed() {
     assert_eq!(after(&[(1, accepted), (2, not_written())]).0.record.state, CommandState::Accepted);
 }
 
+fn decided(outcome: Decided, order: u64) -> Event {
+    let decision = Adjudication { outcome, by: "key".into(), at: UnixMillis(9), reason: "seen in the terminal by A.".into() };
+    Event::Adjudicated { decision, result: outcome.is_done().then(|| TradeResult { order, ..TradeResult::default() }) }
+}
+
 #[test]
 fn a_person_decides_only_what_is_unknown() {
-    let decide = Event::Adjudicated { reason: "seen in the terminal by A.".into(), result: None };
+    let decide = decided(Decided::NotExecuted, 0);
     assert_eq!(after(&[(1, decide.clone())]).0.record.state, CommandState::Dispatched);
-    assert_eq!(after(&[(1, Event::SessionLost), (2, decide)]).0.record.state, CommandState::Adjudicated);
+    let (command, _) = after(&[(1, Event::SessionLost), (2, decide.clone())]);
+    assert_eq!((command.record.state, command.record.is_done()), (CommandState::Adjudicated, false));
+    let (command, _) = after(&[(1, Event::SessionLost), (2, decided(Decided::Executed, 8)), (3, decide)]);
+    assert!(command.record.is_done(), "the first decision stands");
+    let (command, _) = after(&[(1, outcome(retcode::DONE)), (2, decided(Decided::NotExecuted, 0))]);
+    assert_eq!(
+        (command.record.state, command.record.adjudication),
+        (CommandState::Executed, None),
+        "an outcome is not overwritten"
+    );
+}
+
+#[test]
+fn what_an_ea_tells_after_a_decision_is_acknowledged_and_a_contradiction_raised() {
+    let unsettled = (1, Event::SessionLost);
+    let told = |decision, event| after(&[unsettled.clone(), (2, decision), (3, event)]);
+    let incidents = |sends: &[Send]| sends.iter().filter(|send| matches!(send, Send::Incident(_))).count();
+    let (command, sends) = told(decided(Decided::NotExecuted, 0), outcome(retcode::DONE));
+    assert_eq!((incidents(&sends), sends.contains(&Send::Acknowledge)), (1, true), "it was executed after all");
+    assert_eq!((command.record.state, command.record.is_done()), (CommandState::Adjudicated, false), "and the record stands");
+    let (_, sends) = told(decided(Decided::Executed, 8), outcome(retcode::DONE));
+    assert_eq!((incidents(&sends), sends.contains(&Send::Acknowledge)), (0, true), "the person was right");
+    let (_, sends) = told(decided(Decided::Executed, 9), outcome(retcode::DONE));
+    assert_eq!(incidents(&sends), 1, "another order than the person saw");
+    let (_, sends) = told(decided(Decided::Executed, 0), answer(E, answer_kind::NOT_SEEN, 0, 0));
+    assert_eq!(incidents(&sends), 1, "the only instance that could never saw it");
+    let (_, sends) = told(decided(Decided::NotExecuted, 0), answer(E, answer_kind::NOT_SEEN, 0, 0));
+    assert_eq!((incidents(&sends), sends.contains(&Send::Acknowledge)), (0, true));
 }
 
 #[test]
@@ -208,7 +243,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::SessionEntered),
         Just(Event::CancelRequested),
         any::<bool>().prop_map(|reachable| Event::Tick { reachable }),
-        Just(Event::Adjudicated { reason: "by hand".into(), result: None }),
+        Just(decided(Decided::NotExecuted, 0)),
+        Just(decided(Decided::Executed, 8)),
     ]
 }
 

@@ -83,6 +83,8 @@ impl Trading {
     }
 
     async fn entered(&self, session: &SessionHandle) {
+        self.tell_latch(session);
+        self.inner.kills.raised.notify_one();
         if let Some(seen) = tag_sequence(session.hello().highest_tag)
             && let Err(error) = self.inner.tags.raise_above(self.inner.store.as_ref(), session.account(), seen).await
         {
@@ -93,6 +95,8 @@ impl Trading {
             let stored = self.command(*id).await.ok().flatten();
             let mine = stored.filter(|record| record.owner == session.owner() && record.account == *session.account());
             match mine {
+                // What a person decided is compared with what it knows.
+                Some(record) if record.state == CommandState::Adjudicated => self.query(&record),
                 // Without room now, the next Hello lists it again.
                 Some(record) if record.state.is_done() => drop(session.send(Acknowledge { command: *id })),
                 // Before it forgets, it is asked: if it did execute what is recorded as not executed, people must know.
@@ -119,6 +123,10 @@ impl Trading {
             Ok(Some(live)) => live,
             Ok(None) => {
                 debug!(command = %id, session = %session.id(), "a terminal speaks of a command that is not kept");
+                // Deleted with the account's history: nobody will ever want it again. Any other may have been lost, not deleted.
+                if matches!(self.is_forgotten(session.owner(), session.account(), id).await, Ok(true)) {
+                    let _ = session.send(Acknowledge { command: id });
+                }
                 return;
             }
             Err(error) => {
@@ -138,7 +146,24 @@ impl Trading {
         if let Some(live) = self.inner.live().get(&id) {
             return Ok(Some(Arc::clone(live)));
         }
-        Ok(self.stored_command(id).await?.map(|record| Live::new(record, None)))
+        Ok(self.stored_command(id).await?.map(Live::recorded))
+    }
+
+    /// Keeps the controls going until `stop`: dead-man timers, kill switches that are to be carried out, latches, the beginning of days.
+    pub async fn watch(&self, stop: CancellationToken) {
+        tokio::join!(self.keep_up(stop.clone()), self.watch_deadmen(stop.clone()), self.carry_out_kills(stop));
+    }
+
+    /// Once a second: what is compared, and not waited for.
+    async fn keep_up(&self, stop: CancellationToken) {
+        let mut turn = interval(Duration::from_secs(1));
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(turn.tick()).await.is_some() {
+            self.repeat_latches();
+            if let Err(error) = self.note_days().await {
+                warn!(%error, "the equity with which a day began could not be recorded");
+            }
+        }
     }
 
     fn look_at_the_clock(&self) {
@@ -185,11 +210,13 @@ impl Trading {
         }
     }
 
-    /// Commands of an account that have no outcome yet.
+    /// Commands of an account that have no outcome yet, and parents that are still making theirs.
     #[must_use]
     pub fn open_commands(&self, owner: OwnerId, account: &Account) -> Vec<CommandId> {
         let live = self.live_where(|live| live.owner == owner && live.account == *account);
-        live.iter().map(|live| live.updates.borrow().id).collect()
+        let mut open: Vec<_> = live.iter().map(|live| live.updates.borrow().id).collect();
+        open.extend(self.inner.parents.of(owner, account));
+        open
     }
 }
 

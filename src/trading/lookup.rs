@@ -17,6 +17,8 @@ use crate::{
 
 /// Records read or deleted in one step.
 const PAGE: usize = 500;
+/// Records that one call looks through at most.
+const LOOKED_AT_MAX: usize = 5_000;
 
 impl Execution {
     /// The record once it is final, or as it stands when the time is over.
@@ -46,7 +48,8 @@ impl Trading {
         }
     }
 
-    /// Commands of an account, oldest first, after `after`, and where the next page begins.
+    /// Commands of an account that `keep` wants, oldest first, after `after`, and where the next page begins. A page that is not full may
+    /// have a next one: no call looks through more than [`LOOKED_AT_MAX`] commands.
     ///
     /// # Errors
     /// The store's.
@@ -54,22 +57,41 @@ impl Trading {
         &self,
         owner: OwnerId,
         account: &Account,
+        client_order_id: Option<&str>,
         after: Option<CommandId>,
         limit: usize,
+        keep: impl Fn(&CommandRecord) -> bool,
     ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
-        let prefix = records::account_commands(owner, account);
-        let after = after.map(|id| records::account_command(owner, account, id));
-        let page = self.inner.store.scan(&prefix, after.as_deref(), limit).await?;
-        let next = page.last().filter(|_| page.len() == limit).and_then(|(key, _)| records::command_of(key));
-        let mut found = Vec::new();
-        for (key, _) in page {
-            if let Some(id) = records::command_of(&key)
-                && let Some(record) = self.command(id).await?
-            {
-                found.push(record);
+        let (prefix, mut after) = match client_order_id {
+            Some(reference) => (
+                records::client_orders(owner, account, Some(reference)),
+                after.map(|id| records::client_order(owner, account, reference, id)),
+            ),
+            None => (records::account_commands(owner, account), after.map(|id| records::account_command(owner, account, id))),
+        };
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let page = self.inner.store.scan(&prefix, after.as_deref(), PAGE).await?;
+            for (key, _) in &page {
+                let Some(id) = records::command_of(key) else { continue };
+                found.extend(self.command(id).await?.filter(|record| keep(record)));
+                looked_at += 1;
+                if found.len() == limit || looked_at == LOOKED_AT_MAX {
+                    return Ok((found, Some(id)));
+                }
+            }
+            match page.last() {
+                Some((key, _)) if page.len() == PAGE => after = Some(key.clone()),
+                _ => return Ok((found, None)),
             }
         }
-        Ok((found, next))
+    }
+
+    /// Whether a command of this account that is not there was deleted with its history.
+    pub(super) async fn is_forgotten(&self, owner: OwnerId, account: &Account, id: CommandId) -> Result<bool, StoreError> {
+        let stone = self.inner.store.get(&records::forgotten_commands(owner, account)).await?;
+        let newest = stone.and_then(|entry| <[u8; 16]>::try_from(entry.value.as_slice()).ok()).map(CommandId::from_bytes);
+        Ok(newest.is_some_and(|newest| id <= newest))
     }
 
     /// Removes what is left of an account's commands after their seal was destroyed. The digests of used keys stay, so that no old
@@ -78,16 +100,28 @@ impl Trading {
     /// # Errors
     /// The store's; calling it again goes on where it stopped.
     pub async fn forget_account(&self, owner: OwnerId, account: &Account) -> Result<(), StoreError> {
-        let prefix = records::account_commands(owner, account);
+        // First of all, so that an EA that still repeats an outcome of one of them is told to stop: every id made later is above this one.
+        let newest = self.inner.ids.next().map_err(|error| StoreError::Degraded { reason: error.to_string() })?;
+        let stone = Batch::outcome().put(records::forgotten_commands(owner, account), newest.to_bytes().to_vec());
+        self.inner.store.commit(stone).await?;
+        let named = |batch: Batch, id| batch.delete(records::command(id)).delete(records::open_command(id));
+        self.forget_under(&records::account_commands(owner, account), named).await?;
+        self.forget_under(&records::account_parents(owner, account), |batch, id| batch.delete(records::parent(id))).await?;
+        self.forget_under(&records::tagged_commands(owner, account), |batch, _| batch).await?;
+        self.forget_under(&records::client_orders(owner, account, None), |batch, _| batch).await
+    }
+
+    /// Deletes every entry under a prefix, and what it names.
+    async fn forget_under(&self, prefix: &[u8], named: impl Fn(Batch, CommandId) -> Batch) -> Result<(), StoreError> {
         loop {
-            let page = self.inner.store.scan(&prefix, None, PAGE).await?;
+            let page = self.inner.store.scan(prefix, None, PAGE).await?;
             if page.is_empty() {
                 return Ok(());
             }
             let batch = page.iter().fold(Batch::outcome(), |batch, (key, _)| {
                 let batch = batch.delete(key.clone());
                 match records::command_of(key) {
-                    Some(id) => batch.delete(records::command(id)).delete(records::open_command(id)),
+                    Some(id) => named(batch, id),
                     None => batch,
                 }
             });

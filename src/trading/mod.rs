@@ -4,18 +4,29 @@
 //! sends a trade twice: after the one dispatch the hub only asks.
 
 mod claims;
+mod controls;
 pub mod core;
+mod deadman;
+mod duplicates;
+mod exposure;
+mod flatten;
 mod follow;
+mod hours;
+mod incidents;
+mod kill;
+mod limits;
 mod lookup;
+mod parents;
+mod refusal;
 mod tags;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
@@ -24,15 +35,16 @@ use crate::{
     access::Access,
     clock::{Clock, Ids},
     config,
-    crypto::CryptoError,
     domain::{
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, tag, tagged_comment},
         ids::{CommandId, KeyId, OwnerId, SessionId},
+        limits::Limits,
+        safety::IncidentKind,
         trade::TradeRequest,
     },
-    hub::{CallError, Hub, SessionHandle},
+    hub::{Hub, SessionHandle},
     protocol::{
         codec::Row,
         message::{Acknowledge, Query, Trade},
@@ -41,9 +53,19 @@ use crate::{
 };
 
 pub use claims::Claim;
+pub use deadman::Timer;
+use exposure::Effect;
+pub use incidents::NewIncident;
+pub use kill::KillError;
+pub use parents::{Child, NewParent, ParentView};
+pub use refusal::ExecuteError;
 
 /// A terminal that was last heard so long ago gets no trade: its clock would be a guess.
 const FRESH: Duration = Duration::from_secs(10);
+/// What a limit or a kill switch must know of a terminal, it waits for no longer than that.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Positions, or orders, that one terminal may have.
+const POSITIONS_MAX: usize = 10_000;
 
 /// A trade as a caller wants it, bound to the session that shall execute it.
 #[derive(Debug, Clone)]
@@ -62,8 +84,12 @@ pub struct NewTrade {
     pub seen_price: Option<f64>,
     /// For the price guard, points.
     pub max_slippage_points: Option<u32>,
+    /// The same order as a moment ago is meant.
+    pub allow_duplicate: bool,
     /// The caller's own reference.
     pub client_order_id: Option<String>,
+    /// The call that makes it together with others.
+    pub parent: Option<CommandId>,
     /// SHA-256 of method, route and canonical body.
     pub fingerprint: [u8; 32],
 }
@@ -75,47 +101,6 @@ pub struct Execution {
     pub updates: watch::Receiver<CommandRecord>,
     /// The key was used before: this is what it made then.
     pub replayed: bool,
-}
-
-/// Why a trade was refused. With every one of these nothing was sent and the key is not used up.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ExecuteError {
-    /// The session is gone, or silent for too long.
-    #[error("the terminal is not connected")]
-    Offline,
-    /// The terminal has lost its broker.
-    #[error("the terminal has no connection to its broker")]
-    BrokerLinkDown,
-    /// Trading is switched off somewhere; the text says where.
-    #[error("{0}")]
-    TradingDisabled(&'static str),
-    /// Its mailbox is full.
-    #[error("too many messages wait for this terminal")]
-    Busy,
-    /// The key was used for another request.
-    #[error("this Idempotency-Key was used for another request")]
-    KeyReused,
-    /// The key was used, and what it made is no longer kept.
-    #[error("this Idempotency-Key was used before and its record is no longer kept")]
-    KeyExpired,
-    /// Every tag that this platform's magic has room for was used on this account.
-    #[error("every tag of this account was used")]
-    TagsExhausted,
-    /// The store refused or failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The system gave no randomness.
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
-}
-
-impl From<CallError> for ExecuteError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Busy => Self::Busy,
-            CallError::Gone | CallError::TimedOut => Self::Offline,
-        }
-    }
 }
 
 /// The trading side. Cheap to clone.
@@ -136,6 +121,20 @@ struct Inner {
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
     claims: claims::Claims,
+    kills: kill::Kills,
+    deadmen: deadman::Deadmen,
+    /// Limits of every account, and those of single ones by `number@server`.
+    limits: Limits,
+    accounts: BTreeMap<String, Limits>,
+    counters: limits::Counters,
+    days: limits::Days,
+    hours: hours::Hours,
+    duplicates: duplicates::Duplicates,
+    duplicate_window_ms: i64,
+    /// One command at a time of an account is judged against what is open.
+    turns: claims::Claims,
+    /// Parents that are making their commands now.
+    parents: parents::Running,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
     stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
@@ -153,17 +152,26 @@ struct Live {
     session: Option<SessionId>,
     owner: OwnerId,
     account: Account,
+    /// What it can do to the account's exposure.
+    effect: Effect,
 }
 
 impl Live {
-    fn new(record: CommandRecord, session: Option<SessionId>) -> Arc<Self> {
+    fn new(record: CommandRecord, session: Option<SessionId>, effect: Effect) -> Arc<Self> {
         Arc::new(Self {
             owner: record.owner,
             account: record.account.clone(),
             updates: watch::Sender::new(record.clone()),
             cell: tokio::sync::Mutex::new(Command::new(record)),
             session,
+            effect,
         })
+    }
+
+    /// Of a command that another run of the hub, or an earlier moment, has judged: whatever may open something counts as opening.
+    fn recorded(record: CommandRecord) -> Arc<Self> {
+        let effect = exposure::effect(&record.request, crate::domain::account::MARGIN_MODE_HEDGING);
+        Self::new(record, None, effect)
     }
 }
 
@@ -177,6 +185,7 @@ impl Trading {
         hub: Hub,
         access: Access,
         settings: &config::Trading,
+        accounts: &BTreeMap<String, Limits>,
         clock: Clock,
         ids: Arc<Ids>,
     ) -> Result<Self, StoreError> {
@@ -198,18 +207,31 @@ impl Trading {
             live: Mutex::default(),
             tags: tags::Tags::default(),
             claims: claims::Claims::default(),
+            kills: kill::Kills::default(),
+            deadmen: deadman::Deadmen::default(),
+            limits: settings.limits.clone(),
+            accounts: accounts.clone(),
+            counters: limits::Counters::default(),
+            days: limits::Days::default(),
+            hours: hours::Hours::default(),
+            duplicates: duplicates::Duplicates::default(),
+            duplicate_window_ms: ms(settings.duplicate_window),
+            turns: claims::Claims::default(),
+            parents: parents::Running::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
         };
         let trading = Self { inner: Arc::new(inner) };
+        trading.load_kills().await?;
+        trading.load_deadmen().await?;
         trading.recover().await?;
         Ok(trading)
     }
 
     async fn recover(&self) -> Result<(), StoreError> {
         for record in self.open_records().await? {
-            let live = Live::new(record, None);
+            let live = Live::recorded(record);
             let id = live.updates.borrow().id;
             self.inner.live().insert(id, Arc::clone(&live));
             self.apply(&live, &Event::HubRestarted, None).await;
@@ -233,17 +255,23 @@ impl Trading {
             return Ok(execution);
         }
         Self::check_presence(&session)?;
+        self.check_hours(&session, &trade.request).await?;
+        let (effect, turn) = self.check_controls(&trade).await?;
         let place = session.reserve()?;
         let record = self.new_record(&trade).await?;
         let id = record.id;
+        self.check_duplicate(&trade, id)?;
 
-        let live = Live::new(record.clone(), Some(session.id()));
+        let live = Live::new(record.clone(), Some(session.id()), effect);
         // Locked before anybody can find it, so that no change is recorded before the command itself.
         let mut cell = live.cell.lock().await;
         self.inner.live().insert(id, Arc::clone(&live));
+        // From here on it counts among what is open.
+        drop(turn);
         // Enter, then look: whoever stops the account writes that first and counts the open commands second.
         if self.inner.stopped().contains_key(session.account()) {
             self.inner.live().remove(&id);
+            self.inner.duplicates.forget(id);
             // Whoever found it meanwhile and waits for the cell finds a command that is over, and records nothing.
             cell.record.state = CommandState::NotExecuted;
             return Err(ExecuteError::Offline);
@@ -253,8 +281,13 @@ impl Trading {
             .expect_absent(key.clone())
             .put(key.clone(), records::encode(&used))
             .put(records::account_command(record.owner, &record.account, id), b"".to_vec());
+        let batch = match &record.client_order_id {
+            Some(reference) => batch.put(records::client_order(record.owner, &record.account, reference, id), b"".to_vec()),
+            None => batch,
+        };
         if let Err(error) = self.inner.store.commit(records::put_command(batch, &record)).await {
             self.inner.live().remove(&id);
+            self.inner.duplicates.forget(id);
             cell.record.state = CommandState::NotExecuted;
             drop(cell);
             return match error {
@@ -280,7 +313,7 @@ impl Trading {
         let left_ms = record.deadline_at.since(self.inner.clock.steady());
         // Check again after the record: a revoker writes first and cuts second.
         let admitted = self.inner.access.recheck(session.token(), session.account()).is_ok();
-        let allowed = self.inner.access.key_may(record.key, record.permission);
+        let allowed = record.key == KeyId::HUB || self.inner.access.key_may(record.key, record.permission);
         let left_us = u64::try_from(left_ms).unwrap_or(0) * 1_000;
         let why = if !admitted {
             "the terminal's token is not admitted any more"
@@ -293,20 +326,15 @@ impl Trading {
         } else {
             ""
         };
-        if !why.is_empty() {
-            drop(place);
-            self.apply(live, &Event::NotWritten { why: why.to_owned() }, None).await;
-            return;
-        }
-        let begun = place.send(Trade {
-            command: record.id,
-            instance: record.instance,
-            deadline_us: ea_now.saturating_add(left_us),
-            tag: record.tag,
-            request: Row(record.request.clone()),
-            seen_price: record.seen_price.unwrap_or(0.0),
-            max_slippage_points: record.max_slippage_points.unwrap_or(0),
-        });
+        let sent = if why.is_empty() {
+            self.send_unless_stopped(live, record, place, ea_now.saturating_add(left_us))
+        } else {
+            Err(why.to_owned())
+        };
+        let begun = match sent {
+            Ok(begun) => begun,
+            Err(why) => return self.apply(live, &Event::NotWritten { why }, None).await,
+        };
         let (trading, live) = (self.clone(), Arc::clone(live));
         self.inner.tasks.spawn(async move {
             if begun.await.is_err() {
@@ -314,6 +342,29 @@ impl Trading {
                 trading.apply(&live, &Event::NotWritten { why }, None).await;
             }
         });
+    }
+
+    /// Sends through the place, while no kill switch can be raised. One that is on already is the reason not to.
+    fn send_unless_stopped(
+        &self,
+        live: &Live,
+        record: &CommandRecord,
+        place: crate::hub::Place,
+        deadline_us: u64,
+    ) -> Result<oneshot::Receiver<()>, String> {
+        let gate = self.inner.kills.gate();
+        if let Some(switch) = gate.stops(record.owner, &record.account, record.key, live.effect) {
+            return Err(format!("the kill switch of {} was set before it could be sent: {}", switch.scope, switch.reason));
+        }
+        Ok(place.send(Trade {
+            command: record.id,
+            instance: record.instance,
+            deadline_us,
+            tag: record.tag,
+            request: Row(record.request.clone()),
+            seen_price: record.seen_price.unwrap_or(0.0),
+            max_slippage_points: record.max_slippage_points.unwrap_or(0),
+        }))
     }
 
     fn check_presence(session: &SessionHandle) -> Result<(), ExecuteError> {
@@ -356,6 +407,7 @@ impl Trading {
             request,
             tag,
             client_order_id: trade.client_order_id.clone(),
+            parent: trade.parent,
             seen_price: trade.seen_price,
             max_slippage_points: trade.max_slippage_points,
             ttl_ms,
@@ -366,6 +418,7 @@ impl Trading {
             deadline_at: now.plus_ms(i64::from(ttl_ms)),
             result: None,
             reason: None,
+            adjudication: None,
         })
     }
 
@@ -415,6 +468,9 @@ impl Trading {
         drop(cell);
         if record.state.is_final() {
             self.inner.live().remove(&record.id);
+            if !record.is_done() {
+                self.inner.duplicates.forget(record.id);
+            }
         }
         if changed {
             live.updates.send_replace(record.clone());
@@ -433,8 +489,8 @@ impl Trading {
                     let _ = session.send(Acknowledge { command: record.id });
                 }
             }
-            Send::Incident(text) => self.incident(record, "contradiction", text).await,
-            Send::Alert(text) => self.incident(record, "unresolved", text).await,
+            Send::Incident(text) => self.incident(record, IncidentKind::Contradiction, text).await,
+            Send::Alert(text) => self.incident(record, IncidentKind::Unresolved, text).await,
         }
     }
 
@@ -453,23 +509,6 @@ impl Trading {
             };
             // A full mailbox: the next tick asks again.
             let _ = session.send(query);
-        }
-    }
-
-    /// Tells people of a fact that contradicts what is recorded of a command.
-    pub async fn raise_incident(&self, record: &CommandRecord, kind: &'static str, text: String) {
-        self.incident(record, kind, text).await;
-    }
-
-    /// Recorded and logged once for each command and kind, however often a terminal repeats itself.
-    async fn incident(&self, record: &CommandRecord, kind: &'static str, text: String) {
-        let key = records::incident(record.id, kind);
-        let incident = records::IncidentRecord { at: self.inner.clock.wall(), command: record.id, text };
-        let batch = Batch::outcome().expect_absent(key.clone()).put(key, records::encode(&incident));
-        match self.inner.store.commit(batch).await {
-            Ok(_) => error!(command = %record.id, account = %record.account, kind, text = incident.text, "incident"),
-            Err(StoreError::Conflict { .. }) => {}
-            Err(error) => error!(command = %record.id, kind, text = incident.text, %error, "an incident could not be recorded"),
         }
     }
 

@@ -139,6 +139,8 @@ impl TestHub {
         config.terminals.heartbeat = Duration::from_millis(500);
         // Terminals that the tests speak for hear only what they were asked; tests of the comparison turn it on.
         config.trading.compare_every = Duration::ZERO;
+        // Most tests place the same order again and again.
+        config.trading.duplicate_window = Duration::ZERO;
         change(&mut config);
         Self { server: None, config, admin_key, client: client(), dir }
     }

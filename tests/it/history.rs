@@ -13,7 +13,6 @@ use mtbridge::{
         codec::{Row, write_rows},
         message::{Reply, Transaction, reply_status, transaction_kind},
     },
-    store::Store,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -194,9 +193,15 @@ async fn rows(api: &Api, query: &str, count: usize) -> Vec<Value> {
 }
 
 /// Kinds of the incidents that are recorded.
-async fn incidents(store: &Arc<dyn Store>) -> Vec<String> {
-    let page = store.scan(b"n", None, 100).await.unwrap();
-    page.into_iter().map(|(key, _)| String::from_utf8(key[17..].to_vec()).unwrap()).collect()
+async fn incidents(api: &Api) -> Vec<String> {
+    let answer = api.get("/api/v1/incidents").await.expect(200);
+    answer["data"].as_array().unwrap().iter().map(|incident| incident["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// How far the kill switch of the account is raised.
+async fn is_blocked(api: &Api) -> bool {
+    let answer = api.get("/api/v1/kill-switch").await.expect(200);
+    answer["data"].as_array().unwrap().iter().any(|switch| switch["level_name"] == "block")
 }
 
 #[tokio::test]
@@ -385,48 +390,52 @@ async fn a_key_for_simulated_terminals_sees_no_real_accounts_history() {
 
 #[tokio::test]
 async fn a_deal_of_a_command_that_was_refused_raises_an_incident() {
-    let (hub, store) = TestHub::over(|store| Arc::new(mtbridge::store::failing::FailingStore::new(store)), compare_often).await;
-    let store: Arc<dyn Store> = store;
+    let hub = TestHub::start_with(compare_often).await;
+    let admin = hub.admin();
     let witness = Witness::enter(&hub, &hub.mint_token().await, Does::Refuse).await;
     let refused = hub.admin().once().post(&orders(LOGIN), buy()).await.refused(422, "ea_refused");
     let (tag, request) = (refused["tag"].as_u64().unwrap(), &refused["request"]);
     witness.is_compared().await;
-    assert_eq!(incidents(&store).await, Vec::<String>::new(), "so far all agrees");
+    assert_eq!(incidents(&admin).await, Vec::<String>::new(), "so far all agrees");
     // A look-alike first: the same tag on another symbol is nobody's proof.
     witness.show(|shows| shows.deals = vec![Deal { magic: tag, symbol: "GBPUSD".into(), ..deal(6) }]);
     let alike = rows(&hub.admin(), "&ticket=6", 1).await;
     assert_eq!(alike[0]["origin"], "unknown_tag");
-    assert_eq!(incidents(&store).await, Vec::<String>::new(), "a look-alike");
+    assert_eq!(incidents(&admin).await, ["unknown_tag"], "a look-alike contradicts nothing");
+    assert!(!is_blocked(&admin).await);
     let comment = request["comment"].as_str().unwrap().to_owned();
     witness.show(|shows| shows.deals.push(Deal { magic: tag, comment, ..deal(7) }));
     eventually("the incident", async || {
-        let kinds = incidents(&store).await;
-        if kinds == ["contradiction"] { Ok(()) } else { Err(format!("{kinds:?}")) }
+        let kinds = incidents(&admin).await;
+        if kinds == ["unknown_tag", "contradiction"] { Ok(()) } else { Err(format!("{kinds:?}")) }
     })
     .await;
     let row = rows(&hub.admin(), "&ticket=7", 1).await;
     assert_eq!(row[0]["command"], refused["id"]);
     witness.is_compared().await;
-    assert_eq!(incidents(&store).await.len(), 1, "told once");
+    assert_eq!(incidents(&admin).await.len(), 2, "told once");
+    assert!(is_blocked(&admin).await, "nothing is opened until a person has looked");
+    admin.once().post(&orders(LOGIN), buy()).await.refused(409, "kill_switch");
 }
 
 #[tokio::test]
 async fn a_deal_that_the_terminal_cannot_show_raises_an_incident_and_one_that_it_shows_does_not() {
-    let (hub, store) = TestHub::over(|store| Arc::new(mtbridge::store::failing::FailingStore::new(store)), compare_often).await;
-    let store: Arc<dyn Store> = store;
+    let hub = TestHub::start_with(compare_often).await;
+    let admin = hub.admin();
     let witness = Witness::enter(&hub, &hub.mint_token().await, Does::Execute(77)).await;
     witness.show(|shows| shows.deals = vec![Deal { order: 77, ..deal(77) }]);
     hub.admin().once().post(&orders(LOGIN), buy()).await.expect(200);
     witness.is_compared().await;
     witness.is_compared().await;
-    assert_eq!(incidents(&store).await, Vec::<String>::new());
+    assert_eq!(incidents(&admin).await, Vec::<String>::new());
     witness.show(|shows| shows.deals.clear());
     hub.admin().once().post(&orders(LOGIN), buy()).await.expect(200);
     eventually("the incident", async || {
-        let kinds = incidents(&store).await;
-        if kinds == ["not_shown"] { Ok(()) } else { Err(format!("{kinds:?}")) }
+        let kinds = incidents(&admin).await;
+        if kinds == ["missing_ticket"] { Ok(()) } else { Err(format!("{kinds:?}")) }
     })
     .await;
+    assert!(is_blocked(&admin).await);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ const LEVELS: &[&[&str]] = &[
 ];
 /// Who may use whom within a level. `domain` uses nothing but itself.
 const SIDEWAYS: &[(&str, &str)] = &[
+    // Limits and accounts are the same words in the settings.
+    ("config", "domain"),
     // Randomness for identifiers.
     ("clock", "crypto"),
     ("clock", "domain"),

@@ -12,7 +12,9 @@ use mtbridge::{
     protocol::{
         self, FromHub, FromTerminal,
         codec::{Messages, Row, decode, write_record},
-        message::{Accepted, Hello, Outcome, Query, Reply, Status, Trade, Welcome, outcome_kind},
+        message::{
+            Accepted, Hello, Latch, Outcome, Query, Reply, Status, Trade, TradeSessions, Welcome, outcome_kind, reply_status,
+        },
     },
 };
 use tokio::{net::TcpSocket, time::Instant};
@@ -27,6 +29,10 @@ pub struct FakeTerminal {
     pub socket: WebSocketStream<tokio::net::TcpStream>,
     pub instance: [u8; 16],
     pub token: Token,
+    /// The last kill level that the hub told.
+    pub latch: Option<Latch>,
+    /// What it says of trading hours; nothing when it cannot tell.
+    pub hours: Option<TradeSessions>,
     started: Instant,
 }
 
@@ -59,7 +65,7 @@ impl FakeTerminal {
         }
         let stream = soon("the hub accepts", socket.connect(addr)).await.unwrap();
         let (socket, _) = soon("the hub upgrades", client_async(request(addr, &token.secret), stream)).await.unwrap();
-        Self { socket, instance: rand::random(), token: token.clone(), started: Instant::now() }
+        Self { socket, instance: rand::random(), token: token.clone(), latch: None, hours: None, started: Instant::now() }
     }
 
     /// Let in, with a Status that says that everything is on.
@@ -108,7 +114,7 @@ impl FakeTerminal {
         soon("the hub takes a frame", self.socket.send(frame)).await
     }
 
-    /// The next thing of the hub, pings apart.
+    /// The next thing of the hub, apart from pings, kill levels, which are noted, and questions about trading hours, which are answered.
     pub async fn next(&mut self) -> Heard {
         soon("the hub says something", self.next_whenever()).await
     }
@@ -117,11 +123,18 @@ impl FakeTerminal {
     pub async fn next_whenever(&mut self) -> Heard {
         loop {
             match self.socket.next().await {
-                Some(Ok(Message::Binary(frame))) => {
-                    if let Some(message) = decode::<FromHub>(&frame).unwrap().message {
-                        return Heard::Message(message);
+                Some(Ok(Message::Binary(frame))) => match decode::<FromHub>(&frame).unwrap().message {
+                    Some(FromHub::Latch(latch)) => self.latch = Some(latch),
+                    Some(FromHub::GetSession(get)) => {
+                        let reply = match &self.hours {
+                            Some(hours) => Reply { call: get.call, body: write_record(hours), ..Reply::default() },
+                            None => Reply { call: get.call, status: reply_status::UNSUPPORTED, ..Reply::default() },
+                        };
+                        self.send(reply).await;
                     }
-                }
+                    Some(message) => return Heard::Message(message),
+                    None => {}
+                },
                 Some(Ok(Message::Close(Some(close)))) => return Heard::Closed(close.code.into()),
                 Some(Ok(Message::Ping(payload))) => assert!(payload.is_empty(), "WinHTTP breaks on a ping with payload"),
                 Some(Ok(Message::Close(None)) | Err(_)) | None => return Heard::Closed(1006),

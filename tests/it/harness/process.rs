@@ -78,6 +78,8 @@ impl HubProcess {
             ("MTBRIDGE_STORE__FREE_SPACE_FLOOR_BYTES", "0"),
             ("MTBRIDGE_TERMINALS__HEARTBEAT", "500ms"),
             // Short, because the tests' brokers hide nothing: absence must be proved while somebody watches.
+            ("MTBRIDGE_TRADING__UNSAFE_SHORT_WAITS", "true"),
+            ("MTBRIDGE_TRADING__DUPLICATE_WINDOW", "0s"),
             ("MTBRIDGE_TRADING__MARKET_TTL", "500ms"),
             ("MTBRIDGE_TRADING__GRACE", "100ms"),
             ("MTBRIDGE_TRADING__REQUERY", "100ms"),

@@ -211,6 +211,7 @@ impl Record {
             client_order_id: None,
             seen_price: None,
             max_slippage_points: None,
+            parent: None,
             ttl_ms: TTL_MS,
             state: self.state,
             created_at: UnixMillis(TIMES[0]),
@@ -219,6 +220,7 @@ impl Record {
             deadline_at: UnixMillis(self.deadline),
             result: self.retcode.map(|retcode| TradeResult { retcode, ..TradeResult::default() }),
             reason: None,
+            adjudication: None,
         };
         Command { lease_until: self.lease_until.map(UnixMillis), ..Command::new(record) }
     }

@@ -1,0 +1,120 @@
+//! What stands between a request and its record: kill switches, limits, the duplicate guard. Refused here, nothing was sent and no key is
+//! used up.
+
+use super::{
+    Claim, Event, ExecuteError, Execution, NewTrade, Trading,
+    exposure::{self, Effect},
+};
+use crate::{
+    domain::{
+        command::{CommandRecord, CommandState},
+        ids::CommandId,
+        limits::Limits,
+        safety::Adjudication,
+        trade::TradeResult,
+    },
+    store::{Batch, StoreError, records},
+};
+
+impl Trading {
+    /// Judges a trade. The answer says what it can do to the account's exposure, and holds the account's turn where what is open was
+    /// judged: it is let go when the command counts among what is open.
+    pub(super) async fn check_controls(&self, trade: &NewTrade) -> Result<(Effect, Option<Claim>), ExecuteError> {
+        let session = &trade.session;
+        let (owner, account) = (session.owner(), session.account());
+        let limits = self.limits_of(trade.key, account);
+        let mut effect = exposure::effect(&trade.request, session.hello().margin_mode);
+        let stopped = self.check_kill(trade, effect).is_err();
+        let open_volume = limits.iter().any(|(_, Limits { max_open_volume, .. })| max_open_volume.is_some());
+        let asks = (effect == Effect::MayReduce && (stopped || !limits.is_empty())) || (effect == Effect::Opens && open_volume);
+        let turn = match asks {
+            true => Some(self.inner.turns.claim(records::account_commands(owner, account)).await),
+            false => None,
+        };
+        if effect == Effect::MayReduce && turn.is_some() {
+            effect = if self.only_closes(session, &trade.request).await { Effect::Reduces } else { Effect::Opens };
+        }
+        self.check_kill(trade, effect)?;
+        self.check_limits(trade, effect, &limits).await?;
+        if effect == Effect::Opens {
+            self.check_open_volume(trade, &limits).await?;
+        }
+        Ok((effect, turn))
+    }
+
+    /// The hub's switches, and the EA's own, which may still stand when the hub's is lifted, or be its owner's doing.
+    fn check_kill(&self, trade: &NewTrade, effect: Effect) -> Result<(), ExecuteError> {
+        let session = &trade.session;
+        if let Some(switch) = self.inner.kills.gate().stops(session.owner(), session.account(), trade.key, effect) {
+            let (scope, level, reason) = (switch.scope.to_string(), switch.level.name(), switch.reason.clone());
+            return Err(ExecuteError::KillSwitch { scope, level, reason });
+        }
+        if effect != Effect::Reduces && session.latch().is_some_and(|latch| latch > 0) {
+            let reason = "the Expert Advisor's own switch is on; it goes off a moment after the hub's is lifted".to_owned();
+            return Err(ExecuteError::KillSwitch { scope: "terminal".to_owned(), level: "block", reason });
+        }
+        Ok(())
+    }
+
+    /// Refuses what was ordered a moment ago; else notes it under `id`.
+    pub(super) fn check_duplicate(&self, trade: &NewTrade, id: CommandId) -> Result<(), ExecuteError> {
+        let (whose, now) = ((trade.session.owner(), trade.session.account()), self.inner.clock.steady());
+        match self.inner.duplicates.note(whose, &trade.request, id, now, self.inner.duplicate_window_ms) {
+            Some(earlier) if !trade.allow_duplicate => Err(ExecuteError::Duplicate(earlier)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks that a command not happen; none if it is over, or gone. What came of it is in the updates: the instance it is bound to says so.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn cancel(&self, id: CommandId) -> Result<Option<Execution>, StoreError> {
+        let live = self.inner.live().get(&id).cloned();
+        let Some(live) = live else { return Ok(None) };
+        let updates = live.updates.subscribe();
+        self.apply(&live, &Event::CancelRequested, None).await;
+        Ok(Some(Execution { updates, replayed: false }))
+    }
+
+    /// Settles an unknown command by a person's word, with its audit record. The answer is the command after it; or, when it was not
+    /// unknown, as it stands.
+    ///
+    /// # Errors
+    /// The store's: it is as it was.
+    pub async fn adjudicate(
+        &self,
+        id: CommandId,
+        decision: Adjudication,
+        result: Option<TradeResult>,
+    ) -> Result<Result<CommandRecord, CommandRecord>, StoreError> {
+        let live = self.inner.live().get(&id).cloned();
+        let Some(live) = live else {
+            return match self.stored_command(id).await? {
+                Some(record) => Ok(Err(record)),
+                None => Err(StoreError::Conflict { key: records::command(id) }),
+            };
+        };
+        let audit = records::AuditRecord {
+            at: decision.at,
+            actor: decision.by.clone(),
+            action: "command.adjudicate".to_owned(),
+            target: id.to_string(),
+            detail: format!("{:?}", decision.outcome),
+        };
+        let by = decision.by.clone();
+        self.apply(&live, &Event::Adjudicated { decision, result }, None).await;
+        let record = live.updates.borrow().clone();
+        let mine = record.adjudication.as_ref().is_some_and(|decision| decision.by == by && decision.at == audit.at);
+        match record.state {
+            CommandState::Adjudicated if mine => {
+                let key = self.inner.ids.next().map_err(|error| StoreError::Degraded { reason: error.to_string() })?;
+                self.inner.store.commit(Batch::outcome().put(records::audit(key), records::encode(&audit))).await?;
+                Ok(Ok(record))
+            }
+            // The record could not be made durable.
+            CommandState::Unknown => Err(StoreError::Degraded { reason: "the decision could not be recorded".to_owned() }),
+            _ => Ok(Err(record)),
+        }
+    }
+}

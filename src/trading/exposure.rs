@@ -1,0 +1,116 @@
+//! Whether a trade opens or closes: what a kill switch and a limit may stop, and what they may not.
+
+use super::Trading;
+use crate::{
+    domain::{
+        account::{Account, MARGIN_MODE_HEDGING},
+        ids::OwnerId,
+        trade::{Position, TradeRequest, action},
+    },
+    hub::SessionHandle,
+    protocol::{
+        codec,
+        message::{GetPositions, reply_status},
+    },
+};
+
+/// Lots are given with two or three digits; what is smaller is noise of the arithmetic.
+pub(super) const LOTS_NOISE: f64 = 1e-7;
+
+/// What a request can do to the account's exposure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It can open or enlarge a position.
+    Opens,
+    /// It moves the price at which a pending order opens one.
+    Changes,
+    /// It closes what it names, if that is there and large enough: only the terminal can tell.
+    MayReduce,
+    /// It can only close, or opens nothing by itself.
+    Reduces,
+}
+
+/// What a request can do, read off the request alone.
+pub(super) const fn effect(request: &TradeRequest, margin_mode: u8) -> Effect {
+    match request.action {
+        action::REMOVE | action::CLOSE_BY | action::SLTP => Effect::Reduces,
+        action::MODIFY => Effect::Changes,
+        action::DEAL if request.position != 0 || margin_mode != MARGIN_MODE_HEDGING => Effect::MayReduce,
+        _ => Effect::Opens,
+    }
+}
+
+/// Whether `position` takes a deal of `request` without turning round, when `under_way` lots of such deals are on their way already.
+fn is_covered(request: &TradeRequest, position: &Position, under_way: f64) -> bool {
+    let opposite = position.kind != request.kind;
+    opposite && request.volume + under_way <= position.volume + LOTS_NOISE
+}
+
+impl Trading {
+    /// Whether a deal only closes, asked of the terminal. `false` when it does not, or cannot be told.
+    pub(super) async fn only_closes(&self, session: &SessionHandle, request: &TradeRequest) -> bool {
+        // Before the question: one that ends while the terminal answers is counted twice rather than not at all.
+        let under_way = self.closing_under_way(session.owner(), session.account(), request);
+        let (symbol, ticket) = (request.symbol.clone(), request.position);
+        let ask = |call| GetPositions { call, symbol: if ticket == 0 { symbol } else { String::new() }, ticket }.into();
+        let Ok(reply) = session.call(super::PATIENCE, ask).await else { return false };
+        if reply.status != reply_status::OK {
+            return false;
+        }
+        let Ok(positions) = codec::rows::<Position>(&reply.body, super::POSITIONS_MAX) else { return false };
+        let mut of_it = positions.iter().filter(|position| match ticket {
+            0 => position.symbol == request.symbol,
+            ticket => position.ticket == ticket && position.symbol == request.symbol,
+        });
+        of_it.next().is_some_and(|position| is_covered(request, position, under_way))
+    }
+
+    /// Lots of deals under way that close the same position, or may.
+    fn closing_under_way(&self, owner: OwnerId, account: &Account, request: &TradeRequest) -> f64 {
+        let same = |other: &TradeRequest| {
+            let target = other.position == request.position || other.position == 0 || request.position == 0;
+            other.action == action::DEAL && other.symbol == request.symbol && other.kind == request.kind && target
+        };
+        let live = self.live_where(|live| live.owner == owner && live.account == *account);
+        let volumes = live.iter().map(|live| live.updates.borrow().request.clone());
+        volumes.filter(|other| same(other)).map(|other| other.volume).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::trade::{ORDER_BUY, ORDER_SELL};
+
+    fn request(action: u8) -> TradeRequest {
+        TradeRequest { action, symbol: "EURUSD".into(), volume: 1.0, kind: ORDER_SELL, ..TradeRequest::default() }
+    }
+
+    #[test]
+    fn only_what_names_a_position_or_nets_may_reduce() {
+        let closing = TradeRequest { position: 7, ..request(action::DEAL) };
+        assert_eq!(effect(&closing, 2), Effect::MayReduce);
+        assert_eq!(
+            effect(&request(action::DEAL), 2),
+            Effect::Opens,
+            "on a hedging account every deal without a position opens one"
+        );
+        assert_eq!(effect(&request(action::DEAL), 0), Effect::MayReduce, "on a netting account the opposite side closes");
+        assert_eq!(effect(&request(action::PENDING), 0), Effect::Opens);
+        assert_eq!(effect(&request(action::MODIFY), 2), Effect::Changes);
+        for closes in [action::REMOVE, action::CLOSE_BY, action::SLTP] {
+            assert_eq!(effect(&request(closes), 2), Effect::Reduces);
+        }
+    }
+
+    #[test]
+    fn a_deal_closes_only_the_other_side_and_no_more_than_is_left() {
+        let long = Position { ticket: 7, kind: ORDER_BUY, volume: 1.0, ..Position::default() };
+        let sell = request(action::DEAL);
+        assert!(is_covered(&sell, &long, 0.0));
+        assert!(!is_covered(&sell, &long, 0.01), "another close is on its way");
+        assert!(!is_covered(&TradeRequest { kind: ORDER_BUY, ..sell.clone() }, &long, 0.0), "the same side enlarges");
+        assert!(!is_covered(&TradeRequest { volume: 1.01, ..sell.clone() }, &long, 0.0), "more would turn it round");
+        assert!(is_covered(&TradeRequest { volume: 0.1 + 0.2, ..sell }, &Position { volume: 0.3, ..long }, 0.0));
+    }
+}
