@@ -24,13 +24,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::{
     Api, HubProcess, Token, free_port,
-    proof::{Counted, is_for_people, one_story},
+    proof::{Counted, is_for_people, one_story, was_carried_out},
     simulator_config, within,
 };
 
 const FIRST_LOGIN: u64 = 5_000;
 /// Everything that is open must have its outcome this long after the last fault.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_secs(120);
 
 struct Plan {
     terminals: u64,
@@ -89,6 +89,11 @@ fn request(dice: &mut StdRng, broker: &PaperBroker, login: u64) -> (String, Valu
     let position = (!positions.is_empty()).then(|| positions[dice.random_range(0..positions.len())].clone());
     match (dice.random_range(0..10), position) {
         (0..=2, Some(position)) => (at(&format!("/positions/{}/close", position.ticket)), json!({})),
+        // Pending, far from the price.
+        (6, _) => {
+            let price = if side == "buy" { 1.02 } else { 1.16 };
+            (at("/orders"), json!({"symbol": "EURUSD", "side": side, "type": "limit", "volume": volume, "price": price}))
+        }
         (3, Some(position)) => {
             let sl = position.price_open * if position.kind == 0 { 0.95 } else { 1.05 };
             let sl = (sl * 100_000.0).round() / 100_000.0;
@@ -180,6 +185,23 @@ async fn commands_of(api: &Api, login: u64) -> Result<Vec<Value>, String> {
     }
 }
 
+/// A person settles what nobody else can tell, by a look at the broker's side.
+async fn settle_by_hand(api: &Api, commands: Vec<Value>, broker: &PaperBroker) -> Vec<Value> {
+    let mut settled = Vec::new();
+    for command in commands {
+        if !is_for_people(&command) {
+            settled.push(command);
+            continue;
+        }
+        let path = format!("/api/v1/commands/{}", command["id"].as_str().unwrap());
+        let outcome = if was_carried_out(&command, broker) { "executed" } else { "not_executed" };
+        // Refused if it found its outcome by itself meanwhile.
+        api.post(&format!("{path}/adjudicate"), json!({"outcome": outcome, "reason": "seen at the broker"})).await;
+        settled.push(api.get(&path).await.expect(200));
+    }
+    settled
+}
+
 /// Waits until every command of the account has its outcome, proves its story, and that the history has every deal.
 async fn settled(api: &Api, login: u64, seat: &Seat, until: Instant) -> (Counted, Vec<String>) {
     let left = until.saturating_duration_since(Instant::now());
@@ -191,6 +213,7 @@ async fn settled(api: &Api, login: u64, seat: &Seat, until: Instant) -> (Counted
         }
     })
     .await;
+    let commands = settle_by_hand(api, commands, &seat.broker).await;
     let counted = one_story(&commands, &seat.broker);
     let deals = seat.broker.deals();
     let left = until.saturating_duration_since(Instant::now());

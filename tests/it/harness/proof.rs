@@ -18,8 +18,8 @@ pub struct Counted {
     pub done: usize,
     pub requests: usize,
     pub deals: usize,
-    /// Changes of stops and orders whose outcome only a person can tell: the terminal lost its memory and its journal file, and
-    /// MetaTrader keeps no trace of such a change.
+    /// Changes of stops and orders that a person had to settle: the terminal lost its memory and its journal file, and MetaTrader keeps no
+    /// trace of such a change.
     pub for_people: usize,
     /// Deals that the broker made by itself: stops, margin, the deposit.
     pub by_broker: usize,
@@ -36,10 +36,16 @@ impl std::ops::AddAssign for Counted {
     }
 }
 
-/// Whether a command's outcome may stay unknown until a person decides: one that leaves no ticket.
+/// Whether a command's outcome may stay unknown until a person decides: one that leaves no deal.
 pub fn is_for_people(command: &Value) -> bool {
-    let action = command["request"]["action"].as_u64().unwrap();
-    command["state"] == "unknown" && matches!(action, 6..=8)
+    command["state"] == "unknown" && command["request"]["action"] != 1
+}
+
+/// What a person sees who looks at the broker's side: whether it was carried out.
+pub fn was_carried_out(command: &Value, broker: &PaperBroker) -> bool {
+    let tag = tag_sequence(command["tag"].as_u64().unwrap());
+    let bears = |request: &&Executed| tag_of(request.request.magic, &request.request.comment) == tag;
+    broker.executed().iter().any(|request| bears(&request))
 }
 
 /// The tag of the hub that a request or deal bears.
@@ -47,7 +53,7 @@ fn tag_of(magic: u64, comment: &str) -> Option<u64> {
     tag_sequence(magic).or_else(|| comment_sequence(comment))
 }
 
-/// Every command of the account has one outcome (but for those that [`is_for_people`]); its tag is in at most one request at the broker; executed commands and executed
+/// Every command of the account has one outcome; its tag is in at most one request at the broker; executed commands and executed
 /// requests match one for one; every deal traces to such a request, or to a reason of the broker's own. Nobody else traded.
 pub fn one_story(commands: &[Value], broker: &PaperBroker) -> Counted {
     let (requests, deals) = (broker.requests(), broker.deals());
@@ -62,12 +68,10 @@ pub fn one_story(commands: &[Value], broker: &PaperBroker) -> Counted {
     for command in commands {
         let tag = tag_sequence(command["tag"].as_u64().unwrap()).unwrap();
         assert!(known.insert(tag, command).is_none(), "two commands have the tag {tag}: {command}");
-        if is_for_people(command) {
-            counted.for_people += 1;
-            continue;
-        }
+        counted.for_people += usize::from(command["state"] == "adjudicated");
         let done = match command["state"].as_str().unwrap() {
             "executed" | "partial" | "placed" => true,
+            "adjudicated" => command["adjudication"]["outcome"] == "executed",
             "not_executed" | "ea_refused" | "broker_rejected" | "expired" | "cancelled" => false,
             other => panic!("`{other}` is no outcome: {command}"),
         };
