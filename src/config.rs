@@ -2,6 +2,8 @@
 //!
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
+mod load;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -9,10 +11,8 @@ use std::{
     time::Duration,
 };
 
-use figment::{
-    Figment,
-    providers::{Env, Format, Serialized, Toml},
-};
+use ipnet::IpNet;
+pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{account::Account, limits::Limits};
@@ -40,6 +40,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The HTTP side.
     pub http: Http,
+    /// TLS of the listener.
+    pub tls: Tls,
     /// The sockets of terminals.
     pub terminals: Terminals,
     /// Trade commands.
@@ -85,6 +87,44 @@ pub struct Http {
     /// Relayed reads wait so long for a terminal.
     #[serde(with = "humantime_serde")]
     pub read_timeout: Duration,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsAccess,
+    /// Proxies whose word about a client's address counts, and who may speak plain HTTP from off loopback.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Plain HTTP off loopback for everyone.
+    pub allow_plain: bool,
+}
+
+/// Who may read `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsAccess {
+    /// Whoever has an admin key.
+    Admin,
+    /// Everyone who reaches the listener.
+    Open,
+    /// Nobody: there is no such address.
+    Off,
+}
+
+/// TLS of the listener: both files or neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and its chain, PEM. Read again when it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Certificate and key, if TLS is on.
+    #[must_use]
+    pub fn files(&self) -> Option<(&Path, &Path)> {
+        self.cert_file.as_deref().zip(self.key_file.as_deref())
+    }
 }
 
 /// The sockets of terminals.
@@ -140,6 +180,9 @@ pub struct Trading {
     /// Longest time a broker takes to show what it executed.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
+    /// So long after a call for many positions, asking again goes on with what could not be begun.
+    #[serde(with = "humantime_serde")]
+    pub resume: Duration,
     /// An outcome unknown for so long is told to people.
     #[serde(with = "humantime_serde")]
     pub alert_after: Duration,
@@ -210,6 +253,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             http: Http::default(),
+            tls: Tls::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
             store: Store::default(),
@@ -229,6 +273,9 @@ impl Default for Http {
             max_unauthenticated: 2_048,
             max_unauthenticated_per_ip: 256,
             read_timeout: Duration::from_secs(10),
+            metrics: MetricsAccess::Admin,
+            trusted_proxies: Vec::new(),
+            allow_plain: false,
         }
     }
 }
@@ -259,6 +306,7 @@ impl Default for Trading {
             requery: Duration::from_secs(2),
             longest_send: Duration::from_secs(60),
             settle: Duration::from_secs(180),
+            resume: Duration::from_secs(120),
             alert_after: Duration::from_secs(900),
             compare_every: Duration::from_secs(60),
             compare_settle: Duration::from_secs(5),
@@ -282,112 +330,113 @@ impl Default for Store {
     }
 }
 
-/// Settings that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file, variable or flag holds what it must not; the text names the key and where it stands.
-    #[error("{0}")]
-    Read(Box<figment::Error>),
-    /// A key's value makes no sense, alone or beside another.
-    #[error("setting `{key}`: {detail}")]
-    Invalid {
-        /// The key, with dots.
-        key: &'static str,
-        /// What would be right.
-        detail: String,
-    },
+/// Values that types allow and that make no sense, alone or beside each other.
+#[derive(Debug)]
+struct Problem {
+    /// The keys concerned, the one to change first.
+    keys: Vec<String>,
+    /// What would be right, to be read after the first key.
+    detail: String,
 }
 
 impl Config {
     /// Reads defaults, then `file`, then `MTBRIDGE_*` (nested with `__`), then what flags gave.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the key.
-    pub fn load(file: Option<&Path>, flags: &impl Serialize) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(file) = file {
-            figment = figment.merge(Toml::file_exact(file));
-        }
-        // Only the keys of this table: MTBRIDGE_URL, _API_KEY, _TOKEN and _CONFIG are for the command line.
-        let environment = Env::prefixed("MTBRIDGE_").ignore(&["url", "api_key", "token", "config"]).split("__");
-        let config: Self = figment
-            .merge(environment)
-            .merge(Serialized::defaults(flags))
-            .extract()
-            .map_err(|error| ConfigError::Read(Box::new(error)))?;
-        config.validate()?;
-        Ok(config)
+    /// [`ConfigError`]: everything that is wrong, each with the file's line, the variable or the flag.
+    pub fn load(file: Option<&Path>, flags: &impl Serialize) -> Result<Loaded, ConfigError> {
+        load::load(file, flags)
     }
 
     /// Checks what types cannot.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] for the first setting that makes no sense.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let invalid = |key, detail: &str| Err(ConfigError::Invalid { key, detail: detail.to_owned() });
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut must = |right: bool, keys: &[&str], detail: &str| {
+            if !right {
+                let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+                problems.push(Problem { keys, detail: detail.to_owned() });
+            }
+        };
         let terminals = &self.terminals;
-        if terminals.heartbeat < Duration::from_millis(100) {
-            return invalid("terminals.heartbeat", "must be at least 100ms");
+        must(terminals.heartbeat >= Duration::from_millis(100), &["terminals.heartbeat"], "must be at least 100ms");
+        must(
+            terminals.dead_after >= terminals.heartbeat * 2,
+            &["terminals.dead_after", "terminals.heartbeat"],
+            "must be at least twice terminals.heartbeat, or live terminals are cut",
+        );
+        must((1..=4096).contains(&terminals.mailbox), &["terminals.mailbox"], "must be 1 to 4096");
+        must(terminals.read_buffer_bytes >= 256, &["terminals.read_buffer_bytes"], "must be at least 256");
+        must(terminals.max_control_bytes >= 4096, &["terminals.max_control_bytes"], "must be at least 4096");
+        must(
+            terminals.max_data_bytes >= terminals.max_control_bytes,
+            &["terminals.max_data_bytes", "terminals.max_control_bytes"],
+            "must be at least terminals.max_control_bytes",
+        );
+        must(
+            terminals.max_write_buffer_bytes >= 2 * terminals.max_control_bytes,
+            &["terminals.max_write_buffer_bytes", "terminals.max_control_bytes"],
+            "must be at least twice terminals.max_control_bytes",
+        );
+        must(self.store.segment_bytes >= 1 << 20, &["store.segment_bytes"], "must be at least 1048576");
+        for (ttl, key) in
+            [(self.trading.market_ttl, &["trading.market_ttl"]), (self.trading.pending_ttl, &["trading.pending_ttl"])]
+        {
+            must(ttl <= Duration::from_secs(60), key, "must be at most 60s");
         }
-        if terminals.dead_after < terminals.heartbeat * 2 {
-            return invalid("terminals.dead_after", "must be at least twice terminals.heartbeat, or live terminals are cut");
-        }
-        if terminals.mailbox == 0 || terminals.mailbox > 4096 {
-            return invalid("terminals.mailbox", "must be 1 to 4096");
-        }
-        if terminals.read_buffer_bytes < 256 {
-            return invalid("terminals.read_buffer_bytes", "must be at least 256");
-        }
-        if terminals.max_control_bytes < 4096 || terminals.max_data_bytes < terminals.max_control_bytes {
-            return invalid("terminals.max_data_bytes", "must be at least terminals.max_control_bytes, and that at least 4096");
-        }
-        if terminals.max_write_buffer_bytes < 2 * terminals.max_control_bytes {
-            return invalid("terminals.max_write_buffer_bytes", "must be at least twice terminals.max_control_bytes");
-        }
-        if self.store.segment_bytes < 1 << 20 {
-            return invalid("store.segment_bytes", "must be at least 1048576");
-        }
-        if self.trading.market_ttl > Duration::from_secs(60) || self.trading.pending_ttl > Duration::from_secs(60) {
-            return invalid("trading.market_ttl", "trading.market_ttl and trading.pending_ttl must be at most 60s");
-        }
-        self.validate_trading()?;
-        if self.admin_key.is_some() && self.admin_key_file.is_some() {
-            return invalid("admin_key_file", "set admin_key or admin_key_file, not both");
-        }
-        Ok(())
+        must(
+            self.admin_key.is_none() || self.admin_key_file.is_none(),
+            &["admin_key_file", "admin_key"],
+            "and admin_key exclude each other: set one of them",
+        );
+        must(
+            self.tls.cert_file.is_some() == self.tls.key_file.is_some(),
+            &["tls.cert_file", "tls.key_file"],
+            "and tls.key_file belong together: set both, or neither",
+        );
+        must(
+            self.tls.files().is_some()
+                || self.listen.ip().is_loopback()
+                || self.http.allow_plain
+                || !self.http.trusted_proxies.is_empty(),
+            &["listen"],
+            "is not on loopback, and keys and tokens would cross the network in clear: set tls.cert_file and tls.key_file; or name \
+             the proxies that speak TLS in front of the hub in http.trusted_proxies; or set http.allow_plain = true if the network \
+             itself is encrypted",
+        );
+        self.trading_problems(&mut problems);
+        problems
     }
 }
 
 impl Config {
-    fn validate_trading(&self) -> Result<(), ConfigError> {
+    fn trading_problems(&self, problems: &mut Vec<Problem>) {
         /// `OrderSend` blocks for so long when a broker's server is slow, and a deal may show up so much later.
         const LONGEST_SEND_MIN: Duration = Duration::from_secs(30);
         const SETTLE_MIN: Duration = Duration::from_secs(60);
-        let invalid = |key, detail: String| Err(ConfigError::Invalid { key, detail });
+        let mut wrong = |key: String, detail: String| problems.push(Problem { keys: vec![key], detail });
         let short = "would let a trade that runs be recorded as not executed; at least";
         let trading = &self.trading;
         if trading.settle < SETTLE_MIN && !trading.unsafe_short_waits {
-            return invalid("trading.settle", format!("{short} {}s", SETTLE_MIN.as_secs()));
+            wrong("trading.settle".to_owned(), format!("{short} {}s", SETTLE_MIN.as_secs()));
         }
         if trading.longest_send < LONGEST_SEND_MIN && !trading.unsafe_short_waits {
-            return invalid("trading.longest_send", format!("{short} {}s", LONGEST_SEND_MIN.as_secs()));
+            wrong("trading.longest_send".to_owned(), format!("{short} {}s", LONGEST_SEND_MIN.as_secs()));
         }
         if trading.duplicate_window > Duration::from_secs(60) {
-            return invalid("trading.duplicate_window", "must be at most 60s".to_owned());
+            wrong("trading.duplicate_window".to_owned(), "must be at most 60s".to_owned());
         }
-        if let Some(problem) = trading.limits.problems().first() {
-            return invalid("trading.limits", format!("{} {}", problem.field, problem.detail));
+        for problem in trading.limits.problems() {
+            wrong(format!("trading.limits.{}", problem.field), problem.detail.to_string());
         }
         for (name, limits) in &self.accounts {
             let account = name.split_once('@').and_then(|(login, server)| Account::new(login.parse().ok()?, server).ok());
             if account.is_none_or(|account| account.to_string() != *name) {
-                return invalid("accounts", format!("`{name}` must be a number, @, and the trade server's name"));
+                wrong(format!("accounts.{name}"), "must be named by a number, @, and the trade server's name".to_owned());
             }
-            if let Some(problem) = limits.problems().first() {
-                return invalid("accounts", format!("\"{name}\": {} {}", problem.field, problem.detail));
+            for problem in limits.problems() {
+                wrong(format!("accounts.{name}.{}", problem.field), problem.detail.to_string());
             }
         }
-        Ok(())
     }
 }
 
@@ -402,7 +451,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("hub.toml");
         std::fs::write(&file, text).unwrap();
-        Config::load(Some(&file), &NoFlags {})
+        Config::load(Some(&file), &NoFlags {}).map(|loaded| loaded.config)
     }
 
     #[test]
@@ -427,8 +476,7 @@ mod tests {
         pub(super) type Table = figment::value::Dict;
 
         pub(super) fn parse(text: &str) -> Table {
-            use figment::providers::Format;
-            figment::Figment::from(figment::providers::Toml::string(text)).extract().unwrap()
+            toml_edit::de::from_str(text).unwrap()
         }
 
         pub(super) fn of(config: &super::Config) -> Table {
@@ -437,6 +485,7 @@ mod tests {
 
         pub(super) fn keys(table: &Table) -> BTreeSet<String> {
             let optional = ["admin_key", "admin_key_file", "secret_key_file", "servers", "accounts"];
+            // The commented keys of `tls` have no defaults either.
             let mut found = BTreeSet::new();
             for (key, value) in table.iter().filter(|(key, _)| !optional.contains(&key.as_str())) {
                 match value.as_dict() {
@@ -451,15 +500,55 @@ mod tests {
     #[test]
     fn a_wrong_key_is_refused_by_name() {
         let error = load_text("[terminals]\nheartbeet = \"2s\"\n").unwrap_err().to_string();
-        assert!(error.contains("heartbeet"), "{error}");
+        assert!(error.ends_with("hub.toml:2: terminals.heartbeet is no setting; did you mean `heartbeat`?"), "{error}");
         let error = load_text("[terminals]\nheartbeat = \"soon\"\n").unwrap_err().to_string();
-        assert!(error.contains("terminals.heartbeat"), "{error}");
+        assert!(error.contains("hub.toml:2: terminals.heartbeat cannot be used"), "{error}");
+        let error = load_text("[terminal]\n\nheartbeat = \"2s\"\n").unwrap_err().to_string();
+        assert!(error.ends_with("hub.toml:1: terminal is no setting; did you mean `terminals`?"), "{error}");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_with_its_line() {
+        let text = "log = 5\n[http]\nmax_conections = 5\nbody_timeout = \"soon\"\n[empty]\n[servers.\"A.B\"]\nutc_offset = 1\ndst = \"mars\"\n";
+        let error = load_text(text).unwrap_err();
+        let lines = ["hub.toml:1: log", "hub.toml:3: http.max_conections", "hub.toml:4: http.body_timeout", "hub.toml:5: empty"];
+        for line in lines.into_iter().chain(["hub.toml:8: servers.A.B.dst"]) {
+            assert!(error.problems.iter().any(|problem| problem.contains(line)), "{line} is not in {error}");
+        }
+        let error = load_text("listen = \"127.0.0.1:1\"\nlog = \"info\n").unwrap_err().to_string();
+        assert!(error.contains("hub.toml:2: "), "{error}");
+        assert_eq!(load_text("[servers.\"A.B\"]\nutc_offset = 1\ndst = \"us\"\n").unwrap().servers["A.B"].utc_offset, 1);
+    }
+
+    #[test]
+    fn plain_http_off_loopback_needs_a_word_from_the_operator() {
+        let error = load_text("\nlisten = \"0.0.0.0:80\"\n").unwrap_err().to_string();
+        for word in ["hub.toml:2: listen", "tls.cert_file", "http.trusted_proxies", "http.allow_plain"] {
+            assert!(error.contains(word), "{word} is not in {error}");
+        }
+        for more in
+            ["http.allow_plain = true", "http.trusted_proxies = [\"10.0.0.0/8\"]", "tls.cert_file = \"c\"\ntls.key_file = \"k\""]
+        {
+            load_text(&format!("listen = \"0.0.0.0:80\"\n{more}\n")).unwrap();
+        }
+        assert!(load_text("tls.cert_file = \"c\"\n").unwrap_err().to_string().contains("tls.key_file"));
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_back_and_holds_no_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("hub.toml");
+        std::fs::write(&file, "admin_key = \"sk_live_secret\"\n[terminals]\nheartbeat = \"1s\"\n").unwrap();
+        let shown = Config::load(Some(&file), &NoFlags {}).unwrap().shown();
+        assert!(shown.contains("heartbeat = \"1s\"  # ") && shown.contains("hub.toml:3"), "{shown}");
+        assert!(!shown.contains("secret\""), "{shown}");
+        assert_eq!(load_text(&shown).unwrap().terminals.heartbeat, Duration::from_secs(1));
     }
 
     #[test]
     fn settings_that_contradict_each_other_are_refused() {
         let error = load_text("[terminals]\nheartbeat = \"10s\"\n").unwrap_err().to_string();
-        assert!(error.contains("dead_after"), "{error}");
+        assert!(error.contains("hub.toml:2: terminals.dead_after must be"), "{error}");
     }
 
     #[test]

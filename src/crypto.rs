@@ -27,6 +27,29 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     to_32(context.finish().as_ref())
 }
 
+/// SHA-256 of what comes in pieces.
+pub(crate) struct Sha256(digest::Context);
+
+impl Sha256 {
+    pub(crate) fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        to_32(self.0.finish().as_ref())
+    }
+}
+
+impl std::fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sha256(..)")
+    }
+}
+
 /// HMAC-SHA-256 under one key, prepared once.
 pub struct KeyedDigest(hmac::Key);
 
@@ -64,6 +87,12 @@ pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| CryptoError::Random)?;
     Ok(bytes)
+}
+
+/// ring as rustls uses it.
+#[must_use]
+pub fn tls_provider() -> std::sync::Arc<rustls::crypto::CryptoProvider> {
+    rustls::crypto::ring::default_provider().into()
 }
 
 /// Lower-case hexadecimal digits.

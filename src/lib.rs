@@ -6,7 +6,7 @@
 //! | level | module | what it is for |
 //! | --- | --- | --- |
 //! | 0 | [`domain`] | the words of the field: plain data, no clock, no I/O |
-//! | 0 | [`config`], [`clock`], [`crypto`], [`telemetry`] | settings; the time of day and ids; the only user of ring; the log |
+//! | 0 | [`config`], [`clock`], [`crypto`], [`telemetry`], [`tls`] | settings; the time of day and ids; the only user of ring; log and metrics; certificates |
 //! | 1 | [`protocol`] | the wire to the terminals: the only module that knows frames and close codes |
 //! | 1 | [`store`] | what survives a restart: the journal, which is the truth, and sled, which is rebuilt from it |
 //! | 2 | [`access`] | who may do what: connection tokens and API keys |
@@ -24,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod telemetry;
+pub mod tls;
 
 pub mod protocol;
 pub mod store;

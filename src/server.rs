@@ -1,12 +1,19 @@
 //! The only wiring: what stands on what, from the disk up to the listener, and down again in the other order.
 
 mod accept;
+mod forwarded;
 mod restored;
 mod secrets;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{net::TcpSocket, sync::mpsc, task::JoinHandle};
+use tokio::{
+    net::TcpSocket,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
@@ -25,6 +32,8 @@ use crate::{
         embedded::{EmbeddedOptions, EmbeddedStore},
         records,
     },
+    telemetry::metrics::{Metrics, count},
+    tls::{Identity, TlsError},
     trading::Trading,
 };
 
@@ -36,8 +45,13 @@ const PUSHES: usize = 4_096;
 const BACKLOG: u32 = 4_096;
 /// At a stop, commands at a terminal get so long before it is cut.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// At a stop, requests and commands under way get so long.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// From the order to stop: terminals and requests have so long, then commands, then the store. All of it is below the ten seconds
+/// after which a supervisor loses patience.
+const LAST_WORDS: Duration = Duration::from_secs(6);
+const LAST_COMMANDS: Duration = Duration::from_millis(7_500);
+const LAST_RECORDS: Duration = Duration::from_secs(9);
+/// Between two looks at the certificate's files.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 
 /// Why the hub does not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +73,9 @@ pub enum StartError {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Nobody can listen there.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -73,6 +90,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
+    scheme: &'static str,
     first_admin_key: Option<Secret>,
     stop: CancellationToken,
     stopped: JoinHandle<()>,
@@ -84,8 +102,9 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let store = open_store(&config).await?;
-        Self::bind_with_store(config, store).await
+        let metrics = Metrics::new();
+        let store = open_store(&config, &metrics).await?;
+        Self::start(config, store, metrics).await
     }
 
     /// The same over any store; tests break theirs on demand.
@@ -93,7 +112,12 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn bind_with_store(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        Self::start(config, store, Metrics::new()).await
+    }
+
+    async fn start(config: Config, store: Arc<dyn Store>, metrics: Metrics) -> Result<Self, StartError> {
         let config = within_descriptors(config);
+        let identity = config.tls.files().map(|(cert, key)| Identity::read(cert, key)).transpose()?.map(Arc::new);
         let (clock, ids) = (Clock::start(), Arc::new(Ids::default()));
         let used =
             !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
@@ -112,7 +136,9 @@ impl Server {
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
-        let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids));
+        #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
+        metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
+        let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
         let trading =
             Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
         restored::fence(&trading, &config.data_dir).await?;
@@ -153,25 +179,34 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
-        let recorder = {
-            let stop = parts.stop_following.clone();
-            parts.tasks.spawn(async move { history.run(pushed, stop).await })
-        };
+        let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
         {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });
         }
-        let accepting =
-            parts.tasks.spawn(accept::run(listener, router(state), Arc::new(config.http), parts.tasks.clone(), stop.clone()));
-        info!(%addr, data_dir = %config.data_dir.display(), "the hub is ready");
+        let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if let Some(identity) = identity {
+            parts.tasks.spawn(follow_certificate(identity, metrics.clone(), stop.clone()));
+        }
+        let (tasks, stopping) = (parts.tasks.clone(), stop.clone());
+        let front = accept::Front { router: router(state), limits: config.http, tls, metrics, tasks, stop: stopping };
+        let accepting = parts.tasks.spawn(accept::run(listener, front));
+        info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
         let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
-        Ok(Self { addr, first_admin_key, stop, stopped })
+        Ok(Self { addr, scheme, first_admin_key, stop, stopped })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The same as an address for bots, `http://…` or `https://…`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.addr)
     }
 
     /// The admin key that this first start made; shown once.
@@ -204,12 +239,12 @@ struct Parts {
 /// From the listener down to the disk.
 async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 2], stop: CancellationToken) {
     stop.cancelled().await;
-    info!("stopping");
+    let begun = Instant::now();
+    info!(terminals = parts.hub.len(), "stopping");
     // What is at a terminal this moment may come back before it is cut; what does not is asked for at the next start.
     parts.trading.settle_open(FAREWELL).await;
-    // The accept loop ends with its requests, at most LAST_WORDS later; terminals are told at once.
-    let sessions = tokio::time::timeout(LAST_WORDS, parts.hub.shutdown());
-    let (ended, accepted) = tokio::join!(sessions, tokio::time::timeout(LAST_WORDS, accepting));
+    let until = begun + LAST_WORDS;
+    let (ended, accepted) = tokio::join!(timeout_at(until, parts.hub.shutdown()), timeout_at(until, accepting));
     if ended.is_err() {
         error!("terminals were still saying goodbye and are dropped");
     }
@@ -217,13 +252,35 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHand
         error!("requests were still open and are dropped");
     }
     parts.stop_following.cancel();
-    if tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(followers)).await.is_err() {
+    if timeout_at(begun + LAST_COMMANDS, futures_util::future::join_all(followers)).await.is_err() {
         error!("commands or history were still in work; they are taken up at the next start");
     }
-    if let Err(error) = parts.store.close().await {
-        error!(%error, "the store did not close cleanly");
+    match timeout_at(begun + LAST_RECORDS, parts.store.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => error!(%error, "the store did not close cleanly"),
+        Err(_) => {
+            error!("the disk does not answer; what was acknowledged is on it, the next start reads the rest from the journal")
+        }
     }
-    info!("stopped");
+    info!(took_ms = begun.elapsed().as_millis(), "stopped");
+}
+
+/// Takes new certificates as they come. A bad one is told, and the old one stays.
+async fn follow_certificate(identity: Arc<Identity>, metrics: Metrics, stop: CancellationToken) {
+    while tokio::time::timeout(CERTIFICATE_LOOK, stop.cancelled()).await.is_err() {
+        let looking = Arc::clone(&identity);
+        match tokio::task::spawn_blocking(move || looking.reload()).await {
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Ok(true)) => {
+                count(&metrics.certificate_reloads, "result", "ok");
+                info!("the certificate has changed; new connections get the new one");
+            }
+            Ok(Err(error)) => {
+                count(&metrics.certificate_reloads, "result", "failed");
+                error!(%error, "the changed certificate cannot be used; the old one stays");
+            }
+        }
+    }
 }
 
 /// Budgets that the process's limit of open files can bear: running out of descriptors would hurt those who belong here.
@@ -259,12 +316,13 @@ fn history_of(config: &Config, store: &Arc<dyn Store>, hub: &Hub, access: &Acces
     })
 }
 
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+async fn open_store(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, StartError> {
     let options = EmbeddedOptions {
         segment_bytes: config.store.segment_bytes,
         free_space_floor: config.store.free_space_floor_bytes,
         accept_loss: config.store.accept_loss,
         cache_capacity: config.store.state_cache_bytes,
+        metrics: metrics.clone(),
         ..EmbeddedOptions::new(&config.data_dir)
     };
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(options)).await;

@@ -1,6 +1,9 @@
 //! Who calls, and whether they may: one layer for every route of the table, one extractor for every handler.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -8,14 +11,19 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use tracing::{Instrument as _, Span, debug, field};
 
 use super::{
     ApiState,
     error::{ApiError, ApiResult},
 };
-use crate::domain::{
-    api_key::{ApiKey, Permission, Reach},
-    token::Token,
+use crate::{
+    access::AccessError,
+    domain::{
+        api_key::{ApiKey, Permission, Reach},
+        token::Token,
+    },
+    telemetry::metrics::count,
 };
 
 /// What a route asks of its caller.
@@ -67,14 +75,10 @@ pub(super) async fn authorize(
     next: Next,
 ) -> ApiResult<Response> {
     if needs != Needs::Nothing {
-        let caller = authenticate(&state, request.headers())?;
+        let permission = if let Needs::Permission(needed) = needs { Some(needed) } else { None };
+        let caller = authenticate(&state, request.headers(), permission)?;
         if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
             connection.authenticated();
-        }
-        if let Needs::Permission(needed) = needs
-            && !caller.key.may(needed)
-        {
-            return Err(forbidden(needed));
         }
         request.extensions_mut().insert(caller);
     }
@@ -83,7 +87,7 @@ pub(super) async fn authorize(
     }
     // To its end, even when the caller hangs up: a change that is durable and not in memory, or journaled and not sent, is worse than
     // either.
-    state.tasks.spawn(next.run(request)).await.map_err(|error| ApiError::internal(&error))
+    state.tasks.spawn(next.run(request).in_current_span()).await.map_err(|error| ApiError::internal(&error))
 }
 
 /// 403 that names what is missing.
@@ -92,10 +96,28 @@ pub(super) fn forbidden(needed: Permission) -> ApiError {
         .with("permission", needed.name())
 }
 
-fn authenticate(state: &ApiState, headers: &HeaderMap) -> ApiResult<Caller> {
+/// The caller behind a request, who must have this permission if one is asked for.
+fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option<Permission>) -> ApiResult<Caller> {
+    let failed = |reason| count(&state.hub.metrics().auth_failures, "reason", reason);
+    let secret = bearer(headers).inspect_err(|_| failed("key_missing"))?;
     // Unknown, revoked and expired look the same from outside.
-    let key = state.access.present_key(bearer(headers)?).map_err(|_| ApiError::unauthorized("Invalid API key"))?;
-    Ok(Caller { key })
+    let key = state.access.present_key(secret).map_err(|error| {
+        failed(match error {
+            AccessError::Revoked => "key_revoked",
+            AccessError::Expired => "key_expired",
+            _ => "key_unknown",
+        });
+        debug!(%error, "an API key was not accepted");
+        ApiError::unauthorized("Invalid API key")
+    })?;
+    Span::current().record("key", field::display(key.id));
+    match needed.filter(|needed| !key.may(*needed)) {
+        Some(needed) => {
+            failed("key_forbidden");
+            Err(forbidden(needed))
+        }
+        None => Ok(Caller { key }),
+    }
 }
 
 /// What stands behind `Authorization: Bearer`.
@@ -117,10 +139,18 @@ pub trait Budget: Send + Sync + std::fmt::Debug {
 /// The connection that a request came on.
 #[derive(Debug)]
 pub struct Connection {
-    /// The peer.
-    pub remote: SocketAddr,
+    /// The client's address: the peer, or whom a trusted proxy names.
+    pub client: IpAddr,
+    /// The peer's address and port.
+    pub peer: SocketAddr,
     /// Its place in the accept loop's budgets.
-    pub budget: Box<dyn Budget>,
+    pub budget: Arc<dyn Budget>,
+}
+
+impl std::fmt::Display for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.client == self.peer.ip() { write!(f, "{}", self.peer) } else { write!(f, "{} via {}", self.client, self.peer) }
+    }
 }
 
 impl Connection {

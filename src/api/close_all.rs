@@ -65,9 +65,10 @@ pub(super) async fn close_all(
         drop(claim);
         return answer(&call, id, false).await;
     };
-    let resumable = trading.parent(id).await?.is_some_and(|view| view.state() == CommandState::Received);
     // What cannot be read or sent now can be later: the parent answers as it stands.
-    if resumable && let Ok(new) = wanted.call(&call, &guards).await {
+    if trading.parent(id).await?.is_some_and(|view| view.may_go_on())
+        && let Ok(new) = wanted.call(&call, &guards).await
+    {
         let resumed = trading.resume_parent(&claim, id, new, &stopping).await;
         resumed.unwrap_or_else(|error| tracing::debug!(parent = %id, %error, "a call for many positions cannot go on now"));
     }

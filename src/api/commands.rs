@@ -77,15 +77,14 @@ pub(super) fn request_json(request: &TradeRequest) -> Value {
 
 /// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
-    let parent_id = id.parse();
-    match (found(&state, &caller, &id).await, parent_id) {
-        (Ok(record), _) => Ok(Json(command_json(&record))),
-        (Err(unknown), Ok(id)) => {
+    match found(&state, &caller, &id).await {
+        Ok(record) => Ok(Json(command_json(&record))),
+        Err(unknown) => {
+            let Ok(id) = id.parse() else { return Err(unknown) };
+            let parent = state.trading.parent(id).await?;
             let of = |view: &ParentView| (view.record.owner, view.record.permission, view.record.trade_mode);
-            let parent = state.trading.parent(id).await?.filter(|view| may_see(&caller, of(view)));
-            parent.map(|view| Json(parent_json(&view))).ok_or(unknown)
+            parent.filter(|view| may_see(&caller, of(view))).map(|view| Json(parent_json(&view))).ok_or(unknown)
         }
-        (Err(unknown), Err(_)) => Err(unknown),
     }
 }
 
@@ -203,10 +202,12 @@ pub(super) async fn list_commands(
         }
         None => None,
     };
-    let (owner, account) = (caller.key.owner, &target.account);
     let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
-    let reference = query.client_order_id.as_deref();
-    let (records, next) = state.trading.commands(owner, account, reference, after, limit, wanted).await?;
+    let (owner, account) = (caller.key.owner, &target.account);
+    let (records, next) = match &query.client_order_id {
+        Some(reference) => state.trading.commands_by_reference(owner, account, reference, after, limit, wanted).await?,
+        None => state.trading.commands(owner, account, after, limit, wanted).await?,
+    };
     let rows = records.iter().map(command_json);
     Ok(Json(list(rows.collect(), next.map(|id| id.to_string()), state.clock.wall())))
 }

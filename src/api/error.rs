@@ -123,6 +123,21 @@ impl ApiError {
     }
 }
 
+/// 503 for one address that has too many requests open through a proxy; told before the router, so without an id.
+#[must_use]
+pub fn refuse_busy() -> Response {
+    let detail = "too many requests of this address are open; nothing was read, try again in a moment";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .render("none")
+}
+
+/// 400 for a trusted proxy that does not say who its client is.
+#[must_use]
+pub fn refuse_forwarded() -> Response {
+    ApiError::malformed("X-Forwarded-For must hold IP addresses; set it in the proxy").render("none")
+}
+
 impl IntoResponse for ApiError {
     /// The body is written by the middleware that knows the request's id.
     fn into_response(self) -> Response {
@@ -144,6 +159,9 @@ impl From<StoreError> for ApiError {
                 )
                 .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }
+            StoreError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_busy", error.to_string())
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("60")),
+            StoreError::Unsupported => Self::new(StatusCode::NOT_IMPLEMENTED, "not_supported", error.to_string()),
             StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", "somebody else changed it; read it again"),
             StoreError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
             StoreError::Locked { .. } | StoreError::NewerFormat { .. } | StoreError::Damaged { .. } => Self::internal(&error),

@@ -17,6 +17,7 @@ mod history;
 mod json;
 mod keys;
 mod market_data;
+mod metrics;
 mod modifying;
 mod orders;
 mod placing;
@@ -32,14 +33,18 @@ mod tokens;
 mod trade;
 mod watchlist;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     handler::Handler,
     http::{HeaderValue, Method, StatusCode},
     middleware::{Next, from_fn_with_state},
@@ -47,10 +52,18 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 
-use crate::domain::api_key::Permission;
+use tokio::time::Instant;
+use tracing::{Instrument as _, field::Empty, info_span};
+
+use crate::{
+    config::MetricsAccess,
+    domain::api_key::Permission,
+    telemetry::metrics::{Metrics, time},
+};
 use auth::Needs;
 pub use auth::{Budget, Connection};
 use error::ApiError;
+pub use error::{refuse_busy, refuse_forwarded};
 pub use state::{ApiState, Fillings, Parts};
 
 /// One route.
@@ -83,6 +96,8 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/", Needs::Nothing, root::index),
         route(&get, "/healthz", Needs::Nothing, root::healthz),
         route(&get, "/readyz", Needs::Nothing, root::readyz),
+        // Unless http.metrics says otherwise.
+        route(&get, metrics::PATH, may(Admin), metrics::metrics),
         // Terminals: judged by their token, inside.
         route(&get, crate::protocol::PATH, Needs::Nothing, terminal_socket::connect),
         // Bots: reads.
@@ -155,8 +170,14 @@ where
 /// The service of all routes.
 pub fn router(state: ApiState) -> Router {
     let mut router = Router::new();
+    let front = Front::new(&state);
     for route in routes() {
-        let layer = from_fn_with_state((state.clone(), route.needs), auth::authorize);
+        let needs = match (route.path, state.http.metrics) {
+            (metrics::PATH, MetricsAccess::Off) => continue,
+            (metrics::PATH, MetricsAccess::Open) => Needs::Nothing,
+            _ => route.needs,
+        };
+        let layer = from_fn_with_state((state.clone(), needs), auth::authorize);
         router = router.route(route.path, route.handler.layer(layer));
     }
     router
@@ -164,33 +185,61 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take this method")
         })
-        .layer(from_fn_with_state(RequestIds::new(), identify))
+        .layer(from_fn_with_state(front, identify))
         .with_state(state)
 }
 
-/// Ids of requests: random for each run of the hub, then counted, so that no request pays for randomness.
+/// What every request passes: its id, its span and its count.
 #[derive(Debug, Clone)]
-struct RequestIds {
-    run: Arc<str>,
-    count: Arc<AtomicU64>,
+struct Front {
+    inner: Arc<FrontInner>,
 }
 
-impl RequestIds {
-    fn new() -> Self {
+#[derive(Debug)]
+struct FrontInner {
+    /// Ids are random for each run of the hub, then counted, so that no request pays for randomness.
+    run: String,
+    count: AtomicU64,
+    metrics: Metrics,
+    /// The table's own words for paths, because a label lives as long as the program.
+    paths: HashMap<&'static str, &'static str>,
+}
+
+impl Front {
+    fn new(state: &ApiState) -> Self {
         let run = crate::crypto::random::<5>().map_or_else(|_| "0".to_owned(), |bytes| crate::crypto::hex(&bytes));
-        Self { run: run.into(), count: Arc::default() }
+        let paths = routes().into_iter().map(|route| (route.path, route.path)).collect();
+        let metrics = state.hub.metrics().clone();
+        Self { inner: Arc::new(FrontInner { run, count: AtomicU64::default(), metrics, paths }) }
     }
 
-    fn next(&self) -> String {
-        format!("req_{}{:08x}", self.run, self.count.fetch_add(1, Ordering::Relaxed))
+    fn next_id(&self) -> String {
+        format!("req_{}{:08x}", self.inner.run, self.inner.count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What was asked, in words that only the program chooses.
+    fn route(&self, request: &Request) -> (&'static str, &'static str) {
+        let path = request.extensions().get::<MatchedPath>().and_then(|path| self.inner.paths.get(path.as_str()));
+        let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let names = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+        let method = methods.iter().position(|method| method == request.method()).map_or("other", |at| names[at]);
+        (method, path.copied().unwrap_or("none"))
+    }
+
+    fn count(&self, (method, route): (&'static str, &'static str), status: StatusCode, took: Duration) {
+        let class = ["1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status.as_u16() / 100).saturating_sub(1));
+        let labels = [("method", method), ("route", route), ("status", class.copied().unwrap_or("other"))];
+        self.inner.metrics.http_requests.get_or_create(&labels).inc();
+        time(&self.inner.metrics.http_seconds, "route", route, took);
     }
 }
 
-/// Gives every request an id, and errors their body.
-async fn identify(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
-    let id = ids.next();
+/// Gives every request an id under which the log knows it, and errors their body.
+async fn identify(State(front): State<Front>, request: Request, next: Next) -> Response {
+    let (id, begun, route) = (front.next_id(), Instant::now(), front.route(&request));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = next.run(request).await;
+    let span = info_span!("request", request_id = id, key = Empty);
+    let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         // Headers that were set on the way out (Allow, Idempotency-Replayed) stay.
         let set = std::mem::take(response.headers_mut());
@@ -198,7 +247,8 @@ async fn identify(State(ids): State<RequestIds>, request: Request, next: Next) -
         let kept = set.into_iter().filter_map(|(name, value)| name.map(|name| (name, value)));
         response.headers_mut().extend(kept.filter(|(name, _)| name != "content-length"));
     }
-    tracing::debug!(request_id = id, %method, path, status = response.status().as_u16(), "answered");
+    front.count(route, response.status(), begun.elapsed());
+    tracing::debug!(parent: &span, %method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);

@@ -21,7 +21,7 @@ pub(super) async fn index() -> Response {
          GET  /api/v1/terminals/{{terminal}}/bars/EURUSD  bars as JSON, CSV or packed records\n\
          POST /api/v1/terminals/{{terminal}}/orders       a trade, once, whatever happens\n\
          POST /api/v1/tokens                            a new connection token\n\
-         GET  /healthz  /readyz                         whether it works\n",
+         GET  /healthz  /readyz  /metrics               whether it works, and how\n",
         env!("CARGO_PKG_VERSION")
     );
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
@@ -32,11 +32,13 @@ pub(super) async fn healthz() -> Response {
     Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into_response()
 }
 
-/// `GET /readyz`: it can record, so it can trade.
+/// `GET /readyz`: it can record, so it can trade. Else 503 and a word why; the log knows more, and may name paths.
 pub(super) async fn readyz(State(state): State<ApiState>) -> Response {
+    let no = |status: &str| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": status}))).into_response();
     match state.store.health() {
+        Health::Degraded { .. } => no("degraded"),
+        _ if state.stopping.is_cancelled() => no("stopping"),
+        Health::LowSpace => no("low_space"),
         Health::Ok => Json(json!({"status": "ready", "terminals": state.hub.len()})).into_response(),
-        // The reason may name paths: the log has it.
-        Health::Degraded { .. } => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "degraded"}))).into_response(),
     }
 }

@@ -16,14 +16,14 @@ use tokio_tungstenite::{
         protocol::{Role, WebSocketConfig},
     },
 };
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{
     ApiState,
     auth::{Connection, bearer},
     error::{ApiError, ApiResult},
 };
-use crate::{access::AccessError, config, hub::Peer, protocol};
+use crate::{access::AccessError, config, hub::Peer, protocol, telemetry::metrics::count};
 
 /// The upgrade.
 pub(super) async fn connect(
@@ -31,6 +31,7 @@ pub(super) async fn connect(
     connection: Option<Extension<Arc<Connection>>>,
     mut request: Request,
 ) -> ApiResult<Response> {
+    let remote = connection.as_ref().map_or_else(|| "unknown".to_owned(), |Extension(connection)| connection.to_string());
     // A browser always sends Origin, and no terminal does: a page must not speak for one.
     if request.headers().contains_key(header::ORIGIN) {
         return Err(ApiError::new(
@@ -39,12 +40,17 @@ pub(super) async fn connect(
             "terminals do not send Origin; browsers do not belong here",
         ));
     }
+    let failed = |reason, words: &str| {
+        count(&state.hub.metrics().auth_failures, "reason", reason);
+        info!(remote, reason, "terminal refused");
+        ApiError::unauthorized(words)
+    };
     let secret = bearer(request.headers())
-        .map_err(|_| ApiError::unauthorized("Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
+        .map_err(|_| failed("token_missing", "Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
     let token = state.access.present_token(secret).map_err(|error| match error {
-        AccessError::Expired => ApiError::unauthorized("Error 401: the token has expired; ask for a new one"),
-        AccessError::Revoked => ApiError::unauthorized("Error 401: the token was revoked; ask for a new one"),
-        _ => ApiError::unauthorized("Error 401: unknown token; check that it was copied whole"),
+        AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
+        AccessError::Revoked => failed("token_revoked", "Error 401: the token was revoked; ask for a new one"),
+        _ => failed("token_unknown", "Error 401: unknown token; check that it was copied whole"),
     })?;
     if let Some(Extension(connection)) = &connection {
         connection.authenticated();
@@ -57,10 +63,7 @@ pub(super) async fn connect(
         .extensions_mut()
         .remove::<hyper::upgrade::OnUpgrade>()
         .ok_or_else(|| ApiError::malformed("this connection cannot become a WebSocket"))?;
-    let peer = Peer {
-        address: connection.as_ref().map_or_else(|| "unknown".to_owned(), |Extension(connection)| connection.remote.to_string()),
-        place: connection.map(|Extension(connection)| connection as _),
-    };
+    let peer = Peer { address: remote, place: connection.map(|Extension(connection)| connection as _) };
     let (hub, settings) = (state.hub.clone(), socket_settings(&state.terminals));
     // Short-lived: it ends as soon as the 101 is written, and hands the socket to the hub's own tracked task.
     state.tasks.spawn(async move {

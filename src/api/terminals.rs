@@ -106,6 +106,8 @@ fn presence(session: &SessionHandle) -> Value {
         "terminal_trade_allowed": tell(json!(status.map(|s| s.terminal_trade_allowed))),
         "ea_trade_allowed": tell(json!(status.map(|s| s.ea_trade_allowed))),
         "account_trade_allowed": tell(json!(status.map(|s| s.account_trade_allowed))),
+        "latch": tell(json!(status.map(|s| s.latch))),
+        "latch_reason": tell(json!(status.map(|s| &s.latch_reason))),
         "market": tell(json!(status.map(|s| match s.market { 0 => "closed", 1 => "open", _ => "unknown" }))),
     })
 }

@@ -35,7 +35,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::start(&self.log, LogFormat::Text).map_err(anyhow::Error::msg)?;
-        let stop = super::StopSignal::listen()?;
+        let mut stop = super::StopSignal::listen()?;
         let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
         let data_dir = self.dir.join(stamp.to_string());
         let key = Secret::generate(KEY_LIVE)?;
@@ -50,7 +50,7 @@ impl Demo {
         let url = format!("ws://{}{}", server.addr(), crate::protocol::PATH);
 
         let bars = BarSet::embedded()?;
-        let tokens = super::simulate::mint_tokens(&http, key.reveal(), SERVER, LOGINS[0], 2).await?;
+        let tokens = super::simulate::mint_tokens(&super::http_client(None)?, &http, key.reveal(), SERVER, LOGINS[0], 2).await?;
         let mut terminals = Vec::new();
         for (login, token) in LOGINS.into_iter().zip(tokens) {
             let mut config = SimulatorConfig::new(&url, token, login, SERVER);

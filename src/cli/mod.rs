@@ -4,7 +4,7 @@ mod demo;
 mod serve;
 mod simulate;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +27,15 @@ enum Command {
     /// API keys.
     #[command(subcommand)]
     Key(Key),
+    /// Settings.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Print the settings in force and where they come from, or everything that is wrong with them.
+    Check(serve::Settings),
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +46,11 @@ enum Key {
 
 /// The hub or a terminal was refused for good (revoked, wrong account, HTTP 401 or 403): trying again changes nothing.
 const REFUSED: u8 = 3;
+
+/// A second signal came while the hub was stopping: as a shell says it of ctrl-c.
+const STOPPED_AT_ONCE: u8 = 130;
+/// Threads that still wait for the disk at the end are given so long.
+const LAST_THREADS: Duration = Duration::from_millis(500);
 
 /// Runs what the arguments say.
 #[must_use]
@@ -52,9 +66,23 @@ pub fn main() -> ExitCode {
             Command::Simulate(simulate) => simulate.run().await,
             Command::Demo(demo) => demo.run().await,
             Command::Key(Key::Generate) => generate_key(),
+            Command::Config(Config::Check(settings)) => check_config(&settings),
         }
     });
+    // A disk that hangs must not keep the process: what was acknowledged is on it.
+    runtime.shutdown_timeout(LAST_THREADS);
     result.unwrap_or_else(|error| failed(&error))
+}
+
+#[expect(clippy::print_stdout, reason = "the settings are this command's result")]
+fn check_config(settings: &serve::Settings) -> anyhow::Result<ExitCode> {
+    let loaded = settings.load()?;
+    crate::telemetry::check(&loaded.config.log).map_err(anyhow::Error::msg)?;
+    if let Some((cert, key)) = loaded.config.tls.files() {
+        crate::tls::Identity::read(cert, key)?;
+    }
+    print!("{}", loaded.shown());
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "the key is this command's result")]
@@ -62,6 +90,14 @@ fn generate_key() -> anyhow::Result<ExitCode> {
     let secret = crate::access::secret::Secret::generate(crate::access::secret::KEY_LIVE)?;
     println!("{}", secret.reveal());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What every command calls a hub with: TLS as in the rest of the program, trusting the system's roots or only the certificates in
+/// `ca`. No proxy of the environment stands between a command and its hub.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+    let tls = crate::tls::client(ca)?;
+    Ok(reqwest::Client::builder().no_proxy().tls_backend_preconfigured((*tls).clone()).build()?)
 }
 
 #[expect(clippy::print_stderr, reason = "the last words of a command")]
@@ -93,7 +129,7 @@ impl StopSignal {
 
     /// Completes when somebody asks the program to stop.
     #[cfg(unix)]
-    async fn asked(mut self) {
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -101,7 +137,7 @@ impl StopSignal {
     }
 
     #[cfg(not(unix))]
-    async fn asked(self) {
+    async fn asked(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

@@ -5,11 +5,15 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde::Serialize;
 
-use crate::{config::Config, server::Server, telemetry};
+use crate::{
+    config::{Config, ConfigError, Loaded},
+    server::Server,
+    telemetry,
+};
 
 /// Flags; each stands above environment and file.
 #[derive(Debug, Args, Serialize)]
-pub(super) struct Serve {
+pub(super) struct Settings {
     /// Settings file; config/mtbridge.toml shows every key.
     #[arg(long, env = "MTBRIDGE_CONFIG")]
     #[serde(skip)]
@@ -28,24 +32,41 @@ pub(super) struct Serve {
     log: Option<String>,
 }
 
+impl Settings {
+    pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
+        Config::load(self.config.as_deref(), self)
+    }
+}
+
+/// `mtbridge serve`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The first line on standard output says that the hub is ready: listening on http://ADDR, or https://ADDR with TLS.
+
+SIGTERM or ctrl-c stops it within 10 seconds; a second one at once, without a goodbye. Exit code 0 after the first, 130 after the second."
+)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+}
+
 impl Serve {
     #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the ready line and the first key are for whoever started it")]
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let config = Config::load(self.config.as_deref(), &self)?;
+        let config = self.settings.load()?.config;
         telemetry::start(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
-        let listen = config.listen;
-        let stop = super::StopSignal::listen()?;
+        let mut stop = super::StopSignal::listen()?;
         let server = Server::bind(config).await?;
         if let Some(key) = server.first_admin_key() {
             eprintln!("first start: this admin key is shown once, keep it safe\n{}", key.reveal());
         }
-        if !listen.ip().is_loopback() {
-            tracing::warn!(%listen, "plain HTTP off loopback: put a proxy that speaks TLS in front of it");
-        }
-        println!("listening on http://{}", server.addr());
+        println!("listening on {}", server.url());
         stop.asked().await;
         server.shutdown();
-        server.join().await;
-        Ok(ExitCode::SUCCESS)
+        tokio::select! {
+            () = server.join() => Ok(ExitCode::SUCCESS),
+            // What is on the disk is whole at every moment; only the goodbye is missing.
+            () = stop.asked() => Ok(ExitCode::from(super::STOPPED_AT_ONCE)),
+        }
     }
 }

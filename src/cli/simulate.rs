@@ -29,9 +29,12 @@ use crate::{
 
 Exit code 3: the hub refused for good (revoked, expired, wrong account, HTTP 401 or 403).")]
 pub(super) struct Simulate {
-    /// The hub's address for terminals, ws://HOST:PORT/ws/terminal
+    /// The hub's address for terminals, ws://HOST:PORT/ws/terminal or wss://…
     #[arg(long)]
     url: String,
+    /// Certificates to trust, PEM, instead of the system's
+    #[arg(long)]
+    ca: Option<PathBuf>,
     /// Connection token of the one terminal
     #[arg(long, env = "MTBRIDGE_TOKEN", hide_env_values = true, conflicts_with_all = ["count", "key"], required_unless_present = "key")]
     token: Option<String>,
@@ -85,13 +88,25 @@ impl Simulate {
         }
         let tokens = match (&self.token, &self.key) {
             (Some(token), _) => vec![token.clone()],
-            (None, Some(key)) => mint_tokens(&http_of(&self.url)?, key, &self.server, self.login, self.count).await?,
+            (None, Some(key)) => {
+                mint_tokens(
+                    &super::http_client(self.ca.as_deref())?,
+                    &http_of(&self.url)?,
+                    key,
+                    &self.server,
+                    self.login,
+                    self.count,
+                )
+                .await?
+            }
             (None, None) => bail!("give --token, or --key to mint tokens with"),
         };
-        let (signal, stop) = (super::StopSignal::listen()?, CancellationToken::new());
+        let tls = crate::tls::client(self.ca.as_deref())?;
+        let (mut signal, stop) = (super::StopSignal::listen()?, CancellationToken::new());
         let mut terminals = JoinSet::new();
         for (login, token) in (self.login..).zip(tokens) {
-            let config = self.terminal(login, token, Arc::clone(&bars));
+            let mut config = self.terminal(login, token, Arc::clone(&bars));
+            config.tls = Some(Arc::clone(&tls));
             terminals.spawn(simulator::run(config, stop.clone()));
         }
         let stopping = stop.clone();
@@ -128,10 +143,12 @@ fn last_words(why: &simulator::Refused) -> ExitCode {
     ExitCode::from(super::REFUSED)
 }
 
-/// `ws://HOST:PORT/…` to `http://HOST:PORT`.
+/// `ws://HOST:PORT/…` to `http://HOST:PORT`, and the same with TLS.
 pub(super) fn http_of(url: &str) -> anyhow::Result<String> {
-    let rest = url.strip_prefix("ws://").context("--url must begin with ws:// (the hub speaks plain HTTP; TLS is a proxy's)")?;
-    Ok(format!("http://{}", rest.split('/').next().unwrap_or(rest)))
+    let rest = url.strip_prefix("ws").context("--url must begin with ws:// or wss://")?;
+    let (scheme, rest) =
+        rest.split_once("://").filter(|(s, _)| matches!(*s, "" | "s")).context("--url must begin with ws:// or wss://")?;
+    Ok(format!("http{scheme}://{}", rest.split('/').next().unwrap_or(rest)))
 }
 
 #[derive(Deserialize)]
@@ -140,8 +157,14 @@ struct Minted {
 }
 
 /// Mints a token for each login from `first` up, with the admin key.
-pub(super) async fn mint_tokens(http: &str, key: &str, server: &str, first: u64, count: u32) -> anyhow::Result<Vec<String>> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
+pub(super) async fn mint_tokens(
+    client: &reqwest::Client,
+    http: &str,
+    key: &str,
+    server: &str,
+    first: u64,
+    count: u32,
+) -> anyhow::Result<Vec<String>> {
     let mut tokens = Vec::new();
     for login in (first..).take(usize::try_from(count)?) {
         let request =

@@ -47,6 +47,26 @@ pub enum CommandState {
 }
 
 impl CommandState {
+    /// Its name, as in REST.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Dispatched => "dispatched",
+            Self::Accepted => "accepted",
+            Self::Unknown => "unknown",
+            Self::Executed => "executed",
+            Self::Partial => "partial",
+            Self::Placed => "placed",
+            Self::BrokerRejected => "broker_rejected",
+            Self::EaRefused => "ea_refused",
+            Self::NotExecuted => "not_executed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Adjudicated => "adjudicated",
+        }
+    }
+
     /// Whether nothing can follow.
     #[must_use]
     pub const fn is_final(self) -> bool {

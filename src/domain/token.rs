@@ -70,6 +70,20 @@ pub enum TokenState {
     Expired,
 }
 
+impl TokenState {
+    /// Its name, as in REST.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Connected => "connected",
+            Self::Offline => "offline",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 impl Token {
     /// The state at `now`, given whether a live session holds the token.
     #[must_use]

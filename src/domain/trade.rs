@@ -43,10 +43,13 @@ pub const FILLING_RETURN: u8 = 2;
 /// `ORDER_FILLING_BOC`.
 pub const FILLING_BOC: u8 = 3;
 
-/// A filling that a symbol offers, by its `SYMBOL_FILLING_MODE` (a bit mask, unlike the order's enum): fok, else ioc, else return.
+/// A filling that a symbol takes for an order at the market, by its `SYMBOL_TRADE_EXEMODE` and `SYMBOL_FILLING_MODE` (a bit mask, unlike
+/// the order's enum): fok, else ioc, else return. Execution by request and instant execution are always fok (MQL5 reference, "Order
+/// Properties", table of filling by execution).
 #[must_use]
-pub const fn offered_filling(modes: u8) -> u8 {
-    if modes & 1 != 0 {
+pub const fn offered_filling(execution: u8, modes: u8) -> u8 {
+    const INSTANT: u8 = 1;
+    if execution <= INSTANT || modes & 1 != 0 {
         FILLING_FOK
     } else if modes & 2 != 0 {
         FILLING_IOC
@@ -366,6 +369,24 @@ mod tests {
         lacks(action::REMOVE, "order");
         lacks(action::CLOSE_BY, "position_by");
         lacks(0, "action");
+    }
+
+    #[test]
+    fn a_filling_is_offered_that_execution_and_bits_allow() {
+        // SYMBOL_TRADE_EXECUTION_*: 0 request, 1 instant, 2 market, 3 exchange. SYMBOL_FILLING_*: 1 fok, 2 ioc, 4 boc.
+        for (execution, modes, expected) in [
+            (0, 2, FILLING_FOK),
+            (1, 0, FILLING_FOK),
+            (2, 1, FILLING_FOK),
+            (2, 2, FILLING_IOC),
+            (2, 3, FILLING_FOK),
+            (2, 6, FILLING_IOC),
+            (3, 0, FILLING_RETURN),
+            (3, 4, FILLING_RETURN),
+            (3, 2, FILLING_IOC),
+        ] {
+            assert_eq!(offered_filling(execution, modes), expected, "execution {execution}, bits {modes}");
+        }
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl History {
         let (mut found, mut after) = (Vec::new(), about.judged);
         loop {
             let within = |command: &CommandRecord| broker_now - command.dispatched_broker_time < reach;
-            let (page, next) = self.trading().commands(book.owner, &book.account, None, after, COMMANDS_MAX, within).await?;
+            let (page, next) = self.trading().commands(book.owner, &book.account, after, COMMANDS_MAX, within).await?;
             found.extend(page);
             match next {
                 Some(next) if found.len() < COMMANDS_MAX => after = Some(next),

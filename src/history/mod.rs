@@ -118,7 +118,7 @@ impl History {
     }
 
     /// Takes pushes and compares, until `stop`; then takes what was pushed before.
-    pub async fn run(&self, mut pushes: mpsc::Receiver<Push>, stop: CancellationToken) {
+    pub async fn run(self, mut pushes: mpsc::Receiver<Push>, stop: CancellationToken) {
         let mut clock = interval(LOOK.min(self.inner.settings.compare_every.max(Duration::from_millis(10))));
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let permits = Arc::new(Semaphore::new(PASSES));

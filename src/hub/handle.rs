@@ -24,6 +24,7 @@ use crate::{
         CloseReason, FromHub,
         message::{Hello, Reply, Status},
     },
+    telemetry::metrics::{Metrics, time},
 };
 
 /// Pushes of one session that may wait for the trade history.
@@ -33,11 +34,20 @@ const PUSHES_MAX: usize = 256;
 #[derive(Debug)]
 pub(super) enum Mail {
     /// A read: the reply comes back here.
-    Call { call: u64, message: Box<FromHub>, reply: oneshot::Sender<Reply> },
+    Call(Box<Call>),
     /// Anything else; `begun` is answered when its first byte is handed to the socket, and dropped if that never happens.
     Send { message: Box<FromHub>, begun: Option<oneshot::Sender<()>> },
     /// A newcomer wants the token: prove that you live.
     Probe { alive: oneshot::Sender<()> },
+}
+
+/// A read on its way. In a box, because a mailbox is allocated for 32 mails at a time.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) call: u64,
+    pub(super) message: FromHub,
+    pub(super) reply: oneshot::Sender<Reply>,
+    pub(super) posted: Instant,
 }
 
 /// Why a message was not sent, or not answered.
@@ -81,6 +91,7 @@ struct Inner {
     /// Pushes of it that may still wait: one terminal's flood does not fill the channel of all.
     pushes: Arc<Semaphore>,
     signs: Mutex<Signs>,
+    metrics: Metrics,
 }
 
 /// Signs of life, as last heard.
@@ -108,6 +119,7 @@ pub(super) struct Identity {
     pub(super) hello: Hello,
     pub(super) remote: String,
     pub(super) connected_at: UnixMillis,
+    pub(super) metrics: Metrics,
 }
 
 /// How a session is now, each sign with its age.
@@ -154,6 +166,7 @@ impl SessionHandle {
                 farewell: AtomicBool::new(false),
                 pushes: Arc::new(Semaphore::new(PUSHES_MAX)),
                 signs: Mutex::new(signs),
+                metrics: identity.metrics,
             }),
         }
     }
@@ -267,10 +280,13 @@ impl SessionHandle {
     /// [`CallError`]; with `Busy` nothing was sent.
     pub async fn call(&self, within: Duration, build: impl FnOnce(u64) -> FromHub) -> Result<Reply, CallError> {
         let call = self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        let (reply, answer) = oneshot::channel();
-        self.post(Mail::Call { call, message: Box::new(build(call)), reply })?;
+        let ((reply, answer), posted) = (oneshot::channel(), Instant::now());
+        self.post(Mail::Call(Box::new(Call { call, message: build(call), reply, posted })))?;
         match tokio::time::timeout(within, answer).await {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok(reply)) => {
+                time(&self.inner.metrics.read_seconds, "hop", "whole", posted.elapsed());
+                Ok(reply)
+            }
             Ok(Err(_)) => Err(CallError::Gone),
             Err(_) => Err(CallError::TimedOut),
         }
@@ -291,14 +307,19 @@ impl SessionHandle {
     pub fn reserve(&self) -> Result<Place, CallError> {
         match self.inner.mailbox.clone().try_reserve_owned() {
             Ok(permit) => Ok(Place { permit }),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(CallError::Busy),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(self.full()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(CallError::Gone),
         }
     }
 
+    fn full(&self) -> CallError {
+        self.inner.metrics.mailbox_full.inc();
+        CallError::Busy
+    }
+
     fn post(&self, mail: Mail) -> Result<(), CallError> {
         self.inner.mailbox.try_send(mail).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => CallError::Busy,
+            mpsc::error::TrySendError::Full(_) => self.full(),
             mpsc::error::TrySendError::Closed(_) => CallError::Gone,
         })
     }

@@ -67,7 +67,7 @@ async fn fixture() -> Fixture {
     let (sender, signals) = mpsc::channel(64);
     let (to_history, pushes) = mpsc::channel(1_024);
     let ears = Ears { signals: sender, pushes: to_history };
-    Fixture { hub: Hub::new(access, config::Terminals::default(), ears, clock, ids), signals, pushes }
+    Fixture { hub: Hub::new(access, config::Terminals::default(), ears, clock, ids, Metrics::new()), signals, pushes }
 }
 
 impl Fixture {

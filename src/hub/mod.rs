@@ -10,9 +10,12 @@ mod registry;
 mod session;
 mod wire;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -27,9 +30,15 @@ use crate::{
         CloseReason,
         message::{Accepted, Answer, Outcome, Transaction},
     },
+    telemetry::metrics::Metrics,
 };
 pub use handle::{CallError, Place, Presence, SessionHandle};
 pub use wire::Socket;
+
+/// At a stop, terminals are told in so many rounds at most, with a pause between two, and at least so many in each.
+const GOODBYES: usize = 50;
+const BETWEEN_GOODBYES: Duration = Duration::from_millis(20);
+const AT_ONCE: usize = 20;
 
 /// Something about trades that a session heard, or that happened to it.
 #[derive(Debug)]
@@ -102,12 +111,13 @@ struct Inner {
     clock: Clock,
     ids: Arc<Ids>,
     epoch: AtomicU64,
+    metrics: Metrics,
 }
 
 impl Hub {
     /// A hub without sessions.
     #[must_use]
-    pub fn new(access: Access, settings: config::Terminals, ears: Ears, clock: Clock, ids: Arc<Ids>) -> Self {
+    pub fn new(access: Access, settings: config::Terminals, ears: Ears, clock: Clock, ids: Arc<Ids>, metrics: Metrics) -> Self {
         // Starting at the time of day in microseconds keeps epochs growing over restarts without a record of them.
         let epoch = AtomicU64::new(u64::try_from(clock.wall().0).unwrap_or(0).saturating_mul(1_000));
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -122,6 +132,7 @@ impl Hub {
                 clock,
                 ids,
                 epoch,
+                metrics,
             }),
         }
     }
@@ -158,6 +169,12 @@ impl Hub {
         self.len() == 0
     }
 
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
     /// Cuts the live session of a token, if it has one.
     pub fn cut(&self, token: TokenId, reason: CloseReason) {
         if let Some(session) = self.inner.registry.of_token(token) {
@@ -166,10 +183,18 @@ impl Hub {
     }
 
     /// Tells all terminals to come back later and waits until the last session has ended.
+    ///
+    /// Many are told one after the other, over a second: they come back with the same spread, instead of all at once to a hub that
+    /// has just started.
     pub async fn shutdown(&self) {
         self.inner.shutdown.cancel();
-        for session in self.sessions() {
-            session.cut(CloseReason::Shutdown);
+        let sessions = self.sessions();
+        let at_once = sessions.len().div_ceil(GOODBYES).max(AT_ONCE);
+        for (at, some) in sessions.chunks(at_once).enumerate() {
+            if at > 0 {
+                tokio::time::sleep(BETWEEN_GOODBYES).await;
+            }
+            some.iter().for_each(|session| session.cut(CloseReason::Shutdown));
         }
         self.inner.tasks.close();
         self.inner.tasks.wait().await;

@@ -22,11 +22,15 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{
+    Instrument as _, Span, debug,
+    field::{self, Empty},
+    info, info_span, warn,
+};
 
 use super::{
     Hub, Peer, Push, SessionHandle, Signal, SignalKind,
-    handle::{Identity, Mail},
+    handle::{Call, Identity, Mail},
     heartbeat::{Due, Heartbeat},
     wire::{Input, Outgoing, Socket, Wire},
 };
@@ -42,6 +46,7 @@ use crate::{
         message::{Hello, Log, Reply, Welcome},
     },
     store::StoreError,
+    telemetry::metrics::{count, time},
 };
 
 /// Frames or mails handled in one turn of the loop.
@@ -77,6 +82,7 @@ impl End {
 /// A read that waits for its reply.
 struct Pending {
     reply: oneshot::Sender<Reply>,
+    since: Instant,
     parts: BTreeMap<u16, Vec<u8>>,
     bytes: usize,
 }
@@ -100,15 +106,21 @@ struct Session<S> {
     sequence: u64,
 }
 
-/// Runs a session from its first frame to its last.
-pub(super) async fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) {
+/// Runs a session from its first frame to its last, in a span that has its id as soon as it has one.
+pub(super) fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) -> impl Future<Output = ()> + Send {
+    let span = info_span!("terminal", token = %token.id, session = Empty);
+    run_inside(hub, socket, token, peer).instrument(span)
+}
+
+async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) {
     let remote = peer.address.as_str();
     let mut wire = Wire::new(socket);
     let greeting = greet(&hub, &mut wire, &token, remote).await;
     let (end, entered) = match greeting {
         Ok(greeted) => {
             let Greeted { handle, guard, mailbox, cancel } = greeted;
-            info!(session = %handle.id(), token = %handle.token(), account = %handle.account(), remote, "terminal connected");
+            Span::current().record("session", field::display(handle.id()));
+            info!(account = %handle.account(), remote, "terminal connected");
             let (end, back, heard) = live(&hub, wire, handle.clone(), mailbox, &cancel).await;
             wire = back;
             // Presence first: whoever asks from now on is told the truth, however long the peer takes over its goodbye.
@@ -118,9 +130,10 @@ pub(super) async fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: 
         Err(end) => (end, None),
     };
     match &entered {
-        Some((handle, _)) => info!(session = %handle.id(), token = %handle.token(), why = end.words(), "terminal disconnected"),
-        None => info!(token = %token.id, remote, why = end.words(), "terminal refused"),
+        Some(_) => info!(remote, why = end.words(), "terminal disconnected"),
+        None => info!(remote, why = end.words(), "terminal refused"),
     }
+    count(&hub.inner.metrics.terminal_ends, "reason", if let End::Cut(reason) = &end { reason.name() } else { "gone" });
     if let Some((handle, heard)) = entered {
         leave(&hub, handle, heard, &end).await;
     }
@@ -140,7 +153,7 @@ async fn leave(hub: &Hub, handle: SessionHandle, heard: Vec<SignalKind>, end: &E
         let _ = hub.inner.ears.signals.send(Signal { session: handle.clone(), kind }).await;
     }
     if let Err(error) = hub.inner.access.note_disconnect(token, &account, at, &end.words()).await {
-        debug!(%token, %error, "last seen not noted");
+        debug!(%error, "last seen not noted");
     }
 }
 
@@ -163,7 +176,7 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
     }
     let violation = || End::Cut(CloseReason::ProtocolViolation);
     let account = hello.account().map_err(|error| {
-        info!(token = %token.id, %error, "hello without a usable account");
+        info!(%error, "hello without a usable account");
         violation()
     })?;
     let instance = hello.ea_instance().ok_or_else(violation)?;
@@ -183,6 +196,7 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
         hello,
         remote: remote.to_owned(),
         connected_at: hub.inner.clock.wall(),
+        metrics: hub.inner.metrics.clone(),
     };
     let handle = SessionHandle::new(identity, ea_us, sender, cancel.clone());
     let guard = hub.enter(&handle).await.map_err(End::Cut)?;
@@ -361,11 +375,14 @@ impl<S: Socket> Session<S> {
 
     fn post(&mut self, mail: Mail) {
         match mail {
-            Mail::Call { call, message, reply } => {
+            Mail::Call(waiting) => {
+                let Call { call, message, reply, posted } = *waiting;
                 if reply.is_closed() || self.pending.len() >= PENDING_MAX {
                     return;
                 }
-                self.pending.insert(call, Pending { reply, parts: BTreeMap::new(), bytes: 0 });
+                let since = Instant::now();
+                time(&self.hub.inner.metrics.read_seconds, "hop", "queue", since.saturating_duration_since(posted));
+                self.pending.insert(call, Pending { reply, since, parts: BTreeMap::new(), bytes: 0 });
                 self.write(&message, None);
             }
             Mail::Send { message, begun } => self.write(&message, begun),
@@ -429,7 +446,7 @@ impl<S: Socket> Session<S> {
 
     fn message(&mut self, bytes: &[u8], now: Instant) -> Result<(), End> {
         let decoded = codec::decode::<FromTerminal>(bytes).map_err(|error| {
-            info!(session = %self.handle.id(), %error, "protocol violation");
+            info!(%error, "protocol violation");
             End::Cut(CloseReason::ProtocolViolation)
         })?;
         let is_data = matches!(decoded.message, Some(FromTerminal::Reply(_)));
@@ -465,7 +482,7 @@ impl<S: Socket> Session<S> {
             }
             Some(FromTerminal::Log(Log { level, text })) => {
                 let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
-                debug!(session = %self.handle.id(), level, text, "terminal says");
+                debug!(level, text, "terminal says");
             }
             // A newer terminal may know messages that we do not.
             None => {}
@@ -489,7 +506,7 @@ impl<S: Socket> Session<S> {
         let body = std::mem::take(&mut reply.body);
         let new = !pending.parts.contains_key(&reply.part);
         if total > PARTS_MAX || reply.part >= total || !new || self.unfinished + body.len() > UNFINISHED_MAX {
-            warn!(session = %self.handle.id(), call = reply.call, "a part of a reply that does not fit");
+            warn!(call = reply.call, "a part of a reply that does not fit");
             return;
         }
         pending.bytes += body.len();
@@ -499,6 +516,7 @@ impl<S: Socket> Session<S> {
             return;
         }
         if let Some(pending) = self.pending.remove(&reply.call) {
+            time(&self.hub.inner.metrics.read_seconds, "hop", "terminal", pending.since.elapsed());
             self.unfinished -= pending.bytes;
             reply.body = pending.parts.into_values().flatten().collect();
             // The caller may have given up.

@@ -74,6 +74,27 @@ impl CloseReason {
         }
     }
 
+    /// A word for metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Replaced => "replaced",
+            Self::AlreadyConnected => "already_connected",
+            Self::HeartbeatLost => "heartbeat_lost",
+            Self::WriteTimeout => "write_timeout",
+            Self::HelloTimeout => "hello_timeout",
+            Self::Unavailable => "unavailable",
+            Self::TokenRevoked => "token_revoked",
+            Self::TokenExpired => "token_expired",
+            Self::AccountMismatch => "account_mismatch",
+            Self::Disconnected => "disconnected",
+            Self::ProtocolViolation => "protocol_violation",
+            Self::ProtocolVersion => "protocol_version",
+            Self::MessageTooLarge => "message_too_large",
+        }
+    }
+
     /// What stands in the close frame, plain enough to print on a chart. Never above 123 bytes (RFC 6455 section 5.5).
     #[must_use]
     pub const fn text(self) -> &'static str {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,43 +14,69 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     select,
+    time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use super::forwarded;
 use crate::{
-    api::{Budget, Connection},
+    api::{self, Budget, Connection},
     config,
+    telemetry::metrics::{Metrics, count},
 };
 
 /// Unacknowledged bytes older than this end a connection, whatever the kernel's retries say.
 const USER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A TLS handshake must be done in that time.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Bytes of one request's head.
 const HEAD_MAX: usize = 16_384;
 const HEADERS_MAX: usize = 64;
 
-/// Accepts until `stop`, then waits for the requests under way.
-pub(super) async fn run(
-    listener: TcpListener,
-    router: Router,
-    limits: Arc<config::Http>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-) {
-    let budgets = Arc::new(Budgets::new(&limits));
+/// What every connection needs.
+pub(super) struct Front {
+    pub(super) router: Router,
+    pub(super) limits: config::Http,
+    /// Without it the listener speaks plain HTTP.
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) metrics: Metrics,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+impl Front {
+    /// Plain HTTP is for this machine, for trusted proxies, and for networks that the operator calls safe.
+    fn admits(&self, peer: IpAddr) -> bool {
+        self.tls.is_some()
+            || self.limits.allow_plain
+            || peer.to_canonical().is_loopback()
+            || forwarded::is_trusted(peer, &self.limits.trusted_proxies)
+    }
+
+    fn refused(&self, reason: &'static str) {
+        count(&self.metrics.connections_refused, "reason", reason);
+    }
+}
+
+/// Accepts until the hub stops, then waits for the requests under way.
+pub(super) async fn run(listener: TcpListener, front: Front) {
+    let front = Arc::new(front);
+    let budgets = Arc::new(Budgets::new(&front.limits, front.metrics.clone()));
     let connections = TaskTracker::new();
     loop {
-        let (stream, remote) = select! {
+        let (stream, peer) = select! {
             biased;
-            () = stop.cancelled() => break,
+            () = front.stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -60,12 +87,26 @@ pub(super) async fn run(
                 }
             },
         };
-        match budgets.enter(remote.ip()) {
+        if !front.admits(peer.ip()) {
+            front.refused("plain");
+            debug!(%peer, "plain HTTP from an address that is no trusted proxy");
+            connections.spawn(refuse(stream, PLAIN));
+            continue;
+        }
+        // A trusted proxy brings many clients: each of its requests is counted by itself.
+        let proxy = forwarded::is_trusted(peer.ip(), &front.limits.trusted_proxies);
+        match budgets.enter((!proxy).then(|| peer.ip())) {
             Some(slot) => {
-                let task = serve(stream, remote, slot, router.clone(), limits.header_timeout, stop.clone());
-                connections.spawn(tasks.track_future(task));
+                let task = serve(stream, peer, Arc::new(slot), Arc::clone(&front));
+                connections.spawn(front.tasks.track_future(task));
             }
-            None => drop(connections.spawn(refuse(stream))),
+            None => {
+                front.refused("limit");
+                // Over TLS nothing can be said before a handshake, which is what a stranger must not be given.
+                if front.tls.is_none() {
+                    connections.spawn(refuse(stream, BUSY));
+                }
+            }
         }
     }
     drop(listener);
@@ -73,25 +114,42 @@ pub(super) async fn run(
     connections.wait().await;
 }
 
-async fn serve(
-    stream: TcpStream,
-    remote: SocketAddr,
-    slot: Slot,
-    router: Router,
-    header_timeout: Duration,
-    stop: CancellationToken,
-) {
+async fn serve(stream: TcpStream, peer: SocketAddr, slot: Arc<Slot>, front: Arc<Front>) {
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT));
-    let connection = Arc::new(Connection { remote, budget: Box::new(slot) });
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Arc::clone(&connection));
-        router.clone().oneshot(request.map(Body::new))
-    });
+    let Some(tls) = &front.tls else { return converse(stream, peer, slot, &front).await };
+    let handshake = select! {
+        biased;
+        () = front.stop.cancelled() => return,
+        done = timeout(HANDSHAKE, tls.accept(stream)) => done,
+    };
+    match handshake {
+        Ok(Ok(stream)) => converse(stream, peer, slot, &front).await,
+        Ok(Err(error)) => {
+            front.refused("tls");
+            debug!(%peer, %error, "TLS handshake failed");
+        }
+        Err(_) => {
+            front.refused("tls");
+            debug!(%peer, "TLS handshake not finished in time");
+        }
+    }
+}
+
+/// Speaks HTTP on a connection, plain or inside TLS.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: SocketAddr,
+    slot: Arc<Slot>,
+    front: &Arc<Front>,
+) {
+    let direct = Arc::new(Connection { client: peer.ip().to_canonical(), peer, budget: Arc::clone(&slot) as _ });
+    let answering = Arc::clone(front);
+    let service = service_fn(move |request| answer(request, Arc::clone(&answering), Arc::clone(&direct), Arc::clone(&slot)));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(front.limits.header_timeout)
         .max_buf_size(HEAD_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service)
@@ -100,20 +158,48 @@ async fn serve(
     let ended = select! {
         biased;
         ended = &mut serving => ended,
-        () = stop.cancelled() => {
+        () = front.stop.cancelled() => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
     };
     if let Err(error) = ended {
-        debug!(%remote, %error, "connection ended");
+        debug!(%peer, %error, "connection ended");
     }
 }
 
-/// A stranger above the budget gets an answer that a client understands, at no cost to speak of.
-async fn refuse(mut stream: TcpStream) {
-    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(ANSWER)).await;
+async fn answer(
+    mut request: hyper::Request<Incoming>,
+    front: Arc<Front>,
+    direct: Arc<Connection>,
+    slot: Arc<Slot>,
+) -> Result<Response, Infallible> {
+    let mut connection = direct;
+    // Held until the request has its answer.
+    let mut _guest = None;
+    if slot.proxied {
+        let Ok(client) = forwarded::client(connection.peer.ip(), request.headers(), &front.limits.trusted_proxies) else {
+            debug!(peer = %connection.peer, "X-Forwarded-For of a trusted proxy names no address");
+            return Ok(api::refuse_forwarded());
+        };
+        _guest = slot.budgets.guest(client);
+        if _guest.is_none() {
+            front.refused("limit");
+            return Ok(api::refuse_busy());
+        }
+        connection = Arc::new(Connection { client, peer: connection.peer, budget: slot });
+    }
+    request.extensions_mut().insert(connection);
+    front.router.clone().oneshot(request.map(Body::new)).await
+}
+
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const PLAIN: &[u8] = b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 57\r\n\r\n\
+    plain HTTP is only for trusted proxies: come through TLS\n";
+
+/// A stranger who is turned away gets an answer that a client understands, at no cost to speak of.
+async fn refuse(mut stream: TcpStream, answer: &'static [u8]) {
+    let _ = timeout(Duration::from_secs(1), stream.write_all(answer)).await;
 }
 
 /// Counters of open connections.
@@ -125,10 +211,11 @@ struct Budgets {
     open: AtomicUsize,
     strangers: AtomicUsize,
     strangers_by_ip: Mutex<HashMap<IpAddr, usize>>,
+    metrics: Metrics,
 }
 
 impl Budgets {
-    fn new(limits: &config::Http) -> Self {
+    fn new(limits: &config::Http, metrics: Metrics) -> Self {
         Self {
             max: limits.max_connections,
             max_strangers: limits.max_unauthenticated,
@@ -136,23 +223,59 @@ impl Budgets {
             open: AtomicUsize::new(0),
             strangers: AtomicUsize::new(0),
             strangers_by_ip: Mutex::default(),
+            metrics,
         }
     }
 
-    fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Slot> {
-        let ip = network(ip);
-        let mut by_ip = self.strangers_by_ip.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_here = by_ip.get(&ip).copied().unwrap_or(0);
-        let room = self.open.load(Ordering::Relaxed) < self.max
-            && self.strangers.load(Ordering::Relaxed) < self.max_strangers
-            && from_here < self.max_strangers_per_ip;
+    /// A place for a connection; those of proxies count under no address.
+    fn enter(self: &Arc<Self>, ip: Option<IpAddr>) -> Option<Slot> {
+        let room = self.open.load(Ordering::Relaxed) < self.max && self.strangers.load(Ordering::Relaxed) < self.max_strangers;
         if !room {
             return None;
         }
-        by_ip.insert(ip, from_here + 1);
+        let ip = match ip {
+            Some(ip) => Some(self.guest(ip)?),
+            None => None,
+        };
         self.open.fetch_add(1, Ordering::Relaxed);
         self.strangers.fetch_add(1, Ordering::Relaxed);
-        Some(Slot { budgets: Arc::clone(self), ip, stranger: AtomicBool::new(true) })
+        self.gauge("stranger", 1);
+        Some(Slot { budgets: Arc::clone(self), proxied: ip.is_none(), ip: Mutex::new(ip), stranger: AtomicBool::new(true) })
+    }
+
+    /// One more of an address, as long as the answer is kept.
+    fn guest(self: &Arc<Self>, ip: IpAddr) -> Option<Guest> {
+        let ip = network(ip);
+        let mut by_ip = self.strangers_by_ip.lock().unwrap_or_else(PoisonError::into_inner);
+        let from_here = by_ip.get(&ip).copied().unwrap_or(0);
+        if from_here >= self.max_strangers_per_ip {
+            return None;
+        }
+        by_ip.insert(ip, from_here + 1);
+        Some(Guest { budgets: Arc::clone(self), ip })
+    }
+
+    fn gauge(&self, kind: &'static str, by: i64) {
+        self.metrics.connections.get_or_create(&[("kind", kind)]).inc_by(by);
+    }
+}
+
+/// One of those that its address may have.
+#[derive(Debug)]
+struct Guest {
+    budgets: Arc<Budgets>,
+    ip: IpAddr,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut by_ip = self.budgets.strangers_by_ip.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_ip.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                by_ip.remove(&self.ip);
+            }
+        }
     }
 }
 
@@ -171,29 +294,37 @@ fn network(ip: IpAddr) -> IpAddr {
 #[derive(Debug)]
 struct Slot {
     budgets: Arc<Budgets>,
-    ip: IpAddr,
+    /// It is a proxy's: its requests are counted by themselves.
+    proxied: bool,
+    ip: Mutex<Option<Guest>>,
     stranger: AtomicBool,
 }
 
 impl Budget for Slot {
     fn authenticated(&self) {
-        if !self.stranger.swap(false, Ordering::Relaxed) {
-            return;
+        if self.leave_strangers() {
+            self.budgets.gauge("authenticated", 1);
         }
-        self.budgets.strangers.fetch_sub(1, Ordering::Relaxed);
-        let mut by_ip = self.budgets.strangers_by_ip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_ip.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                by_ip.remove(&self.ip);
-            }
+    }
+}
+
+impl Slot {
+    fn leave_strangers(&self) -> bool {
+        let was = self.stranger.swap(false, Ordering::Relaxed);
+        if was {
+            self.budgets.strangers.fetch_sub(1, Ordering::Relaxed);
+            self.budgets.gauge("stranger", -1);
+            drop(self.ip.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
+        was
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.authenticated();
+        if !self.leave_strangers() {
+            self.budgets.gauge("authenticated", -1);
+        }
         self.budgets.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -205,7 +336,7 @@ mod tests {
     fn budgets() -> Arc<Budgets> {
         let limits =
             config::Http { max_connections: 4, max_unauthenticated: 3, max_unauthenticated_per_ip: 2, ..config::Http::default() };
-        Arc::new(Budgets::new(&limits))
+        Arc::new(Budgets::new(&limits, Metrics::new()))
     }
 
     fn ip(last: u8) -> IpAddr {
@@ -215,11 +346,11 @@ mod tests {
     #[test]
     fn strangers_of_one_address_do_not_shut_others_out() {
         let budgets = budgets();
-        let _one = budgets.enter(ip(1)).unwrap();
-        let _two = budgets.enter(ip(1)).unwrap();
-        assert!(budgets.enter(ip(1)).is_none());
-        let _other = budgets.enter(ip(2)).unwrap();
-        assert!(budgets.enter(ip(3)).is_none(), "strangers all together are bounded too");
+        let _one = budgets.enter(Some(ip(1))).unwrap();
+        let _two = budgets.enter(Some(ip(1))).unwrap();
+        assert!(budgets.enter(Some(ip(1))).is_none());
+        let _other = budgets.enter(Some(ip(2))).unwrap();
+        assert!(budgets.enter(Some(ip(3))).is_none(), "strangers all together are bounded too");
     }
 
     #[test]
@@ -227,14 +358,14 @@ mod tests {
         let budgets = budgets();
         let slots: Vec<_> = (0..4)
             .map(|_| {
-                let slot = budgets.enter(ip(1)).unwrap();
+                let slot = budgets.enter(Some(ip(1))).unwrap();
                 slot.authenticated();
                 slot
             })
             .collect();
-        assert!(budgets.enter(ip(9)).is_none(), "all connections together are bounded");
+        assert!(budgets.enter(Some(ip(9))).is_none(), "all connections together are bounded");
         drop(slots);
-        assert!(budgets.enter(ip(9)).is_some());
+        assert!(budgets.enter(Some(ip(9))).is_some());
         assert!(budgets.strangers_by_ip.lock().unwrap().is_empty());
     }
 }

@@ -1,8 +1,10 @@
 //! Getting to the hub: the WebSocket handshake, what its refusals mean, and how long to wait before the next attempt.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{
@@ -14,11 +16,16 @@ use tokio_tungstenite::{
     },
 };
 
-use super::Refused;
-use crate::protocol::{self, CloseReason, close::comes_back};
+use tokio_util::either::Either;
 
-/// An open connection.
-pub(super) type Socket = WebSocketStream<TcpStream>;
+use super::Refused;
+use crate::{
+    protocol::{self, CloseReason, close::comes_back},
+    tls,
+};
+
+/// An open connection, plain or inside TLS; the latter is boxed because it is a kilobyte and rare.
+pub(super) type Socket = WebSocketStream<Either<TcpStream, Box<TlsStream<TcpStream>>>>;
 
 /// TCP and handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,19 +71,30 @@ pub(super) struct Address {
     request: Request,
     host: String,
     port: u16,
+    /// For `wss://`: the name that the hub's certificate must have, and who may have signed it.
+    tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
 }
 
 impl Address {
-    /// Reads `ws://host:port/ws/terminal`; without a path the hub's own is taken.
-    pub(super) fn new(url: &str, token: &str) -> Result<Self, Refused> {
+    /// Reads `ws://host:port/ws/terminal` or `wss://…`; without a path the hub's own is taken. Without `tls` the system's roots count.
+    pub(super) fn new(url: &str, token: &str, tls: Option<Arc<ClientConfig>>) -> Result<Self, Refused> {
         let refused = |what: String| Refused { reason: what };
         let uri: Uri = url.parse().map_err(|error| refused(format!("`{url}` is no address: {error}")))?;
-        if uri.scheme_str() != Some("ws") {
-            return Err(refused(format!("`{url}`: the simulator speaks ws:// only; reach a wss:// hub through a TLS proxy")));
-        }
+        let secure = match uri.scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
+            _ => return Err(refused(format!("`{url}` must begin with ws:// or wss://"))),
+        };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| refused(format!("`{url}` names no host")))?;
         let host = host.trim_matches(['[', ']']).to_owned();
-        let port = uri.port_u16().unwrap_or(80);
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let tls = if secure {
+            let name = ServerName::try_from(host.clone()).map_err(|error| refused(format!("`{host}`: {error}")))?;
+            let config = tls.map_or_else(|| tls::client(None), Ok).map_err(|error| refused(error.to_string()))?;
+            Some((name, config))
+        } else {
+            None
+        };
         let whole = if matches!(uri.path(), "" | "/") {
             format!("{}{}", url.trim_end_matches('/'), protocol::PATH)
         } else {
@@ -88,7 +106,7 @@ impl Address {
         bearer.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
         request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol::SUBPROTOCOL));
-        Ok(Self { request, host, port })
+        Ok(Self { request, host, port, tls })
     }
 
     /// Connects, once.
@@ -97,6 +115,13 @@ impl Address {
             let stream =
                 TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| Ended::retry(error.to_string()))?;
             stream.set_nodelay(true).map_err(|error| Ended::retry(error.to_string()))?;
+            let stream = match &self.tls {
+                None => Either::Left(stream),
+                Some((name, config)) => {
+                    let secured = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await;
+                    Either::Right(Box::new(secured.map_err(|error| Ended::retry(format!("TLS: {error}")))?))
+                }
+            };
             // tungstenite's default of 128 KiB a socket would be a gigabyte for eight thousand terminals.
             let limits = WebSocketConfig::default()
                 .read_buffer_size(4 * 1024)
@@ -198,13 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_a_path_gets_the_hubs_and_tls_is_refused_in_words() {
-        let path = |url: &str| Address::new(url, "t").unwrap().request.uri().path().to_owned();
+    fn an_address_without_a_path_gets_the_hubs() {
+        let address = |url: &str| Address::new(url, "t", None).unwrap();
+        let path = |url: &str| address(url).request.uri().path().to_owned();
         assert_eq!(path("ws://127.0.0.1:8080"), "/ws/terminal");
         assert_eq!(path("ws://127.0.0.1:8080/"), "/ws/terminal");
         assert_eq!(path("ws://[::1]:8080/a/b"), "/a/b");
-        assert!(Address::new("wss://hub.example/ws/terminal", "t").unwrap_err().reason.contains("TLS proxy"));
-        assert!(Address::new("nonsense", "t").is_err());
-        assert!(!format!("{:?}", Address::new("ws://a", "mtb_secret").unwrap()).contains("mtb_secret"));
+        assert_eq!((address("wss://hub.example").port, address("ws://hub.example").port), (443, 80));
+        assert!(Address::new("https://hub.example", "t", None).unwrap_err().reason.contains("wss://"));
+        assert!(Address::new("nonsense", "t", None).is_err());
+        assert!(!format!("{:?}", Address::new("ws://a", "mtb_secret", None).unwrap()).contains("mtb_secret"));
     }
 }

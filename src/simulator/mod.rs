@@ -49,8 +49,10 @@ use crate::domain::account::Platform;
 /// Everything about one simulated terminal.
 #[derive(Clone)]
 pub struct SimulatorConfig {
-    /// `ws://HOST:PORT/ws/terminal`; without a path the hub's own is taken.
+    /// `ws://HOST:PORT/ws/terminal` or `wss://…`; without a path the hub's own is taken.
     pub url: String,
+    /// Whom a `wss://` address must prove itself to; none means the system's roots.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// The connection token.
     pub token: String,
     /// What the terminal claims to be.
@@ -83,6 +85,7 @@ impl SimulatorConfig {
     pub fn new(url: impl Into<String>, token: impl Into<String>, login: u64, server: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            tls: None,
             token: token.into(),
             platform: Platform::Mt5,
             account: AccountSettings { login, server: server.into(), ..AccountSettings::default() },

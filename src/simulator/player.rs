@@ -78,7 +78,7 @@ pub(super) struct Player {
 impl Player {
     pub(super) fn new(config: SimulatorConfig) -> Result<Self, Refused> {
         let refused = |reason: String| Refused { reason };
-        let address = Address::new(&config.url, &config.token)?;
+        let address = Address::new(&config.url, &config.token, config.tls.clone())?;
         if !replay::SPEEDS.contains(&config.speed) {
             let (least, most) = replay::SPEEDS.into_inner();
             return Err(refused(format!("speed {} is not between {least} and {most}", config.speed)));

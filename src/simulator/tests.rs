@@ -532,7 +532,7 @@ fn a_configuration_that_cannot_be_is_refused_in_words() {
     let config = || SimulatorConfig::new("ws://127.0.0.1:1", "t", 1001, "Demo-Server");
     let reason = |config: SimulatorConfig| Player::new(config).map(|_| ()).unwrap_err().reason;
     assert!(reason(SimulatorConfig { speed: 0.0, ..config() }).contains("speed 0"));
-    assert!(reason(SimulatorConfig { url: "wss://x".into(), ..config() }).contains("TLS proxy"));
+    assert!(reason(SimulatorConfig { url: "https://x".into(), ..config() }).contains("wss://"));
     assert!(reason(SimulatorConfig::new("ws://x", "t", 0, "Demo-Server")).contains("not logged in"));
     assert!(
         reason(SimulatorConfig { account: AccountSettings { balance: f64::NAN, ..AccountSettings::default() }, ..config() })

@@ -21,6 +21,7 @@ pub async fn check_all(store: Arc<dyn Store>) {
     sealed_values_read_like_others_until_their_scope_is_shredded(&*store).await;
     large_values_come_back_whole(&*store).await;
     sizes_are_bounded(&*store).await;
+    the_highest_key_is_known(&*store).await;
     changes_are_told_in_order(&*store).await;
     a_lagging_reader_of_changes_is_told_of_the_gap(&*store).await;
     assert_eq!(store.health(), Health::Ok);
@@ -215,6 +216,19 @@ pub async fn sizes_are_bounded(store: &dyn Store) {
     let long_key = store.commit(Batch::outcome().put(vec![b'k'; MAX_KEY + 1], "")).await;
     assert!(matches!(long_key, Err(StoreError::TooLarge { what: "a key", .. })));
     store.commit(Batch::outcome().put(vec![b'k'; MAX_KEY], "")).await.unwrap();
+}
+
+/// `last_key`, while the key is on its way to the projection and when it has arrived.
+pub async fn the_highest_key_is_known(store: &dyn Store) {
+    assert_eq!(store.last_key(b"last/").await.unwrap(), None);
+    store.commit(Batch::outcome().put("last/a", "").put("last/c", "").put("last/b", "").put("lasu", "")).await.unwrap();
+    assert_eq!(store.last_key(b"last/").await.unwrap(), Some(b"last/c".to_vec()));
+    // A page of its own, so that the first ones have time to move.
+    for n in 0..50 {
+        store.commit(Batch::outcome().put(format!("last/b{n:02}"), vec![0; 10_000])).await.unwrap();
+    }
+    assert_eq!(store.last_key(b"last/").await.unwrap(), Some(b"last/c".to_vec()));
+    assert_eq!(store.last_key(b"last/b").await.unwrap(), Some(b"last/b49".to_vec()));
 }
 
 /// The change stream.

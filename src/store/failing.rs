@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
-use super::{Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
 
 /// Passes everything on to the store inside, until told otherwise. The orders may be given at any time, from any task.
 #[derive(Debug)]
@@ -129,6 +129,22 @@ impl Store for FailingStore {
 
     fn health(&self) -> Health {
         self.degraded.get().map_or_else(|| self.inner.health(), |reason| Health::Degraded { reason: reason.clone() })
+    }
+
+    fn last_key(&self, prefix: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let prefix = prefix.to_vec();
+        Box::pin(async move {
+            self.check()?;
+            self.inner.last_key(&prefix).await
+        })
+    }
+
+    fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.upkeep()
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>> {
+        self.inner.backup()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

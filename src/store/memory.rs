@@ -8,7 +8,7 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 use tokio::sync::broadcast;
 
 use super::batch::Write;
-use super::{Batch, CHANGES_KEPT, Entry, Health, Page, SealScope, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, CHANGES_KEPT, Entry, Health, Page, SealScope, Seq, Store, StoreChange, StoreError};
 
 /// See the module's documentation. Answers at once, so it is at home under a paused clock.
 #[derive(Debug)]
@@ -106,6 +106,19 @@ impl Store for MemoryStore {
 
     fn health(&self) -> Health {
         Health::Ok
+    }
+
+    fn last_key(&self, prefix: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let prefix = prefix.to_vec();
+        future::lazy(move |_| Ok(self.lock()?.entries.keys().rfind(|key| key.starts_with(&prefix)).cloned())).boxed()
+    }
+
+    fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        future::lazy(move |_| self.lock().map(drop)).boxed()
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>> {
+        future::lazy(|_| Err(StoreError::Unsupported)).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -24,6 +24,8 @@ mod faults;
 mod journal;
 pub mod memory;
 mod page;
+#[cfg(test)]
+mod power_cut;
 pub mod records;
 mod sealing;
 
@@ -58,6 +60,8 @@ pub struct StoreChange {
 pub enum Health {
     /// Everything works. (A full disk is not degraded: see [`StoreError::Full`].)
     Ok,
+    /// The disk is nearly full: new work is refused, outcomes are still recorded. Passes when there is room again.
+    LowSpace,
     /// A write, a sync or the projection failed. Latched until the process restarts.
     Degraded {
         /// What failed first.
@@ -134,6 +138,12 @@ pub enum StoreError {
         /// The system's own words.
         source: Arc<std::io::Error>,
     },
+    /// Another backup or an export is under way. Nothing was begun.
+    #[error("a backup or an export is under way; try again in a minute")]
+    Busy,
+    /// This backend cannot do that.
+    #[error("this store cannot do that")]
+    Unsupported,
     /// The store was closed; the hub is shutting down.
     #[error("the store is closed; nothing can be read or written during shutdown")]
     Closed,
@@ -168,14 +178,40 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// read again what it follows.
     fn changes(&self) -> tokio::sync::broadcast::Receiver<StoreChange>;
 
-    /// Latched: once degraded, degraded until the restart.
+    /// How it is now. Latched: once degraded, degraded until the restart.
     fn health(&self) -> Health;
+
+    /// The highest key under `prefix`. It may have been deleted a moment ago, or hold something that was forgotten.
+    ///
+    /// # Errors
+    /// As for [`Store::get`].
+    fn last_key(&self, prefix: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Does what is due for a store that shall run for years (exports, archiving, removal of what was forgotten), while commits go on.
+    /// Called every minute or so; returns at once when nothing is due, or when an earlier call or a backup is at it.
+    ///
+    /// # Errors
+    /// What went wrong; the store works on, and the next call tries again. `Full`: there is no room for an export.
+    fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// A consistent copy of everything, as a stream, while commits go on: it holds all that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// `Busy` while another backup or an export runs, `Unsupported`, `Degraded`, `Closed`.
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>>;
 
     /// Finishes what was queued, flushes, stops the threads and lets go of the directory. May be called twice.
     ///
     /// # Errors
     /// `Degraded` when the store had failed; it is closed all the same.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// A backup on its way: the bytes of a zstd-compressed tar, in order.
+#[derive(Debug)]
+pub struct Backup {
+    /// Pieces of the file. It is whole when the channel ends without an error, and then its last entry is `manifest.json`.
+    pub chunks: tokio::sync::mpsc::Receiver<Result<bytes::Bytes, StoreError>>,
 }
 
 /// Batches that [`Store::changes`] holds for a slow reader.

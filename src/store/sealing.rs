@@ -4,8 +4,8 @@
 //! so that a ciphertext cannot be moved under another name. The key id is random and new with every key of a
 //! scope: what an older key sealed stays forgotten, and replaying an old tombstone never hits a newer key.
 
-use std::collections::HashMap;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use super::batch::SealScope;
-use super::disk::{self, Context as _};
+use super::disk::{self, Context as _, DurableFile};
 use crate::crypto::{self, AeadKey, CryptoError};
 
 /// First bytes of a key file: name and version.
@@ -26,6 +26,9 @@ const PREFIX: usize = 32 + 8;
 /// Tells the keys of one scope apart.
 pub(crate) type KeyId = [u8; 8];
 
+/// A tombstone: a scope, and the id of the key of it that was destroyed.
+pub(crate) type Stone = ([u8; 32], KeyId);
+
 #[derive(Debug)]
 struct ScopeKey {
     id: KeyId,
@@ -37,6 +40,8 @@ struct ScopeKey {
 pub(crate) struct Keyring {
     dir: PathBuf,
     keys: RwLock<HashMap<[u8; 32], Arc<ScopeKey>>>,
+    /// Every key that was ever destroyed.
+    stones: RwLock<HashSet<Stone>>,
 }
 
 /// What opening a sealed value may say.
@@ -68,7 +73,7 @@ impl Keyring {
             let scope = parse_hex(&name).ok_or_else(damaged)?;
             keys.insert(scope, Arc::new(decode(&bytes).ok_or_else(damaged)?));
         }
-        Ok(Self { dir: dir.to_owned(), keys: RwLock::new(keys) })
+        Ok(Self { dir: dir.to_owned(), keys: RwLock::new(keys), stones: RwLock::default() })
     }
 
     /// Seals `plain` as the value of `key`. The first time in a scope this creates its key, durably, before it returns.
@@ -101,18 +106,29 @@ impl Keyring {
     /// Destroys the key `id` of a scope: overwritten, removed, directory synced. Does nothing if the scope has no key
     /// or a newer one. The tombstone must be durable before.
     pub(crate) fn destroy(&self, scope: &[u8; 32], id: &KeyId) -> io::Result<()> {
+        self.stones.write().unwrap_or_else(PoisonError::into_inner).insert((*scope, *id));
         if self.find(scope).is_none_or(|found| found.id != *id) {
             return Ok(());
         }
         let path = self.dir.join(crypto::hex(scope));
-        let mut file = disk::private_file().open(&path)?;
-        file.seek(SeekFrom::Start(0))?;
+        let mut file = DurableFile::open(&path)?;
         file.write_all(&[0; FILE_LENGTH])?;
         file.sync_all()?;
-        std::fs::remove_file(&path)?;
+        disk::remove(&path)?;
         disk::sync_dir(&self.dir)?;
         self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(scope);
         Ok(())
+    }
+
+    /// Whether the key of this sealed value was destroyed: nobody will ever read it. (A key that is only missing may come back.)
+    pub(crate) fn is_dead(&self, sealed: &[u8]) -> bool {
+        let stones = self.stones.read().unwrap_or_else(PoisonError::into_inner);
+        split(sealed).is_some_and(|(scope, id, _)| stones.contains(&(*scope, *id)))
+    }
+
+    /// Every tombstone there is.
+    pub(crate) fn stones(&self) -> HashSet<Stone> {
+        self.stones.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn find(&self, scope: &[u8; 32]) -> Option<Arc<ScopeKey>> {

@@ -269,19 +269,17 @@ impl Step {
     /// A fact about a command that has its outcome: acknowledged, so that the EA stops, and compared.
     fn repeated(&mut self, state: CommandState, result: &TradeResult) {
         let (stands, done) = (self.command.record.state, self.command.record.is_done());
-        self.sends.push(Send::Acknowledge);
-        if state == CommandState::Unknown {
-            return;
-        }
         // The deals of one order may be many, but one command never makes two orders.
         let known = self.command.record.result.as_ref().map_or(0, |known| known.order);
         let twice = done && state.is_done() && known != 0 && result.order != 0 && known != result.order;
-        if done != state.is_done() || twice {
+        if state != CommandState::Unknown && (done != state.is_done() || twice) {
+            // Before the acknowledgement: once the EA has stopped saying it, nobody says it again.
             self.sends.push(Send::Incident(format!(
                 "recorded as {stands:?}, but the terminal reports {state:?} (retcode {}, deal {}, order {})",
                 result.retcode, result.deal, result.order
             )));
         }
+        self.sends.push(Send::Acknowledge);
     }
 
     fn answer(&mut self, from: EaInstance, answer: &Answer, now: UnixMillis, timing: &Timing) {

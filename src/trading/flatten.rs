@@ -118,12 +118,13 @@ impl Trading {
             return true;
         }
         let looked_at = self.inner.clock.steady().0;
-        let Some(orders) = self.orders(session, 0).await else {
+        let orders = self.orders(session, 0).await;
+        if orders.is_none() {
             warn!(account = %session.account(), "a terminal does not tell its pending orders, so they cannot be deleted");
-            return true;
-        };
-        let mut left = !orders.is_empty();
-        for order in orders {
+        }
+        // What cannot be seen may be there.
+        let mut left = orders.as_ref().is_none_or(|orders| !orders.is_empty());
+        for order in orders.unwrap_or_default() {
             let request = delete(&order);
             self.attempt(session, switch, (Target::Order(order.ticket), looked_at), request, attempts).await;
         }
@@ -183,10 +184,10 @@ impl Trading {
                         ttl: TTL,
                         seen_price: None,
                         max_slippage_points: None,
+                        allow_duplicate: true,
                         client_order_id: None,
                         parent: None,
                         fingerprint,
-                        allow_duplicate: true,
                     };
                     match self.execute(&claim, trade).await {
                         Ok(made) => {
@@ -219,7 +220,7 @@ impl Trading {
     async fn filling(&self, session: &SessionHandle, symbol: &str) -> Option<u8> {
         let ask = |call| GetSymbol { call, symbol: symbol.to_owned() }.into();
         let reply = session.call(super::PATIENCE, ask).await.ok().filter(|reply| reply.status == reply_status::OK)?;
-        codec::record::<SymbolSpec>(&reply.body).ok().map(|spec| offered_filling(spec.filling_mode))
+        codec::record::<SymbolSpec>(&reply.body).ok().map(|spec| offered_filling(spec.trade_exemode, spec.filling_mode))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
 use super::{
     Live, Trading,
@@ -56,10 +56,12 @@ impl Trading {
     async fn take(&self, signal: Signal) {
         let Ok(permit) = Arc::clone(&self.inner.working).acquire_owned().await else { return };
         let trading = self.clone();
-        self.inner.tasks.spawn(async move {
+        let span = info_span!("terminal", token = %signal.session.token(), session = %signal.session.id());
+        let handling = async move {
             trading.handle(signal).await;
             drop(permit);
-        });
+        };
+        self.inner.tasks.spawn(handling.instrument(span));
     }
 
     async fn handle(&self, Signal { session, kind }: Signal) {
@@ -88,7 +90,7 @@ impl Trading {
         if let Some(seen) = tag_sequence(session.hello().highest_tag)
             && let Err(error) = self.inner.tags.raise_above(self.inner.store.as_ref(), session.account(), seen).await
         {
-            warn!(session = %session.id(), %error, "the tags of this account could not be raised");
+            warn!(%error, "the tags of this account could not be raised");
         }
         // What was settled while the terminal was away: it may stop remembering it.
         for id in session.hello().unfinished.iter().take(UNFINISHED_MAX) {
@@ -122,7 +124,7 @@ impl Trading {
         let live = match self.find_live(id).await {
             Ok(Some(live)) => live,
             Ok(None) => {
-                debug!(command = %id, session = %session.id(), "a terminal speaks of a command that is not kept");
+                debug!(command = %id, "a terminal speaks of a command that is not kept");
                 // Deleted with the account's history: nobody will ever want it again. Any other may have been lost, not deleted.
                 if matches!(self.is_forgotten(session.owner(), session.account(), id).await, Ok(true)) {
                     let _ = session.send(Acknowledge { command: id });
@@ -137,7 +139,7 @@ impl Trading {
         if live.owner == session.owner() && live.account == *session.account() {
             self.apply(&live, event, Some(session)).await;
         } else {
-            warn!(command = %id, session = %session.id(), "a terminal speaks of another account's command");
+            warn!(command = %id, "a terminal speaks of another account's command");
         }
     }
 

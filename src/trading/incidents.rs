@@ -12,6 +12,7 @@ use crate::{
         safety::{Incident, IncidentKind, KillLevel, KillScope},
     },
     store::{Batch, StoreError, records},
+    telemetry::metrics::count,
 };
 
 /// Something that was noticed.
@@ -56,6 +57,7 @@ impl Trading {
         };
         match committed {
             Ok(()) => {
+                count(&self.inner.hub.metrics().incidents, "kind", kind.name());
                 error!(%account, incident = %id, kind = kind.name(), text = incident.text, "incident");
                 Ok(true)
             }
@@ -94,8 +96,8 @@ impl Trading {
         }
     }
 
-    /// About one command; when it cannot be recorded the log has it, and its cause comes again.
-    pub(super) async fn incident(&self, record: &CommandRecord, kind: IncidentKind, text: String) {
+    /// About one command. Whether it is on the disk; if not, the log has it, and its cause comes again.
+    pub(super) async fn incident(&self, record: &CommandRecord, kind: IncidentKind, text: String) -> bool {
         let new = NewIncident {
             owner: record.owner,
             account: record.account.clone(),
@@ -105,10 +107,12 @@ impl Trading {
             text,
         };
         let told = new.text.clone();
-        match self.raise_incident(new).await {
+        let raised = self.raise_incident(new).await;
+        match &raised {
             Ok(true) => {}
             Ok(false) => info!(command = %record.id, kind = kind.name(), told, "an incident that is known"),
             Err(error) => error!(command = %record.id, kind = kind.name(), told, %error, "an incident could not be recorded"),
         }
+        raised.is_ok()
     }
 }

@@ -238,7 +238,7 @@ impl Trading {
             let mut after = Some(begin);
             while after.is_some() {
                 let wanted = |record: &CommandRecord| theirs(record) && places(&record.request);
-                let (page, next) = self.commands(owner, &account, None, after, 500, wanted).await?;
+                let (page, next) = self.commands(owner, &account, after, 500, wanted).await?;
                 found = found.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
                 after = next;
             }

@@ -57,21 +57,42 @@ impl Trading {
         &self,
         owner: OwnerId,
         account: &Account,
-        client_order_id: Option<&str>,
         after: Option<CommandId>,
         limit: usize,
         keep: impl Fn(&CommandRecord) -> bool,
     ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
-        let (prefix, mut after) = match client_order_id {
-            Some(reference) => (
-                records::client_orders(owner, account, Some(reference)),
-                after.map(|id| records::client_order(owner, account, reference, id)),
-            ),
-            None => (records::account_commands(owner, account), after.map(|id| records::account_command(owner, account, id))),
-        };
+        let after = after.map(|id| records::account_command(owner, account, id));
+        self.listed(&records::account_commands(owner, account), after, limit, keep).await
+    }
+
+    /// The same of those that a caller gave this reference.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commands_by_reference(
+        &self,
+        owner: OwnerId,
+        account: &Account,
+        client_order_id: &str,
+        after: Option<CommandId>,
+        limit: usize,
+        keep: impl Fn(&CommandRecord) -> bool,
+    ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
+        let after = after.map(|id| records::client_order(owner, account, client_order_id, id));
+        self.listed(&records::client_orders(owner, account, Some(client_order_id)), after, limit, keep).await
+    }
+
+    /// The commands that the entries under a prefix name.
+    async fn listed(
+        &self,
+        prefix: &[u8],
+        mut after: Option<Vec<u8>>,
+        limit: usize,
+        keep: impl Fn(&CommandRecord) -> bool,
+    ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
         let (mut found, mut looked_at) = (Vec::new(), 0);
         loop {
-            let page = self.inner.store.scan(&prefix, after.as_deref(), PAGE).await?;
+            let page = self.inner.store.scan(prefix, after.as_deref(), PAGE).await?;
             for (key, _) in &page {
                 let Some(id) = records::command_of(key) else { continue };
                 found.extend(self.command(id).await?.filter(|record| keep(record)));

@@ -26,9 +26,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, info, warn};
 
 use self::core::{Command, Event, Send, Timing, step};
 use crate::{
@@ -50,6 +53,7 @@ use crate::{
         message::{Acknowledge, Query, Trade},
     },
     store::{Batch, Store, StoreError, records},
+    telemetry::metrics::{Metrics, count, time},
 };
 
 pub use claims::Claim;
@@ -121,6 +125,10 @@ struct Inner {
     live: Mutex<HashMap<CommandId, Arc<Live>>>,
     tags: tags::Tags,
     claims: claims::Claims,
+    /// Parents that are making their commands now.
+    parents: parents::Running,
+    /// How long after it a parent may be gone on with.
+    resume_ms: i64,
     kills: kill::Kills,
     deadmen: deadman::Deadmen,
     /// Limits of every account, and those of single ones by `number@server`.
@@ -133,8 +141,6 @@ struct Inner {
     duplicate_window_ms: i64,
     /// One command at a time of an account is judged against what is open.
     turns: claims::Claims,
-    /// Parents that are making their commands now.
-    parents: parents::Running,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
     stopped: Mutex<HashMap<Account, usize>>,
     tasks: TaskTracker,
@@ -150,6 +156,7 @@ struct Live {
     updates: watch::Sender<CommandRecord>,
     /// The session it was given to; none after a restart.
     session: Option<SessionId>,
+    since: Instant,
     owner: OwnerId,
     account: Account,
     /// What it can do to the account's exposure.
@@ -164,6 +171,7 @@ impl Live {
             updates: watch::Sender::new(record.clone()),
             cell: tokio::sync::Mutex::new(Command::new(record)),
             session,
+            since: Instant::now(),
             effect,
         })
     }
@@ -207,6 +215,8 @@ impl Trading {
             live: Mutex::default(),
             tags: tags::Tags::default(),
             claims: claims::Claims::default(),
+            parents: parents::Running::default(),
+            resume_ms: ms(settings.resume),
             kills: kill::Kills::default(),
             deadmen: deadman::Deadmen::default(),
             limits: settings.limits.clone(),
@@ -217,7 +227,6 @@ impl Trading {
             duplicates: duplicates::Duplicates::default(),
             duplicate_window_ms: ms(settings.duplicate_window),
             turns: claims::Claims::default(),
-            parents: parents::Running::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
             working: Arc::new(Semaphore::new(1_024)),
@@ -299,6 +308,7 @@ impl Trading {
             };
         }
         drop(cell);
+        time(&self.metrics().command_seconds, "hop", "record", live.since.elapsed());
 
         fail::fail_point!("trade_before_send", |_| std::process::abort());
         let updates = live.updates.subscribe();
@@ -335,13 +345,18 @@ impl Trading {
             Ok(begun) => begun,
             Err(why) => return self.apply(live, &Event::NotWritten { why }, None).await,
         };
-        let (trading, live) = (self.clone(), Arc::clone(live));
-        self.inner.tasks.spawn(async move {
-            if begun.await.is_err() {
+        info!(command = %record.id, session = %session.id(), account = %record.account, "command dispatched");
+        let (trading, live, posted) = (self.clone(), Arc::clone(live), Instant::now());
+        let watching = async move {
+            if begun.await.is_ok() {
+                time(&trading.metrics().command_seconds, "hop", "queue", posted.elapsed());
+            } else {
                 let why = "the connection ended before the command was written".to_owned();
                 trading.apply(&live, &Event::NotWritten { why }, None).await;
             }
-        });
+        };
+        // Still the request that asked for it.
+        self.inner.tasks.spawn(watching.in_current_span());
     }
 
     /// Sends through the place, while no kill switch can be raised. One that is on already is the reason not to.
@@ -463,6 +478,7 @@ impl Trading {
             fail::fail_point!("outcome_after_commit", |_| std::process::abort());
         }
         let changed = cell.record != next.command.record;
+        self.count_change(live, cell.record.state, next.command.record.state);
         *cell = next.command;
         let record = cell.record.clone();
         drop(cell);
@@ -476,11 +492,45 @@ impl Trading {
             live.updates.send_replace(record.clone());
         }
         for send in next.sends {
-            self.perform(send, &record, from).await;
+            if !self.perform(send, &record, from).await {
+                return;
+            }
         }
     }
 
-    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) {
+    fn metrics(&self) -> &Metrics {
+        self.inner.hub.metrics()
+    }
+
+    fn count_change(&self, live: &Live, before: CommandState, after: CommandState) {
+        if before == after {
+            return;
+        }
+        if after == CommandState::Unknown {
+            self.metrics().commands_unknown.inc();
+        }
+        if after.is_final() {
+            info!(command = %live.updates.borrow().id, state = after.name(), "command ended");
+            count(&self.metrics().commands, "state", after.name());
+            // After a restart nobody knows how long it took.
+            if live.session.is_some() {
+                time(&self.metrics().command_seconds, "hop", "whole", live.since.elapsed());
+            }
+        }
+    }
+
+    /// How many commands have no final outcome, by their state.
+    #[must_use]
+    pub fn open_by_state(&self) -> HashMap<CommandState, usize> {
+        let mut open = HashMap::new();
+        for live in self.live_where(|_| true) {
+            *open.entry(live.updates.borrow().state).or_default() += 1;
+        }
+        open
+    }
+
+    /// Whether what comes after it may be done too: nothing is acknowledged whose incident is not on the disk.
+    async fn perform(&self, send: Send, record: &CommandRecord, from: Option<&SessionHandle>) -> bool {
         match send {
             Send::Query => self.query(record),
             Send::Acknowledge => {
@@ -489,9 +539,10 @@ impl Trading {
                     let _ = session.send(Acknowledge { command: record.id });
                 }
             }
-            Send::Incident(text) => self.incident(record, IncidentKind::Contradiction, text).await,
-            Send::Alert(text) => self.incident(record, IncidentKind::Unresolved, text).await,
+            Send::Incident(text) => return self.incident(record, IncidentKind::Contradiction, text).await,
+            Send::Alert(text) => return self.incident(record, IncidentKind::Unresolved, text).await,
         }
+        true
     }
 
     /// Asks the instance that the command is bound to, or, when that one is gone, whoever is there on this account.
@@ -499,6 +550,7 @@ impl Trading {
         let sessions = self.sessions_of(record.owner, &record.account);
         let bound = sessions.iter().filter(|session| session.instance() == record.instance).count() > 0;
         for session in sessions.iter().filter(|session| !bound || session.instance() == record.instance) {
+            self.metrics().queries.inc();
             let query = Query {
                 command: record.id,
                 instance: record.instance,

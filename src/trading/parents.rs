@@ -29,8 +29,6 @@ use crate::{
     store::{Batch, StoreError, records},
 };
 
-/// How long asking again goes on with what could not be begun: a hub's restart and a terminal's longest back-off, and some.
-const RESUMABLE_MS: i64 = 120_000;
 /// Commands of one parent at a terminal at once. It executes one after the other, and each has its own deadline.
 const TOGETHER: usize = 4;
 /// Why nothing is sent for a position that was closed meanwhile.
@@ -78,18 +76,24 @@ pub struct ParentView {
 }
 
 impl ParentView {
+    /// Whether asking again may begin what was not begun.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        !self.running && !self.record.over && !self.missing.is_empty()
+    }
+
     /// Where it stands, all its commands together.
     #[must_use]
     pub fn state(&self) -> CommandState {
         let any = |state| self.commands.iter().any(|command| command.state == state);
-        let done = self.commands.iter().filter(|command| command.state.is_done()).count();
+        let done = self.commands.iter().filter(|command| command.is_done()).count();
         if self.running {
             CommandState::Dispatched
         } else if any(CommandState::Unknown) {
             CommandState::Unknown
         } else if self.commands.iter().any(|command| !command.state.is_final()) {
             CommandState::Dispatched
-        } else if !self.missing.is_empty() && !self.record.over {
+        } else if self.may_go_on() {
             CommandState::Received
         } else if done == self.record.positions.len() && !any(CommandState::Partial) {
             CommandState::Executed
@@ -140,7 +144,7 @@ impl Trading {
             trade_mode: session.hello().trade_mode,
             client_order_id: new.client_order_id.clone(),
             created_at: now,
-            resumable_until: now.plus_ms(RESUMABLE_MS),
+            resumable_until: now.plus_ms(self.inner.resume_ms),
             positions: new.children.iter().map(|child| child.position).collect(),
             refused: Vec::new(),
             over: new.children.is_empty(),
@@ -233,12 +237,16 @@ impl Trading {
             max_slippage_points: None,
             // Two positions alike are closed by two orders alike.
             allow_duplicate: true,
-            client_order_id: None,
+            client_order_id: new.client_order_id.clone(),
             parent: Some(parent.id),
             fingerprint,
         };
         let mut execution = match self.execute(&claim, trade).await {
             Ok(execution) => execution,
+            Err(ExecuteError::Store(error)) => {
+                warn!(parent = %parent.id, position = child.position, %error, "a command could not be recorded");
+                return Some((child.position, "the hub could not record it".to_owned()));
+            }
             Err(error) => return Some((child.position, error.to_string())),
         };
         drop(claim);

@@ -256,7 +256,7 @@ async fn simulate_says_what_is_wrong_with_its_arguments() {
         assert!(!program.ended().await.success(), "{more:?}");
         assert!(program.stderr().contains(word), "{more:?}: {}", program.stderr());
     }
-    let mut program = Program::start(dir.path(), &["simulate", "--url", "wss://127.0.0.1:1", "--token", "mtb_x"], &[]);
+    let mut program = Program::start(dir.path(), &["simulate", "--url", "https://127.0.0.1:1", "--token", "mtb_x"], &[]);
     assert!(!program.ended().await.success());
-    assert!(program.stderr().contains("ws://"), "{}", program.stderr());
+    assert!(program.stderr().contains("wss://"), "{}", program.stderr());
 }

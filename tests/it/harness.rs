@@ -4,6 +4,7 @@ pub mod fake;
 mod process;
 pub mod proof;
 mod wire;
+mod world;
 
 use std::{
     ops::Deref,
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-pub use fake::{FakeTerminal, Heard};
+pub use fake::{FakeTerminal, Heard, all_on};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
     config::Config,
@@ -32,6 +33,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 pub use wire::{bad_upgrade, exchange, upgrade_request};
+pub use world::{Played, World};
 
 /// Longer than anything in here takes, even on a busy machine: a wait that ends by it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -79,7 +81,15 @@ pub fn free_port() -> u16 {
 }
 
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(70)).build().unwrap()
+    client_trusting(None)
+}
+
+/// One that trusts only the certificates in `ca`.
+#[expect(clippy::disallowed_methods, reason = "this is the tests' one place")]
+pub fn client_trusting(ca: Option<&Path>) -> reqwest::Client {
+    let tls = mtbridge::tls::client(ca).unwrap();
+    let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(70));
+    builder.tls_backend_preconfigured((*tls).clone()).build().unwrap()
 }
 
 /// A store in `dir` as the hub of the tests opens it.

@@ -108,6 +108,89 @@ async fn a_hub_that_dies_around_the_projection_has_one_true_outcome() {
     the_hub_dies(&["state_before_apply=return", "state_after_apply=return"]).await;
 }
 
+/// Asks with the same key until the hub lives and everything that one call closes has its outcome.
+async fn all_closed(api: &Api, key: &str) -> Value {
+    let api = api.with_idempotency(key).waiting(5);
+    let path = format!("/api/v1/terminals/{LOGIN}/positions/close-all");
+    eventually(&format!("the call under {key} is over"), async || {
+        let answer = api.send(Method::POST, &path, Some("{}".to_owned())).await.map_err(|error| error.to_string())?;
+        if answer.json["final"] == true { Ok(answer.json) } else { Err(format!("{} {}", answer.status, answer.json)) }
+    })
+    .await
+}
+
+/// The hub dies where `armed` says, in the middle of closing five positions. Asked again, it goes on: each is closed by one request or
+/// by none, and the answer says which.
+async fn the_hub_dies_closing_all(armed: &str) {
+    let (dir, port, key) = (tempfile::tempdir().unwrap(), free_port(), admin_key());
+    let mut hub = HubProcess::start(dir.path(), port, &key, &[]).await;
+    let api = hub.api(&key);
+    let token = api.mint_token().await;
+    let terminal = SimulatedTerminal::start(simulator_config(&hub.url(), &token, LOGIN)).unwrap();
+    connects(&terminal).await;
+    let mut records = Vec::new();
+    for order in 0..5 {
+        records.push(settled(&api, &format!("open {order}")).await);
+    }
+    hub.program.terminate().await;
+    assert!(hub.program.ended().await.success());
+    hub = HubProcess::start(dir.path(), port, &key, &[("FAILPOINTS", armed)]).await;
+    is_back(&api, &token).await;
+    let path = format!("/api/v1/terminals/{LOGIN}/positions/close-all");
+    let under = api.with_idempotency("all").waiting(10);
+    let _ = under.send(Method::POST, &path, Some("{}".to_owned())).await;
+    let status = soon(&format!("the hub dies at {armed}"), hub.program.child.wait()).await.unwrap();
+    assert!(!status.success(), "{armed}: it was to abort, and said {status}");
+    hub = HubProcess::start(dir.path(), port, &key, &[]).await;
+    is_back(&api, &token).await;
+    let parent = all_closed(&api, "all").await;
+    let commands = parent["commands"].as_array().unwrap();
+    assert_eq!((commands.len(), &parent["not_sent"]), (5, &serde_json::json!([])), "{armed}: nothing was lost: {parent}");
+    let done = commands.iter().filter(|command| command["state"] == "executed").count();
+    assert_eq!(parent["state"], if done == 5 { "executed" } else { "partial" }, "{armed}: {parent}");
+    assert_eq!(terminal.broker().positions().len(), 5 - done, "{armed}: {parent}");
+    // Four at once may have been on their way when it died.
+    assert!(done >= 1, "{armed}: {parent}");
+    records.extend(commands.iter().cloned());
+    one_for_one(&records, &terminal.broker().requests());
+    assert_eq!(all_closed(&api, "all").await, parent, "{armed}: and it stays so");
+    hub.program.kill().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_dies_before_the_first_of_many_closes_goes_on_when_asked_again() {
+    the_hub_dies_closing_all("parent_after_record=return").await;
+}
+
+#[tokio::test]
+async fn a_hub_that_dies_before_it_sends_one_of_many_closes_loses_none_and_sends_none_twice() {
+    the_hub_dies_closing_all("trade_before_send=2*off->return").await;
+}
+
+#[tokio::test]
+async fn a_hub_that_dies_after_it_sent_one_of_many_closes_loses_none_and_sends_none_twice() {
+    the_hub_dies_closing_all("trade_after_send=1*off->return").await;
+}
+
+#[tokio::test]
+async fn a_hub_that_dies_around_the_outcome_of_one_of_many_closes_loses_none_and_sends_none_twice() {
+    the_hub_dies_closing_all("outcome_before_commit=1*off->return").await;
+    the_hub_dies_closing_all("outcome_after_commit=2*off->return").await;
+}
+
+#[tokio::test]
+async fn a_hub_that_dies_in_the_journal_while_it_closes_many_loses_none_and_sends_none_twice() {
+    // Commits of the call: the parent, a block of tags, then the commands and their outcomes.
+    for armed in [
+        "journal_before_sync=return",
+        "journal_after_sync=return",
+        "journal_before_append=2*off->return",
+        "journal_after_sync=3*off->return",
+    ] {
+        the_hub_dies_closing_all(armed).await;
+    }
+}
+
 /// What the broker of a simulator process did, from the folder that outlives it.
 fn broker_in(folder: &Path) -> PaperBroker {
     let settings = AccountSettings { login: LOGIN, ..AccountSettings::default() };

@@ -16,6 +16,7 @@
 mod harness;
 
 mod cli;
+mod close_all;
 mod connect;
 mod history;
 mod keys;
@@ -23,14 +24,17 @@ mod keys;
 mod kill;
 mod limits;
 mod model;
+mod operations;
 mod permissions;
 mod presence;
 mod races;
 mod relay;
+mod safety;
 mod simulator;
 mod soak;
 mod store_faults;
 mod store_kill;
+mod surface;
 mod tidy;
 mod tokens;
 mod trades;

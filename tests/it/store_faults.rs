@@ -189,6 +189,15 @@ impl Store for NoAdmission {
     fn health(&self) -> mtbridge::store::Health {
         self.inner.health()
     }
+    fn last_key(&self, prefix: &[u8]) -> futures_util::future::BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.inner.last_key(prefix)
+    }
+    fn upkeep(&self) -> futures_util::future::BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.upkeep()
+    }
+    fn backup(&self) -> futures_util::future::BoxFuture<'_, Result<mtbridge::store::Backup, StoreError>> {
+        self.inner.backup()
+    }
     fn close(&self) -> futures_util::future::BoxFuture<'_, Result<(), StoreError>> {
         self.inner.close()
     }

@@ -7,7 +7,7 @@ use std::{
 
 /// The rooms, lowest first. A module uses only modules of a lower level, or its own.
 const LEVELS: &[&[&str]] = &[
-    &["domain", "config", "clock", "crypto", "telemetry"],
+    &["domain", "config", "clock", "crypto", "telemetry", "tls"],
     &["protocol", "store"],
     &["access"],
     &["hub"],
@@ -28,6 +28,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("history", "trading"),
     // The shape of the log.
     ("telemetry", "config"),
+    // The provider of cryptography.
+    ("tls", "crypto"),
 ];
 /// Longest file before its tests.
 const LINES_MAX: usize = 600;

@@ -10,25 +10,39 @@
 //! latches [`Health::Degraded`], because after a failed sync nobody knows what the disk holds.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
+mod archive;
+mod backup;
+mod export;
+mod history;
 mod layout;
 mod open;
 mod overlay;
+mod past;
 mod projection;
+mod restore;
+mod upkeep;
 mod writer;
 
+pub use self::history::{History, verify_history};
 use self::layout::Layout;
 use self::overlay::{Overlay, Slot};
 use self::projection::{Found, Projection, ProjectionError};
+pub use self::restore::{RestoreError, Restored, check_backup, restore};
+use self::upkeep::Upkeep;
 use self::writer::Request;
 use super::faults::Faults;
 use super::sealing::{Keyring, Opened};
-use super::{Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Reads of one long value that the writer keeps replacing, before we give up.
 const READ_TRIES: usize = 64;
@@ -44,21 +58,38 @@ pub struct EmbeddedOptions {
     pub free_space_floor: u64,
     /// Durable records whose loss the operator accepts, this once. Default 0.
     pub accept_loss: u64,
+    /// Time between two exports of the state; zero: never. Default 24 h.
+    pub export_every: Duration,
+    /// Archived segments older than so many days are removed; 0: never. Default 0.
+    pub archive_days: u32,
     /// sled's cache, bytes. Expect about five times as much resident memory. Default 16 MiB.
     pub cache_capacity: u64,
+    /// Where syncs are counted.
+    pub metrics: Metrics,
 }
 
 impl EmbeddedOptions {
     /// The defaults, for the data directory `dir`.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), segment_bytes: 64 << 20, free_space_floor: 256 << 20, accept_loss: 0, cache_capacity: 16 << 20 }
+        Self {
+            dir: dir.into(),
+            segment_bytes: 64 << 20,
+            free_space_floor: 256 << 20,
+            accept_loss: 0,
+            export_every: Duration::from_secs(86_400),
+            archive_days: 0,
+            cache_capacity: 16 << 20,
+            metrics: Metrics::new(),
+        }
     }
 }
 
 /// Journal, sled and keys in one directory of this machine. See the module's documentation.
 pub struct EmbeddedStore {
     dir: PathBuf,
+    /// Free bytes below which new work is refused.
+    floor: u64,
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -68,7 +99,7 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens or creates a store. Blocking: reads the whole journal; call it through `spawn_blocking`.
+    /// Opens or creates a store. Blocking: reads the journal; call it through `spawn_blocking`.
     ///
     /// # Errors
     /// `Locked`, `NewerFormat`, `Damaged` (the journal cannot vouch for itself), `Io`.
@@ -92,6 +123,16 @@ struct Shared {
     latch: OnceLock<String>,
     changes: broadcast::Sender<StoreChange>,
     rebuild_marker: PathBuf,
+    dir: PathBuf,
+    upkeep: Upkeep,
+    /// Held by whoever exports, archives or copies: one at a time, and a close waits for it.
+    turn: Mutex<()>,
+    /// Told to whoever holds the turn when the store is closed.
+    closing: CancellationToken,
+    /// The last durable record.
+    durable: AtomicU64,
+    /// Keys were destroyed, and what they sealed is still in the projection.
+    shredded: AtomicBool,
 }
 
 impl std::fmt::Debug for Shared {
@@ -125,6 +166,19 @@ impl Shared {
             let _ = super::disk::write_atomically(&self.rebuild_marker, error.to_string().as_bytes());
         }
         self.degrade(error.to_string())
+    }
+
+    /// Whether long work may go on.
+    fn usable(&self) -> Result<(), StoreError> {
+        if self.closing.is_cancelled() { Err(StoreError::Closed) } else { self.readable() }
+    }
+
+    fn durable(&self) -> Seq {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    fn became_durable(&self, seq: Seq) {
+        self.durable.fetch_max(seq, Ordering::AcqRel);
     }
 
     /// Uses the projection; its failures latch.
@@ -263,11 +317,40 @@ impl Store for EmbeddedStore {
     }
 
     fn health(&self) -> Health {
-        self.shared.latch.get().map_or(Health::Ok, |reason| Health::Degraded { reason: reason.clone() })
+        match self.shared.latch.get() {
+            Some(reason) => Health::Degraded { reason: reason.clone() },
+            // Where it cannot be measured the next write will tell.
+            None if fs4::available_space(&self.dir).is_ok_and(|free| free < self.floor) => Health::LowSpace,
+            None => Health::Ok,
+        }
+    }
+
+    fn last_key(&self, prefix: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let prefix = prefix.to_vec();
+        Box::pin(async move {
+            self.shared.readable()?;
+            let above = self.shared.overlay.last(&prefix);
+            let below =
+                self.shared.with_projection(|projection| projection.last(&prefix).map_err(|error| self.shared.failed(&error)))?;
+            Ok(above.max(below))
+        })
+    }
+
+    fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let (shared, requests) = (Arc::clone(&self.shared), self.requests.clone());
+        Box::pin(async move {
+            let working = move || upkeep::run(&shared, &requests);
+            tokio::task::spawn_blocking(working).await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>> {
+        Box::pin(backup::begin(&self.shared))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
+            self.shared.closing.cancel();
             // An error means that it was closed before.
             let _ = self.requests.send(Request::Close).await;
             let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -277,6 +360,8 @@ impl Store for EmbeddedStore {
                     // A panic has latched already.
                     let _ = thread.join();
                 }
+                // Whoever works on the files lets go of them first.
+                let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
                 drop(shared.open.write().unwrap_or_else(PoisonError::into_inner).take());
             };
             // Only a runtime that is being dropped refuses; the threads end by themselves then.
@@ -288,3 +373,5 @@ impl Store for EmbeddedStore {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upkeep_tests;

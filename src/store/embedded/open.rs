@@ -1,48 +1,60 @@
 //! From a directory to a running store: check, lock, read, repair what may be repaired, replay, start.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use super::layout::Layout;
 use super::overlay::{Group, Overlay};
+use super::past::Past;
 use super::projection::{Projection, ProjectionError};
+use super::upkeep::Upkeep;
 use super::writer::{self, GROUPS_WAITING, Space, Writer};
 use super::{EmbeddedOptions, EmbeddedStore, Shared};
 use crate::store::disk::{self, Context as _};
 use crate::store::faults::Faults;
-use crate::store::journal::{Journal, Kind, Op, Scan, decode_ops, scan};
+use crate::store::journal::{Journal, Kind, Op, Scan, Segment, decode_ops, scan};
 use crate::store::sealing::Keyring;
 use crate::store::{CHANGES_KEPT, Seq, StoreError};
 
 /// Commits that wait for the journal's thread.
 const REQUESTS_WAITING: usize = 1024;
-/// Bytes of records applied at once while replaying.
-const REPLAY_BYTES: usize = 1024 * 1024;
-const REPLAY_RECORDS: usize = 4096;
+/// How much is applied at once while replaying, by bytes and by keys.
+pub(super) const REPLAY_BYTES: usize = 16 << 20;
+const REPLAY_ROWS: usize = 65_536;
 
 pub(super) fn open(options: EmbeddedOptions, faults: Faults) -> Result<EmbeddedStore, StoreError> {
     let layout = Layout::open(&options.dir)?;
     let keyring = Keyring::open(&layout.keys())?;
     // First everything is read and judged, then anything is changed.
-    let mut tombstones = Vec::new();
-    let scan = scan::scan(&layout.journal(), |frame| {
-        tombstones.extend(operations(frame.seq, frame.payload, frame.kind, &layout.journal())?);
+    let segments = scan::list(&layout.journal())?;
+    let begins = segments.first().map(|segment| segment.first);
+    let past = Past::find(&layout, begins.unwrap_or(1))?;
+    let mut shreds = Vec::new();
+    let mut scan = scan::scan(segments, past.base, |frame| {
+        shreds.extend(operations(frame.seq, frame.payload, frame.kind, &layout.journal())?);
         Ok(())
     })?;
     scan.judge(options.accept_loss)?;
+    past.judge(&layout, &options, &mut scan)?;
     let projection = open_projection(&layout, &options, &scan, &faults)?;
     let (applied, _) = projection.applied().map_err(|error| failed(&layout.state(), &error))?;
-    let journal = Journal::resume(&layout.journal(), &scan, applied, options.segment_bytes, faults.clone())?;
+    let seen = applied.max(past.exported());
+    let journal = Journal::resume(&layout.journal(), &scan, seen, options.segment_bytes, faults.clone())?;
+    let applied = past.catch_up(&layout, &options, &projection, applied, begins.unwrap_or(seen + 1))?;
     // All of them at every start, not only those not yet applied: a backup of keys/ may have brought some back.
-    for op in tombstones {
-        if let Op::Shred { scope, id } = op {
-            keyring.destroy(&scope, &id).at("destroy a key in", &layout.keys())?;
-        }
+    let shreds = shreds.into_iter().filter_map(|op| match op {
+        Op::Shred { scope, id } => Some((scope, id)),
+        _ => None,
+    });
+    for (scope, id) in past.tombstones.iter().copied().chain(shreds) {
+        keyring.destroy(&scope, &id).at("destroy a key in", &layout.keys())?;
     }
-    replay(&layout, &scan, &projection, applied)?;
+    replay(&layout, &scan.segments, &projection, applied + 1, Seq::MAX)?;
     start(&options, layout, keyring, projection, journal, faults)
 }
 
@@ -61,7 +73,7 @@ fn open_projection(layout: &Layout, options: &EmbeddedOptions, scan: &Scan, faul
         if moved == 0 { Err(error) } else { attempt() }
     });
     let projection = match opened {
-        Ok(projection) => match judge(&projection, layout, options, scan)? {
+        Ok(projection) => match judge_state(&projection, layout, options, scan)? {
             None => return Ok(projection),
             Some(reason) => {
                 drop(projection);
@@ -78,7 +90,12 @@ fn open_projection(layout: &Layout, options: &EmbeddedOptions, scan: &Scan, faul
 }
 
 /// Compares the projection with the journal. `Some` says why it must be built anew.
-fn judge(projection: &Projection, layout: &Layout, options: &EmbeddedOptions, scan: &Scan) -> Result<Option<String>, StoreError> {
+fn judge_state(
+    projection: &Projection,
+    layout: &Layout,
+    options: &EmbeddedOptions,
+    scan: &Scan,
+) -> Result<Option<String>, StoreError> {
     let (applied, chain) = match projection.applied() {
         Ok(applied) => applied,
         Err(error) => return Ok(Some(error.to_string())),
@@ -91,37 +108,47 @@ fn judge(projection: &Projection, layout: &Layout, options: &EmbeddedOptions, sc
         }
         return Ok(None);
     }
+    let begins = scan.segments.first().map_or(1, |segment| segment.first);
+    if applied > 0 && applied + 1 < begins {
+        return Ok(Some(format!("it ends at record {applied}, and the journal begins with record {begins}")));
+    }
     let mut same = true;
-    scan::replay(&scan.segments, applied, |frame| {
+    scan::replay(&scan.segments, applied, applied, |frame| {
         same &= frame.seq != applied || frame.chain == chain;
         Ok(())
     })?;
     Ok((!same).then(|| format!("it was built from another journal (record {applied} has another hash)")))
 }
 
-/// Brings the projection up to the journal's end.
-fn replay(layout: &Layout, scan: &Scan, projection: &Projection, applied: Seq) -> Result<(), StoreError> {
-    let state = layout.state();
+/// Applies the records `from` to `to` to the projection.
+pub(super) fn replay(
+    layout: &Layout,
+    segments: &[Segment],
+    projection: &Projection,
+    from: Seq,
+    to: Seq,
+) -> Result<(), StoreError> {
     let mut group = Group::default();
-    let mut records = 0;
     let mut total = 0u64;
-    scan::replay(&scan.segments, applied + 1, |frame| {
+    scan::replay(segments, from, to, |frame| {
         group.add(frame.seq, frame.chain, operations(frame.seq, frame.payload, frame.kind, &layout.journal())?);
-        records += 1;
         total += 1;
-        if group.bytes >= REPLAY_BYTES || records >= REPLAY_RECORDS {
-            records = 0;
-            projection.apply(&[std::mem::take(&mut group)]).map_err(|error| failed(&state, &error))?;
+        if group.bytes >= REPLAY_BYTES || group.slots.len() >= REPLAY_ROWS {
+            apply(layout, projection, std::mem::take(&mut group))?;
         }
         Ok(())
     })?;
     if group.last > 0 {
-        projection.apply(&[group]).map_err(|error| failed(&state, &error))?;
-    }
-    if total > 0 {
-        tracing::info!(records = total, from = applied + 1, to = scan.last_seq, "replayed the journal into state/");
+        let last = group.last;
+        apply(layout, projection, group)?;
+        tracing::info!(records = total, from, to = last, "replayed the journal into state/");
     }
     Ok(())
+}
+
+/// Applies one group while nobody else uses the projection.
+pub(super) fn apply(layout: &Layout, projection: &Projection, group: Group) -> Result<(), StoreError> {
+    projection.apply(&[group], |_| false).map_err(|error| failed(&layout.state(), &error))
 }
 
 fn start(
@@ -142,15 +169,27 @@ fn start(
         latch: OnceLock::new(),
         changes: broadcast::Sender::new(CHANGES_KEPT),
         rebuild_marker: rebuild_marker(&options.dir),
+        dir: options.dir.clone(),
+        upkeep: Upkeep {
+            export_every: options.export_every,
+            archive_days: options.archive_days,
+            free_space_floor: options.free_space_floor,
+        },
+        turn: Mutex::default(),
+        closing: CancellationToken::new(),
+        durable: AtomicU64::new(journal.last_seq()),
+        // What was destroyed just before the last stop may not have been removed yet.
+        shredded: AtomicBool::new(true),
     });
     tracing::info!(dir = %options.dir.display(), last = journal.last_seq(), "the store is open");
-    let writer = Writer { shared: Arc::clone(&shared), journal, space, to_projection };
+    let writer = Writer { shared: Arc::clone(&shared), journal, space, metrics: options.metrics.clone(), to_projection };
     let projecting = Arc::clone(&shared);
     let threads = vec![
         spawn("store-journal", &options.dir, move || writer.run(incoming))?,
         spawn("store-state", &options.dir, move || writer::project(&projecting, &groups))?,
     ];
-    Ok(EmbeddedStore { dir: options.dir.clone(), shared, requests, threads: Mutex::new(threads), faults })
+    let floor = options.free_space_floor;
+    Ok(EmbeddedStore { dir: options.dir.clone(), floor, shared, requests, threads: Mutex::new(threads), faults })
 }
 
 fn spawn(name: &str, dir: &Path, body: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, StoreError> {
@@ -158,7 +197,7 @@ fn spawn(name: &str, dir: &Path, body: impl FnOnce() + Send + 'static) -> Result
 }
 
 /// The operations of a record whose CRC and chain are good.
-fn operations(seq: Seq, payload: &[u8], kind: Kind, journal: &Path) -> Result<Vec<Op>, StoreError> {
+pub(super) fn operations(seq: Seq, payload: &[u8], kind: Kind, journal: &Path) -> Result<Vec<Op>, StoreError> {
     match kind {
         Kind::LossAccepted => Ok(Vec::new()),
         Kind::Batch | Kind::Shredding => decode_ops(payload).ok_or_else(|| StoreError::Damaged {
@@ -201,11 +240,11 @@ fn numbered(path: &Path) -> PathBuf {
 }
 
 /// The file that asks the next start to rebuild `state/`.
-fn rebuild_marker(dir: &Path) -> PathBuf {
+pub(super) fn rebuild_marker(dir: &Path) -> PathBuf {
     dir.join("state.rebuild")
 }
 
-fn failed(state: &Path, error: &ProjectionError) -> StoreError {
+pub(super) fn failed(state: &Path, error: &ProjectionError) -> StoreError {
     StoreError::Io {
         action: "write the projection",
         path: state.to_owned(),

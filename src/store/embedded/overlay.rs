@@ -26,7 +26,9 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) slots: Vec<(Vec<u8>, Slot)>,
-    /// The last record of the group, and the chain after it.
+    /// Keys whose values, if they still can never be opened again, are removed from the projection. The journal knows nothing of it.
+    pub(super) purge: Vec<Vec<u8>>,
+    /// The last record of the group, and the chain after it. 0: it says nothing of what is in.
     pub(super) last: Seq,
     pub(super) chain: Chain,
     /// Bytes of the values, to bound how much is applied at once.
@@ -36,6 +38,13 @@ pub(super) struct Group {
 impl Group {
     /// Adds one record's operations. Shreds are carried out elsewhere, they change no key.
     pub(super) fn add(&mut self, seq: Seq, chain: Chain, ops: Vec<Op>) {
+        self.add_slots(seq, ops);
+        self.last = seq;
+        self.chain = chain;
+    }
+
+    /// The same, without saying that the record is in.
+    pub(super) fn add_slots(&mut self, seq: Seq, ops: Vec<Op>) {
         for op in ops {
             let (key, stored) = match op {
                 Op::Put { key, value } => (key, Some(Stored { sealed: false, bytes: value.into() })),
@@ -43,11 +52,14 @@ impl Group {
                 Op::Delete { key } => (key, None),
                 Op::Shred { .. } => continue,
             };
-            self.bytes += key.len() + stored.as_ref().map_or(0, |stored| stored.bytes.len());
-            self.slots.push((key, Slot { seq, stored }));
+            self.put(key, Slot { seq, stored });
         }
-        self.last = seq;
-        self.chain = chain;
+    }
+
+    /// Adds what one key holds.
+    pub(super) fn put(&mut self, key: Vec<u8>, slot: Slot) {
+        self.bytes += key.len() + slot.stored.as_ref().map_or(0, |stored| stored.bytes.len());
+        self.slots.push((key, slot));
     }
 }
 
@@ -70,6 +82,15 @@ impl Overlay {
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, slot)| (key.clone(), slot.clone()))
             .collect()
+    }
+
+    /// The highest key under `prefix`, deleted or not.
+    pub(super) fn last(&self, prefix: &[u8]) -> Option<Vec<u8>> {
+        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        map.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .last()
+            .map(|(key, _)| key.clone())
     }
 
     /// Makes a durable group visible, all of it at once.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::overlay::{Group, Slot, Stored};
 use crate::store::Seq;
-use crate::store::disk;
+use crate::store::disk::{self, DurableFile};
 use crate::store::faults::{Faults, Step, kill_point};
 use crate::store::journal::Chain;
 
@@ -70,8 +70,10 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct Projection {
     db: sled::Db,
-    file: File,
+    file: DurableFile,
     faults: Faults,
+    #[cfg(test)]
+    dir: std::path::PathBuf,
 }
 
 impl Projection {
@@ -82,14 +84,20 @@ impl Projection {
         disk::remove_matching(dir, |name| name.ends_with(".generating"))?;
         let db = open_sled(dir, cache_capacity)?;
         let path = dir.join("db");
-        let file = File::open(&path)?;
+        let file = DurableFile::open(&path)?;
         file.sync_all()?;
         File::open(dir.join("conf"))?.sync_all()?;
         disk::make_private(&path)?;
         disk::make_private(&dir.join("conf"))?;
         disk::sync_dir(dir)?;
         disk::sync_parent(dir)?;
-        Ok(Self { db, file, faults })
+        Ok(Self {
+            db,
+            file,
+            faults,
+            #[cfg(test)]
+            dir: dir.to_owned(),
+        })
     }
 
     /// The last record that is durable in here, and the chain after it. Zero for an empty projection.
@@ -100,22 +108,35 @@ impl Projection {
         parsed.ok_or_else(|| ProjectionError::Damaged("the applied record is not readable".into()))
     }
 
-    /// Applies groups in one atomic batch and makes it durable.
-    pub(super) fn apply(&self, groups: &[Group]) -> Result<(), ProjectionError> {
-        let Some(last) = groups.last() else { return Ok(()) };
+    /// Applies groups in one atomic batch and makes it durable. `dead` says of a sealed value that it can never be opened again.
+    pub(super) fn apply(&self, groups: &[Group], dead: impl Fn(&[u8]) -> bool) -> Result<(), ProjectionError> {
         kill_point("state_before_apply");
         self.faults.check(Step::StateApply)?;
         // Only the last write to a key counts, so that the chunks to remove are those on the disk.
         let newest: BTreeMap<&[u8], &Slot> =
             groups.iter().flat_map(|group| &group.slots).map(|(key, slot)| (key.as_slice(), slot)).collect();
         let mut batch = sled::Batch::default();
-        for (key, slot) in newest {
+        for (key, slot) in &newest {
             self.write(&mut batch, key, slot)?;
         }
-        let mut applied = last.last.to_be_bytes().to_vec();
-        applied.extend_from_slice(&last.chain);
-        insert(&mut batch, APPLIED.to_vec(), applied);
+        let gone = Slot { seq: 0, stored: None };
+        for key in groups.iter().flat_map(|group| &group.purge).filter(|key| !newest.contains_key(key.as_slice())) {
+            // Looked at again, since it may have been written anew.
+            if let Found::Slot(Slot { stored: Some(stored), .. }) = self.get(key)?
+                && stored.sealed
+                && dead(&stored.bytes)
+            {
+                self.write(&mut batch, key, &gone)?;
+            }
+        }
+        if let Some(last) = groups.iter().rfind(|group| group.last > 0) {
+            let mut applied = last.last.to_be_bytes().to_vec();
+            applied.extend_from_slice(&last.chain);
+            insert(&mut batch, APPLIED.to_vec(), applied);
+        }
         self.db.apply_batch(batch)?;
+        #[cfg(test)]
+        crate::store::power_cut::applied(&self.dir);
         self.db.flush()?;
         // sled's flush does not reach the disk on Linux (sled #1351, #1452); this does.
         self.file.sync_data()?;
@@ -161,6 +182,12 @@ impl Projection {
                 };
                 Ok((key[1..].to_vec(), found))
             })
+    }
+
+    /// The highest key under `prefix`.
+    pub(super) fn last(&self, prefix: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        let last = self.db.scan_prefix(entry_key(prefix)).next_back().transpose()?;
+        Ok(last.map(|(key, _)| key[1..].to_vec()))
     }
 
     fn read(&self, key: &[u8], value: &[u8]) -> Result<Found, ProjectionError> {

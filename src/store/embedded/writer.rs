@@ -13,8 +13,9 @@ use super::overlay::Group;
 use crate::store::batch::Write;
 use crate::store::faults::kill_point;
 use crate::store::journal::{Journal, Kind, Op, encode_ops};
-use crate::store::sealing::KeyId;
+use crate::store::sealing::Stone;
 use crate::store::{Batch, Class, Seq, StoreChange, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Most batches that share one sync.
 const GROUP_BATCHES: usize = 512;
@@ -34,13 +35,13 @@ const SPACE_BELIEVED_BYTES: u64 = 1024 * 1024;
 /// What a caller of `commit` hears, and where it listens.
 type Outcome = Result<Seq, StoreError>;
 type Answer = oneshot::Sender<Outcome>;
-/// A scope and the id of its key that a batch destroys.
-type Shred = ([u8; 32], KeyId);
 
 /// What the journal's thread is asked.
 #[derive(Debug)]
 pub(super) enum Request {
     Commit(Batch, Answer),
+    /// Have the projection remove these keys' values, if they still can never be opened again.
+    Purge(Vec<Vec<u8>>),
     /// Finish what was queued before, then end.
     Close,
 }
@@ -51,6 +52,7 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) journal: Journal,
     pub(super) space: Space,
+    pub(super) metrics: Metrics,
     pub(super) to_projection: SyncSender<Group>,
 }
 
@@ -59,7 +61,8 @@ pub(super) struct Writer {
 struct Pending {
     group: Group,
     changes: Vec<StoreChange>,
-    shreds: Vec<Shred>,
+    /// Keys that its batches destroy.
+    shreds: Vec<Stone>,
     answers: Vec<(Answer, Outcome)>,
     /// What earlier batches of the group made of a key's version; `None` is deleted.
     versions: HashMap<Vec<u8>, Option<Seq>>,
@@ -86,6 +89,10 @@ impl Writer {
                     Request::Commit(batch, answer) => {
                         bytes += batch.size();
                         waiting.push((batch, answer));
+                    }
+                    Request::Purge(purge) => {
+                        // Only this thread speaks to the projection's; a send that fails is told by the next group.
+                        let _ = self.to_projection.send(Group { purge, ..Group::default() });
                     }
                     Request::Close => requests.close(),
                 }
@@ -155,7 +162,7 @@ impl Writer {
     }
 
     /// The operations of a batch, values sealed. A scope's first key is durable before this returns.
-    fn operations(&self, batch: Batch) -> std::io::Result<(Vec<Op>, Vec<Shred>)> {
+    fn operations(&self, batch: Batch) -> std::io::Result<(Vec<Op>, Vec<Stone>)> {
         let mut ops = Vec::with_capacity(batch.writes.len() + batch.shreds.len());
         for write in batch.writes {
             ops.push(match write {
@@ -188,6 +195,10 @@ impl Writer {
             return;
         }
         self.shared.overlay.show(&pending.group);
+        self.shared.became_durable(pending.group.last);
+        if !pending.shreds.is_empty() {
+            self.shared.shredded.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
         for change in pending.changes {
             // Nobody listening is no error.
             let _ = self.shared.changes.send(change);
@@ -201,7 +212,11 @@ impl Writer {
     }
 
     fn make_durable(&mut self, pending: &Pending) -> Result<(), String> {
+        let begun = Instant::now();
         self.journal.sync_group().map_err(|error| format!("the journal could not be written: {error}"))?;
+        self.metrics.journal_sync_seconds.observe(begun.elapsed().as_secs_f64());
+        // Exact below 2^52, and a group has 512 records at most.
+        self.metrics.journal_group.observe(u32::try_from(pending.changes.len()).unwrap_or(u32::MAX).into());
         for (scope, id) in &pending.shreds {
             kill_point("shred_before_destroy");
             self.shared.keyring.destroy(scope, id).map_err(|error| format!("a key could not be destroyed: {error}"))?;
@@ -258,7 +273,12 @@ pub(super) fn project(shared: &Arc<Shared>, groups: &Receiver<Group>) {
         // After a failure nothing more is written; the journal has it all.
         if shared.degraded().is_none() {
             // A failure latches, and the overlay keeps what it has.
-            if shared.with_projection(|projection| projection.apply(&together).map_err(|error| shared.failed(&error))).is_ok() {
+            if shared
+                .with_projection(|projection| {
+                    projection.apply(&together, |sealed| shared.keyring.is_dead(sealed)).map_err(|error| shared.failed(&error))
+                })
+                .is_ok()
+            {
                 shared.overlay.drop_applied(&together);
             }
         }

@@ -7,20 +7,20 @@
 //! One thread owns a [`Journal`]: it stages the records of a group, then calls [`Journal::sync_group`] once. Any error
 //! of that call is final for the process: what the file holds then is unknown until it is read again from the disk.
 
-use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 pub(crate) mod frame;
 mod record;
 pub(crate) mod scan;
+mod whole;
 
-pub(crate) use frame::{Chain, Kind};
+pub(crate) use frame::{Chain, GENESIS, Kind};
 pub(crate) use record::{Op, decode_ops, encode_ops};
-pub(crate) use scan::Scan;
+pub(crate) use scan::{Base, Scan, Segment};
 
 use self::frame::{Frame, HEADER, Header};
-use super::disk::{self, Context as _};
+use super::disk::{self, Context as _, DurableFile};
 use super::faults::{Faults, Step, kill_point};
 use super::{Seq, StoreError};
 
@@ -31,7 +31,7 @@ const SPARE: &str = "spare";
 pub(crate) struct Journal {
     dir: PathBuf,
     segment_bytes: u64,
-    file: File,
+    file: DurableFile,
     /// Where the next group goes in `file`.
     end: u64,
     /// Last record staged, and the chain after it.
@@ -41,7 +41,7 @@ pub(crate) struct Journal {
     group: Vec<u8>,
     group_records: u16,
     chain_before_group: Chain,
-    spare: Option<File>,
+    spare: Option<DurableFile>,
     faults: Faults,
 }
 
@@ -184,58 +184,50 @@ impl Journal {
 }
 
 /// Allocates the file that will be the next segment, so that writing into it needs no more space.
-fn create_spare(dir: &Path, bytes: u64) -> io::Result<File> {
+fn create_spare(dir: &Path, bytes: u64) -> io::Result<DurableFile> {
     let path = dir.join(SPARE);
-    let created = disk::private_file().create(true).truncate(true).open(&path).and_then(|file| {
-        allocate(&file, bytes)?;
+    let created = DurableFile::create(&path).and_then(|mut file| {
+        file.allocate(bytes)?;
         file.sync_all()?;
         disk::sync_dir(dir)?;
         Ok(file)
     });
     if created.is_err() {
         // Half an allocation would only take room that outcomes could use.
-        let _ = std::fs::remove_file(&path);
+        let _ = disk::remove(&path);
     }
     created
 }
 
-fn allocate(file: &File, bytes: u64) -> io::Result<()> {
-    match fs4::FileExt::allocate(file, bytes) {
-        // A file system that cannot reserve space: the length alone, and the free-space floor has to do.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => file.set_len(bytes),
-        other => other,
-    }
-}
-
 /// Makes the spare a segment: header, sync, name, sync of the directory, and only then use.
-fn install(dir: &Path, mut spare: File, header: &Header) -> io::Result<File> {
-    spare.seek(SeekFrom::Start(0))?;
+fn install(dir: &Path, mut spare: DurableFile, header: &Header) -> io::Result<DurableFile> {
+    spare.seek(0)?;
     spare.write_all(&header.encode())?;
     spare.sync_all()?;
-    std::fs::rename(dir.join(SPARE), dir.join(format!("{:020}.log", header.first)))?;
+    disk::rename(&dir.join(SPARE), &dir.join(format!("{:020}.log", header.first)))?;
     disk::sync_dir(dir)?;
     Ok(spare)
 }
 
 /// Opens the newest segment for appending, without what was torn off its end.
-fn cut(path: &Path, scan: &Scan, segment_bytes: u64) -> io::Result<File> {
-    let mut file = disk::private_file().open(path)?;
+fn cut(path: &Path, scan: &Scan, segment_bytes: u64) -> io::Result<DurableFile> {
+    let mut file = DurableFile::open(path)?;
     let end = scan.end.max(HEADER as u64);
     if scan.torn_bytes > 0 {
         tracing::warn!(segment = %path.display(), at = end, bytes = scan.torn_bytes, after = scan.last_seq, "cut the torn end of the journal: it was being written when the hub stopped, and was never acknowledged");
         file.set_len(end)?;
     }
-    if file.metadata()?.len() < segment_bytes {
+    if file.length()? < segment_bytes {
         // Best effort: without it appending still works, it only needs space.
-        let _ = allocate(&file, segment_bytes);
+        let _ = file.allocate(segment_bytes);
     }
     file.sync_all()?;
-    file.seek(SeekFrom::Start(end))?;
+    file.seek(end)?;
     Ok(file)
 }
 
 fn mend_header(path: &Path, header: &Header) -> io::Result<()> {
-    let mut file = disk::private_file().open(path)?;
+    let mut file = DurableFile::open(path)?;
     file.write_all(&header.encode())?;
     file.sync_all()
 }

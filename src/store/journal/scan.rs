@@ -1,11 +1,13 @@
 //! Reading the journal: is it whole, where does it end, and what does it say.
 //!
 //! Nothing here writes. Every record is checked (CRC, sequence, chain), also those of old segments: a journal that
-//! cannot vouch for its past is no truth to start from.
+//! cannot vouch for its past is no truth to start from. Segments are first checked side by side, each against its own header
+//! ([`whole`]); whatever is not in order there is read once more by the [`Reader`], which knows what damage means.
 
 use std::path::{Path, PathBuf};
 
 use super::frame::{self, BadHeader, Chain, Frame, GENESIS, HEADER, Header, Kind};
+use super::whole;
 use crate::store::disk::{self, Context as _};
 use crate::store::{Seq, StoreError};
 
@@ -14,6 +16,31 @@ use crate::store::{Seq, StoreError};
 pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     pub(crate) first: Seq,
+    /// Compressed: out of the archive.
+    pub(crate) packed: bool,
+}
+
+impl Segment {
+    /// Its bytes, into `buffer`.
+    pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        buffer.clear();
+        let reading = std::fs::File::open(&self.path).and_then(|mut file| match self.packed {
+            true => zstd::stream::copy_decode(file, &mut *buffer),
+            false => std::io::Read::read_to_end(&mut file, buffer).map(drop),
+        });
+        reading.at("read", &self.path)
+    }
+}
+
+/// Where the records to be read begin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Base {
+    /// With the first of a store's life, or as `Known` says when older ones were archived.
+    Start,
+    /// Everything up to record `seq`, after which the chain was `chain`, is kept elsewhere: in an export.
+    Known { seq: Seq, chain: Chain },
+    /// Wherever the first segment begins. What was before it is not there.
+    Wherever,
 }
 
 /// Records that were durable once and cannot be read: numbers `first` to `last`.
@@ -76,12 +103,17 @@ pub(crate) fn damaged(path: PathBuf, offset: u64, what: &str, lost: u64) -> Stor
     }
 }
 
-/// Reads the whole journal in `dir`. `visit` sees each good record that is not a plain batch, in order.
-pub(crate) fn scan(dir: &Path, mut visit: impl FnMut(&Frame<'_>) -> Result<(), StoreError>) -> Result<Scan, StoreError> {
-    let segments = list(dir)?;
-    let mut reader = Reader { expected: 1, chain: GENESIS, gaps: Vec::new(), after_gap: false };
+/// Reads `segments`, oldest first. `visit` sees each good record that is not a plain batch, in order.
+pub(crate) fn scan(
+    segments: Vec<Segment>,
+    base: Base,
+    mut visit: impl FnMut(&Frame<'_>) -> Result<(), StoreError>,
+) -> Result<Scan, StoreError> {
+    let mut reader = Reader::begin(&segments, base);
+    let mut checked = whole::check_all(&segments, reader.anchor);
+    let mut data = Vec::new();
     let mut found = Scan {
-        segments: segments.clone(),
+        segments: Vec::new(),
         last_seq: 0,
         chain: GENESIS,
         end: 0,
@@ -91,22 +123,32 @@ pub(crate) fn scan(dir: &Path, mut visit: impl FnMut(&Frame<'_>) -> Result<(), S
     };
     let mut accepted: Vec<(Seq, Seq)> = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
-        let data = std::fs::read(&segment.path).at("read", &segment.path)?;
-        if let Some(header) = reader.enter(segment, &data)? {
-            found.bad_headers.push((segment.clone(), header));
-        }
         let newest = index + 1 == segments.len();
-        let end = reader.frames(segment, &data, newest, &mut |frame| {
+        let mut special = |frame: &Frame<'_>| {
             if frame.kind == Kind::LossAccepted {
                 accepted.extend(decode_losses(frame.payload));
             }
             if frame.kind == Kind::Batch { Ok(()) } else { visit(frame) }
-        })?;
+        };
+        if let Some(whole) = checked[index].take().filter(|whole| reader.takes(&whole.header)) {
+            whole.specials().try_for_each(|frame| special(&frame))?;
+            reader.expected = whole.last + 1;
+            reader.chain = whole.chain;
+            reader.after_gap = false;
+            found.end = whole.end;
+            continue;
+        }
+        segment.read(&mut data)?;
+        if let Some(header) = reader.enter(segment, &data)? {
+            found.bad_headers.push((segment.clone(), header));
+        }
+        let end = reader.frames(segment, &data, newest, &mut special)?;
         if newest {
             found.end = end as u64;
             found.torn_bytes = frame::written(&data).saturating_sub(end) as u64;
         }
     }
+    found.segments = segments;
     found.last_seq = reader.expected - 1;
     found.chain = reader.chain;
     found.gaps = reader.gaps;
@@ -114,32 +156,44 @@ pub(crate) fn scan(dir: &Path, mut visit: impl FnMut(&Frame<'_>) -> Result<(), S
     Ok(found)
 }
 
-/// Reads again the records from number `from` on, for a journal that [`scan`] found good (or accepted).
+/// Reads again the records with the numbers `from` to `to`, for a journal that [`scan`] found good (or accepted), or one that is being
+/// written and is good up to `to`.
 pub(crate) fn replay(
     segments: &[Segment],
     from: Seq,
+    to: Seq,
     mut visit: impl FnMut(&Frame<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let start = segments.iter().rposition(|segment| segment.first <= from).unwrap_or(0);
     let Some(first) = segments.get(start) else { return Ok(()) };
-    let mut reader = Reader { expected: first.first, chain: GENESIS, gaps: Vec::new(), after_gap: true };
-    for (index, segment) in segments.iter().enumerate().skip(start) {
-        let data = std::fs::read(&segment.path).at("read", &segment.path)?;
+    let mut reader = Reader { expected: first.first, chain: GENESIS, gaps: Vec::new(), after_gap: true, anchor: None };
+    let mut data = Vec::new();
+    for (index, segment) in segments.iter().enumerate().skip(start).take_while(|(_, segment)| segment.first <= to) {
+        segment.read(&mut data)?;
         reader.enter(segment, &data)?;
         reader.frames(segment, &data, index + 1 == segments.len(), &mut |frame| {
-            if frame.seq >= from { visit(frame) } else { Ok(()) }
+            if (from..=to).contains(&frame.seq) { visit(frame) } else { Ok(()) }
         })?;
     }
     Ok(())
 }
 
-/// The segments of `dir`, oldest first.
-fn list(dir: &Path) -> Result<Vec<Segment>, StoreError> {
-    let names = disk::matching(dir, |name| name.ends_with(".log")).at("list", dir)?;
+/// The segments of the journal in `dir`, oldest first.
+pub(crate) fn list(dir: &Path) -> Result<Vec<Segment>, StoreError> {
+    named(dir, ".log", false)
+}
+
+/// The segments of the archive in `dir`, oldest first.
+pub(crate) fn list_packed(dir: &Path) -> Result<Vec<Segment>, StoreError> {
+    named(dir, ".log.zst", true)
+}
+
+fn named(dir: &Path, suffix: &str, packed: bool) -> Result<Vec<Segment>, StoreError> {
+    let names = disk::matching(dir, |name| name.ends_with(suffix)).at("list", dir)?;
     let mut segments = Vec::with_capacity(names.len());
     for name in names {
         let path = dir.join(&name);
-        let first = name.strip_suffix(".log").filter(|digits| digits.len() == 20).and_then(|digits| digits.parse().ok());
+        let first = name.strip_suffix(suffix).filter(|digits| digits.len() == 20).and_then(|digits| digits.parse().ok());
         let Some(first) = first else {
             return Err(StoreError::Damaged {
                 path,
@@ -147,7 +201,7 @@ fn list(dir: &Path) -> Result<Vec<Segment>, StoreError> {
                 detail: "this is no name of a journal segment; move the file away".into(),
             });
         };
-        segments.push(Segment { path, first });
+        segments.push(Segment { path, first, packed });
     }
     Ok(segments)
 }
@@ -159,9 +213,40 @@ struct Reader {
     gaps: Vec<Gap>,
     /// The record before is missing, so the next one's chain cannot be checked and is taken as it stands.
     after_gap: bool,
+    /// A record whose chain is known from elsewhere.
+    anchor: Option<(Seq, Chain)>,
 }
 
 impl Reader {
+    fn begin(segments: &[Segment], base: Base) -> Self {
+        let mut reader = Self { expected: 1, chain: GENESIS, gaps: Vec::new(), after_gap: false, anchor: None };
+        let first = segments.first().map_or(1, |segment| segment.first);
+        match base {
+            Base::Start => {}
+            Base::Wherever => {
+                reader.expected = first;
+                reader.after_gap = first > 1;
+            }
+            Base::Known { seq, chain } => {
+                reader.anchor = Some((seq, chain));
+                if seq + 1 == first {
+                    reader.expected = first;
+                    reader.chain = chain;
+                } else if first > 1 && seq >= first {
+                    // The header says where the chain stood, and record `seq` will vouch for it.
+                    reader.expected = first;
+                    reader.after_gap = true;
+                }
+            }
+        }
+        reader
+    }
+
+    /// Whether a segment with this header comes next as it should.
+    fn takes(&self, header: &Header) -> bool {
+        header.first == self.expected && (self.after_gap || header.chain == self.chain)
+    }
+
     /// Checks a segment's header against what came before; returns the header to write when it is bad.
     fn enter(&mut self, segment: &Segment, data: &[u8]) -> Result<Option<Header>, StoreError> {
         let header = match Header::decode(data) {
@@ -190,6 +275,12 @@ impl Reader {
                 Ok(None)
             }
             Some(header) if header.chain == self.chain => Ok(None),
+            // Nothing that is left says what the chain was.
+            None if self.after_gap && self.gaps.is_empty() => Err(StoreError::Damaged {
+                path: segment.path.clone(),
+                offset: 0,
+                detail: "the header of the journal's first segment is not whole; restore the data directory from a backup".into(),
+            }),
             _ => Ok(Some(Header { first: segment.first, chain: self.chain })),
         }
     }
@@ -209,6 +300,16 @@ impl Reader {
             if let Some(frame) = frame::decode(rest).filter(|frame| self.fits(frame)) {
                 if frame.seq > self.expected {
                     self.gap(frame.seq, segment, at, "records are missing here");
+                }
+                if self.anchor.is_some_and(|(seq, chain)| frame.seq == seq && frame.chain != chain) {
+                    return Err(StoreError::Damaged {
+                        path: segment.path.clone(),
+                        offset: at as u64,
+                        detail: format!(
+                            "record {} is not the one that the export was made from; journal/ and export/ come from different backups, restore both from the same one",
+                            frame.seq
+                        ),
+                    });
                 }
                 self.expected = frame.seq + 1;
                 self.chain = frame.chain;

@@ -8,8 +8,12 @@ use super::*;
 
 const SEGMENT: u64 = 4096;
 
+fn look(dir: &Path) -> Result<Scan, StoreError> {
+    scan::scan(scan::list(dir)?, Base::Start, |_| Ok(()))
+}
+
 fn open(dir: &Path, accept_loss: u64) -> Result<Journal, StoreError> {
-    let scan = scan::scan(dir, |_| Ok(()))?;
+    let scan = look(dir)?;
     scan.judge(accept_loss)?;
     Journal::resume(dir, &scan, 0, SEGMENT, Faults::default())
 }
@@ -29,9 +33,9 @@ fn write(dir: &Path, groups: usize, size: usize) {
 
 /// Every record from the start: (number, first byte of the payload).
 fn read(dir: &Path) -> Vec<(Seq, u8)> {
-    let found = scan::scan(dir, |_| Ok(())).unwrap();
+    let found = look(dir).unwrap();
     let mut records = Vec::new();
-    scan::replay(&found.segments, 1, |frame| {
+    scan::replay(&found.segments, 1, Seq::MAX, |frame| {
         if frame.kind == Kind::Batch {
             records.push((frame.seq, frame.payload[0]));
         }
@@ -98,12 +102,12 @@ fn a_torn_group_whose_later_half_reached_the_disk_is_cut_and_not_taken_for_damag
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 3, 50);
     change(&segments(dir.path())[0], |bytes| bytes[at(6, 50)..at(7, 50)].fill(0));
-    let found = scan::scan(dir.path(), |_| Ok(())).unwrap();
+    let found = look(dir.path()).unwrap();
     assert_eq!((found.last_seq, found.lost()), (6, 0));
     assert!(found.torn_bytes > 0);
     // Records 8 and 9 are whole, and must be gone before a new, shorter 7 comes in front of them.
     let mut journal = open(dir.path(), 0).unwrap();
-    assert_eq!(scan::scan(dir.path(), |_| Ok(())).unwrap().torn_bytes, 0);
+    assert_eq!(look(dir.path()).unwrap().torn_bytes, 0);
     journal.stage(Kind::Batch, &[7]);
     journal.sync_group().unwrap();
     drop(journal);
@@ -200,7 +204,7 @@ fn an_accepted_loss_is_written_down_and_not_asked_for_again() {
 fn a_failed_write_leaves_a_torn_tail_that_the_next_start_cuts() {
     let dir = tempfile::tempdir().unwrap();
     let faults = Faults::default();
-    let found = scan::scan(dir.path(), |_| Ok(())).unwrap();
+    let found = look(dir.path()).unwrap();
     let mut journal = Journal::resume(dir.path(), &found, 0, SEGMENT, faults.clone()).unwrap();
     journal.stage(Kind::Batch, &[1; 50]);
     journal.sync_group().unwrap();
@@ -208,7 +212,7 @@ fn a_failed_write_leaves_a_torn_tail_that_the_next_start_cuts() {
     journal.stage(Kind::Batch, &[2; 50]);
     assert_eq!(journal.sync_group().unwrap_err().kind(), io::ErrorKind::StorageFull);
     drop(journal);
-    assert!(scan::scan(dir.path(), |_| Ok(())).unwrap().torn_bytes > 0);
+    assert!(look(dir.path()).unwrap().torn_bytes > 0);
     write(dir.path(), 1, 50);
     assert_eq!(read(dir.path()), expected(1..=4));
 }
@@ -232,7 +236,7 @@ proptest::proptest! {
                 *byte = *noise;
             }
         });
-        if let Ok(found) = scan::scan(dir.path(), |_| Ok(())) {
+        if let Ok(found) = look(dir.path()) {
             let _ = found.judge(0);
         }
     }

@@ -59,12 +59,23 @@ impl FakeTerminal {
 
     /// With so little room in the kernel that a terminal that does not read is felt soon.
     pub async fn connect_with_buffer(addr: SocketAddr, token: &Token, buffer: Option<u32>) -> Self {
+        Self::connect_as(addr, token, buffer, request(addr, &token.secret)).await
+    }
+
+    /// With one more header.
+    pub async fn connect_with_header(addr: SocketAddr, token: &Token, (name, value): (&'static str, &str)) -> Self {
+        let mut request = request(addr, &token.secret);
+        request.headers_mut().insert(name, value.parse().unwrap());
+        Self::connect_as(addr, token, None, request).await
+    }
+
+    async fn connect_as(addr: SocketAddr, token: &Token, buffer: Option<u32>, request: Request) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
         let stream = soon("the hub accepts", socket.connect(addr)).await.unwrap();
-        let (socket, _) = soon("the hub upgrades", client_async(request(addr, &token.secret), stream)).await.unwrap();
+        let (socket, _) = soon("the hub upgrades", client_async(request, stream)).await.unwrap();
         Self { socket, instance: rand::random(), token: token.clone(), latch: None, hours: None, started: Instant::now() }
     }
 

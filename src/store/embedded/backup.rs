@@ -1,0 +1,234 @@
+//! A backup while commits go on: a tar, compressed with zstd, that leaves by a bounded channel.
+//!
+//! In this order, which is what makes the copy consistent: `archive/` and `export/` (their files never change, and nothing is moved
+//! while the turn is held) · `journal/`, each segment as it is at the moment (what is being written at its end looks like a torn group,
+//! and the next start cuts that) · `format`, `secret.key` · `keys/` (a key is there before the first record that it seals; one that is
+//! destroyed while the backup is made is not in it) · `manifest.json`, with the length and SHA-256 of each.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::export::{self, ZSTD_LEVEL};
+use super::layout::{archive_dir, export_dir, journal_dir};
+use crate::clock::Clock;
+use crate::crypto::{self, Sha256};
+use crate::domain::UnixMillis;
+use crate::store::disk::{self, Context as _};
+use crate::store::faults::kill_point;
+use crate::store::journal::{frame, scan};
+use crate::store::{Backup, Seq, StoreError};
+
+/// The last entry of a backup.
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const KIND: &str = "mtbridge-backup";
+pub(super) const VERSION: u32 = 1;
+/// Pieces of the stream, bytes, and how many may wait for a slow reader.
+const CHUNK: usize = 64 << 10;
+const CHUNKS_WAITING: usize = 8;
+/// A reader that takes nothing for so long is given up: nothing is exported or archived meanwhile.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// What a backup says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) kind: String,
+    pub(super) version: u32,
+    pub(super) made_at: UnixMillis,
+    /// Every record up to this one is in it.
+    pub(super) seq: Seq,
+    pub(super) files: Vec<Listed>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listed {
+    pub(super) path: String,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+/// Takes the turn and starts a thread that writes the stream.
+pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Backup, StoreError> {
+    shared.usable()?;
+    let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
+    let (begun, begins) = oneshot::channel();
+    let (shared, runtime) = (Arc::clone(shared), Handle::current());
+    let copying = move || {
+        let _turn = match shared.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => PoisonError::into_inner(turn),
+            Err(TryLockError::WouldBlock) => return drop(begun.send(Err(StoreError::Busy))),
+        };
+        let _ = begun.send(Ok(()));
+        let mut out = Chunks { shared: &shared, runtime, sender, buffer: Vec::with_capacity(CHUNK) };
+        if let Err(error) = write(&shared, &mut out) {
+            tracing::error!(%error, "a backup broke off");
+            out.send(Err(error));
+        }
+    };
+    drop(tokio::task::spawn_blocking(copying));
+    begins.await.unwrap_or(Err(StoreError::Closed))?;
+    Ok(Backup { chunks })
+}
+
+fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
+    let dir = &shared.dir;
+    let made_at = Clock::start().wall();
+    let mut tar = Tar {
+        builder: tar::Builder::new(zstd::Encoder::new(out, ZSTD_LEVEL).at("begin a backup of", dir)?),
+        made_at,
+        files: Vec::new(),
+    };
+    for segment in scan::list_packed(&archive_dir(dir))? {
+        tar.file(dir, &segment.path)?;
+    }
+    if let Some(newest) = export::list(&export_dir(dir))?.first() {
+        tar.file(dir, &newest.path)?;
+    }
+    kill_point("backup_before_journal");
+    // First how far it goes, then what there is: so nothing up to there is missing.
+    let seq = shared.durable();
+    let mut data = Vec::new();
+    for segment in scan::list(&journal_dir(dir))? {
+        shared.usable()?;
+        segment.read(&mut data)?;
+        let written = frame::written(&data).max(frame::HEADER).min(data.len());
+        tar.bytes(dir, &segment.path, &data[..written])?;
+    }
+    for name in ["format", "secret.key"].into_iter().filter(|name| dir.join(name).exists()) {
+        tar.file(dir, &dir.join(name))?;
+    }
+    let keys = dir.join("keys");
+    for name in disk::matching(&keys, |name| !name.ends_with(".new")).at("list", &keys)? {
+        let path = keys.join(name);
+        match std::fs::read(&path) {
+            // Being destroyed at this moment: overwritten already, or gone.
+            Ok(bytes) if bytes.iter().all(|byte| *byte == 0) => {}
+            Ok(bytes) => tar.bytes(dir, &path, &bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).at("read", &path),
+        }
+    }
+    tar.finish(seq).at("end a backup of", dir)?.flush().at("end a backup of", dir)?;
+    tracing::info!(seq, "a backup was made");
+    Ok(())
+}
+
+/// The tar, and the list of what is in it.
+struct Tar<W: Write> {
+    builder: tar::Builder<zstd::Encoder<'static, W>>,
+    made_at: UnixMillis,
+    files: Vec<Listed>,
+}
+
+impl<W: Write> Tar<W> {
+    fn file(&mut self, dir: &Path, path: &Path) -> Result<(), StoreError> {
+        let file = File::open(path).at("read", path)?;
+        let length = file.metadata().at("read", path)?.len();
+        self.add(name_in(dir, path), length, file).at("copy", path)
+    }
+
+    fn bytes(&mut self, dir: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.add(name_in(dir, path), bytes.len() as u64, bytes).at("copy", path)
+    }
+
+    fn add(&mut self, name: String, length: u64, from: impl Read) -> io::Result<()> {
+        let mut hashing = Hashing { from: from.take(length), digest: Sha256::new(), read: 0 };
+        let mut header = self.header(length);
+        self.builder.append_data(&mut header, &name, &mut hashing)?;
+        if hashing.read != length {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file became shorter while it was copied"));
+        }
+        self.files.push(Listed { path: name, bytes: length, sha256: crypto::hex(&hashing.digest.finish()) });
+        Ok(())
+    }
+
+    fn finish(mut self, seq: Seq) -> io::Result<W> {
+        let files = std::mem::take(&mut self.files);
+        let manifest = Manifest { kind: KIND.into(), version: VERSION, made_at: self.made_at, seq, files };
+        let text = serde_json::to_vec_pretty(&manifest)?;
+        let mut header = self.header(text.len() as u64);
+        self.builder.append_data(&mut header, MANIFEST, text.as_slice())?;
+        self.builder.into_inner()?.finish()
+    }
+
+    fn header(&self, length: u64) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(length);
+        header.set_mode(0o600);
+        header.set_mtime(u64::try_from(self.made_at.0 / 1_000).unwrap_or(0));
+        header
+    }
+}
+
+/// A path inside the data directory, with slashes on every system.
+fn name_in(dir: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(dir).unwrap_or(path);
+    inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+struct Hashing<R> {
+    from: R,
+    digest: Sha256,
+    read: u64,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+/// Hands the stream out in pieces. Waits for a slow reader, not for one that is gone.
+struct Chunks<'a> {
+    shared: &'a Shared,
+    runtime: Handle,
+    sender: mpsc::Sender<Result<Bytes, StoreError>>,
+    buffer: Vec<u8>,
+}
+
+impl Chunks<'_> {
+    /// Whether it was taken.
+    fn send(&mut self, chunk: Result<Bytes, StoreError>) -> bool {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.shared.closing.cancelled() => false,
+                sent = tokio::time::timeout(STALLED, self.sender.send(chunk)) => matches!(sent, Ok(Ok(()))),
+            }
+        })
+    }
+}
+
+impl Write for Chunks<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(CHUNK - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..taken]);
+        if self.buffer.len() == CHUNK {
+            self.flush()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        if self.send(Ok(chunk.into())) {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "whoever asked for it takes no more of it"))
+    }
+}
