@@ -33,7 +33,7 @@ lint: needs ## format, clippy, documentation, and licences if cargo-deny is inst
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	@if $(CARGO) deny --version >/dev/null 2>&1; \
-	  then $(CARGO) deny --offline check licenses bans sources; \
+	  then $(CARGO) fetch --locked --quiet && $(CARGO) deny --offline check licenses bans sources; \
 	  else echo 'SKIPPED: cargo deny is not installed; cargo install --locked cargo-deny'; test -z "$$CI"; fi
 
 bench: needs ## the benchmarks

@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     history::{self, History},
     hub::{Ears, Hub, Push, SessionHandle, Signal},
-    market::bars::BarService,
+    market::{bars::BarService, clocks::Clocks, memory::DownloadMemory, ticks::TickService},
     revocation,
     store::{
         Store, StoreError,
@@ -142,20 +142,22 @@ impl Server {
         let trading =
             Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
         restored::fence(&trading, &config.data_dir).await?;
-        let history = history_of(&config, &store, &hub, &access, &trading, clock);
-        let bars = BarService::new(Arc::new(open_bar_cache(&config).await));
+        let (cache, clocks) = open_bar_cache(&config).await;
+        let memory = DownloadMemory::default();
+        let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
-            bars,
+            bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
+            ticks: TickService::new(memory),
+            clocks,
             store: Arc::clone(&store),
             clock,
             http: config.http.clone(),
             terminals: config.terminals.clone(),
-            servers: config.servers.clone(),
             market_ttl: config.trading.market_ttl,
             pending_ttl: config.trading.pending_ttl,
             fillings: Fillings::default(),
@@ -303,7 +305,15 @@ fn within_descriptors(mut config: Config) -> Config {
     config
 }
 
-fn history_of(config: &Config, store: &Arc<dyn Store>, hub: &Hub, access: &Access, trading: &Trading, clock: Clock) -> History {
+fn history_of(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    hub: &Hub,
+    access: &Access,
+    trading: &Trading,
+    clocks: &Clocks,
+    clock: Clock,
+) -> History {
     History::new(history::Parts {
         store: Arc::clone(store),
         hub: hub.clone(),
@@ -311,7 +321,7 @@ fn history_of(config: &Config, store: &Arc<dyn Store>, hub: &Hub, access: &Acces
         trading: trading.clone(),
         settings: config.trading.clone(),
         read_timeout: config.http.read_timeout,
-        servers: config.servers.clone(),
+        clocks: clocks.clone(),
         clock,
     })
 }
@@ -332,13 +342,17 @@ async fn open_store(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>
     }
 }
 
-async fn open_bar_cache(config: &Config) -> BarCache {
-    let (dir, capacity) = (config.data_dir.join("cache"), config.store.bar_cache_bytes);
-    let fallback = dir.clone();
-    match tokio::task::spawn_blocking(move || BarCache::open(&dir, capacity)).await {
-        Ok(cache) => cache,
+async fn open_bar_cache(config: &Config) -> (Arc<BarCache>, Clocks) {
+    let (dir, capacity, servers) = (config.data_dir.join("cache"), config.store.bar_cache_bytes, config.servers.clone());
+    let open = move || {
+        let cache = Arc::new(BarCache::open(&dir, capacity));
+        (Arc::clone(&cache), Clocks::open(servers, cache))
+    };
+    let fallback = open.clone();
+    match tokio::task::spawn_blocking(open).await {
+        Ok(opened) => opened,
         // Opening panicked: once more, here, which then starts an empty one.
-        Err(_) => BarCache::open(&fallback, capacity),
+        Err(_) => fallback(),
     }
 }
 

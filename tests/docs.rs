@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use mtbridge::api::{auth::Needs, routes};
 
 const API: &str = include_str!("../docs/api.md");
+const OPERATIONS: &str = include_str!("../docs/operations.md");
 const SIMULATOR: &str = include_str!("../docs/simulator.md");
 
 #[test]
@@ -23,6 +24,37 @@ fn the_api_document_lists_exactly_the_routes_that_there_are_with_their_permissio
     let known: BTreeSet<_> = routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     for (route, _) in listed {
         assert!(known.contains(route), "docs/api.md lists {route}, which the hub does not serve");
+    }
+}
+
+#[test]
+fn the_operations_document_lists_exactly_the_metrics_that_there_are() {
+    let table = OPERATIONS.split_once("\n## Metrics\n").unwrap().1.split_once("\n## ").unwrap().0;
+    let listed: BTreeSet<_> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let metrics = mtbridge::telemetry::metrics::Metrics::new();
+    let known: BTreeSet<_> = metrics.names().iter().copied().collect();
+    assert_eq!(listed, known);
+    // Alerts that ask for what is not there never fire.
+    let alerts = OPERATIONS.split_once("\n## Alerts\n").unwrap().1;
+    for word in alerts.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.starts_with("mtbridge_")) {
+        let name = ["_total", "_bucket"].iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word);
+        assert!(known.contains(name), "docs/operations.md speaks of {word}");
+    }
+}
+
+#[test]
+fn every_variable_in_the_files_for_operators_is_a_setting() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let known = include_str!("../config/mtbridge.toml");
+    for file in ["Dockerfile", "deploy/mtbridge.service", "docs/operations.md"] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter_map(|word| word.strip_prefix("MTBRIDGE_"))
+        {
+            let key = word.to_lowercase();
+            let name = key.rsplit("__").next().unwrap();
+            let is_there = known.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} =")));
+            assert!(is_there, "{file} sets MTBRIDGE_{word}, which is no setting");
+        }
     }
 }
 

@@ -154,6 +154,7 @@ fn row(record: &HistoryRecord) -> Map<String, Value> {
         Origin::Broker => ("broker", Value::Null),
         Origin::UnknownTag => ("unknown_tag", Value::Null),
         Origin::Foreign => ("foreign", Value::Null),
+        Origin::Untold => ("untold", Value::Null),
     };
     put("origin", json!(origin));
     put("command", command);

@@ -16,7 +16,7 @@ use crate::{
     access::AccessError,
     domain::trade::FieldError,
     hub::CallError,
-    market::bars::BarsError,
+    market::{bars::BarsError, ticks::TicksError},
     protocol::DecodeError,
     store::StoreError,
     trading::{ExecuteError, KillError},
@@ -39,6 +39,11 @@ impl ApiError {
     /// An error with a stable code and a sentence that says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), more: Map::new(), headers: Vec::new() }
+    }
+
+    /// Its code.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
     }
 
     /// Adds a field to the body.
@@ -218,8 +223,7 @@ impl ApiError {
 
 impl From<DecodeError> for ApiError {
     fn from(error: DecodeError) -> Self {
-        error!(%error, "a terminal's answer cannot be read");
-        Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer cannot be read; update its Expert Advisor")
+        Self::unreadable(&error)
     }
 }
 
@@ -227,14 +231,47 @@ impl From<BarsError> for ApiError {
     fn from(error: BarsError) -> Self {
         match error {
             BarsError::Call(error) => error.into(),
+            BarsError::Offline => Self::terminal_offline(),
+            BarsError::Crowded => Self::crowded(),
             BarsError::UnknownSymbol => Self::unknown_symbol(),
+            BarsError::Unsupported(text) => Self::unsupported(&text),
             BarsError::Terminal { code, text } => Self::terminal_error(code, &text),
-            BarsError::Bad(error) => {
-                error!(%error, "a terminal's bars cannot be used");
-                Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer is no list of bars")
-            }
-            BarsError::Undecodable(error) => error.into(),
+            BarsError::Bad(error) => Self::unreadable(&error),
+            BarsError::Undecodable(error) => Self::unreadable(&*error),
         }
+    }
+}
+
+impl From<TicksError> for ApiError {
+    fn from(error: TicksError) -> Self {
+        match error {
+            TicksError::Call(error) => error.into(),
+            TicksError::Crowded => Self::crowded(),
+            TicksError::UnknownSymbol => Self::unknown_symbol(),
+            TicksError::Unsupported(text) => Self::unsupported(&text),
+            TicksError::Terminal { code, text } => Self::terminal_error(code, &text),
+            TicksError::Bad(_) | TicksError::Flood => Self::unreadable(&error),
+            TicksError::Undecodable(error) => Self::unreadable(&*error),
+        }
+    }
+}
+
+impl ApiError {
+    /// 429: the hub's memory for downloads is taken.
+    fn crowded() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_downloads",
+            "too much is being downloaded at once; try again in a moment",
+        )
+        .with("retry_after", 2)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+    }
+
+    /// 502: what the terminal answered makes no sense.
+    fn unreadable(error: &dyn std::fmt::Display) -> Self {
+        error!(%error, "a terminal's answer cannot be used");
+        Self::new(StatusCode::BAD_GATEWAY, "terminal_error", "the terminal's answer cannot be read; update its Expert Advisor")
     }
 }
 

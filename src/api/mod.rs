@@ -8,6 +8,7 @@ mod calc;
 mod close_all;
 mod closing;
 mod commands;
+mod cursor;
 mod depth;
 pub mod error;
 mod extract;
@@ -27,8 +28,10 @@ mod resolve;
 mod root;
 mod safety;
 mod state;
+mod table;
 mod terminal_socket;
 mod terminals;
+mod ticks;
 mod tokens;
 mod trade;
 mod watchlist;
@@ -109,6 +112,7 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/terminals/{terminal}/symbols/{symbol}", may(ReadSymbols), market_data::get_symbol),
         route(&get, "/api/v1/terminals/{terminal}/quotes", may(ReadQuotes), market_data::quotes),
         route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars),
+        route(&get, "/api/v1/terminals/{terminal}/ticks/{symbol}", may(ReadQuotes), ticks::ticks),
         route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), positions::list_positions),
         route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), positions::get_position),
         route(&get, "/api/v1/terminals/{terminal}/orders", may(ReadPositions), orders::list_orders),

@@ -113,5 +113,5 @@ fn candidates(state: &ApiState, caller: &Caller, text: &str) -> Vec<Target> {
 /// The clock of a terminal's trade server.
 #[must_use]
 pub(super) fn broker_clock(state: &ApiState, session: &SessionHandle) -> BrokerClock {
-    BrokerClock::of(&state.servers, session)
+    state.clocks.live(session)
 }

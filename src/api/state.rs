@@ -1,7 +1,7 @@
 //! What handlers hold: cheap handles, nothing else.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use crate::{
     config,
     history::History,
     hub::{Hub, SessionHandle},
-    market::bars::BarService,
+    market::{bars::BarService, clocks::Clocks, ticks::TickService},
     store::Store,
     trading::Trading,
 };
@@ -54,6 +54,10 @@ pub struct Parts {
     pub history: History,
     /// Bars.
     pub bars: BarService,
+    /// Ticks.
+    pub ticks: TickService,
+    /// Clocks of trade servers.
+    pub clocks: Clocks,
     /// For health only.
     pub store: Arc<dyn Store>,
     /// The time of day.
@@ -62,8 +66,6 @@ pub struct Parts {
     pub http: config::Http,
     /// Limits of terminals' sockets.
     pub terminals: config::Terminals,
-    /// Clocks of trade servers that the settings name.
-    pub servers: BTreeMap<String, config::ServerClock>,
     /// Life of a market order that says nothing else.
     pub market_ttl: Duration,
     /// Life of any other command that says nothing else.

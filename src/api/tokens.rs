@@ -157,6 +157,7 @@ pub(super) async fn disconnect(
     drop(held);
     if history == History::Delete {
         state.trading.forget_account(token.owner, &account).await?;
+        state.bars.forget(token.owner, &account).await;
     }
     Ok(Json(row(&state, &token)))
 }

@@ -42,6 +42,8 @@ pub enum Origin {
     UnknownTag,
     /// A person at the terminal, or another Expert Advisor.
     Foreign,
+    /// Nobody can tell: in MetaTrader 4 a closing bears the marks of the opening.
+    Untold,
 }
 
 /// A row of the trade history.
@@ -193,6 +195,12 @@ impl Fact {
         by_expert.then(|| tag_sequence(magic).or_else(|| super::command::comment_sequence(comment))).flatten()
     }
 
+    /// A closing in MetaTrader 4, whose marks are those of the opening.
+    #[must_use]
+    pub fn is_unmarked(&self, platform: Platform) -> bool {
+        platform == Platform::Mt4 && matches!(self, Self::Deal(deal) if deal.entry != ENTRY_IN)
+    }
+
     const fn witnesses(&self) -> (u64, &str, u8) {
         match self {
             Self::Deal(deal) => (deal.magic, deal.comment.as_str(), deal.reason),
@@ -264,6 +272,8 @@ impl Fact {
 
 /// `DEAL_REASON_SL` and `ORDER_REASON_SL`; take profit, stop-out, rollover, variation margin and split come after it.
 const REASON_SL: u8 = 4;
+/// `DEAL_ENTRY_IN`.
+const ENTRY_IN: u8 = 0;
 /// `DEAL_REASON_EXPERT` and `ORDER_REASON_EXPERT`.
 const REASON_EXPERT: u8 = 3;
 /// `ORDER_STATE_PARTIAL`.

@@ -132,7 +132,7 @@ impl History {
     ) -> Result<(), RecordError> {
         let mut rows = book.rows.lock().await;
         self.about(book, &mut rows, session).await?;
-        let clock = BrokerClock::of(&self.inner.servers, session);
+        let clock = self.inner.clocks.live(session);
         let mut contradictions = Vec::new();
         let (mut outcome, mut unknown) = (Ok(()), None);
         let mut fresh: HashMap<Vec<u8>, HistoryRecord> = HashMap::new();
@@ -248,6 +248,9 @@ impl History {
     ) -> Result<(Origin, Option<CommandRecord>), StoreError> {
         if fact.is_brokers() {
             return Ok((Origin::Broker, None));
+        }
+        if fact.is_unmarked(platform) {
+            return Ok((Origin::Untold, None));
         }
         let Some(sequence) = fact.tag_sequence(platform) else { return Ok((Origin::Foreign, None)) };
         let entry = self.inner.store.get(&records::tagged_command(book.owner, &book.account, sequence)).await?;

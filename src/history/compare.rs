@@ -262,7 +262,10 @@ impl History {
         max: usize,
         build: impl FnOnce(u64) -> FromHub,
     ) -> Result<Option<Vec<T>>, PassError> {
+        // Between the chunks of downloads, as one of them.
+        let turn = session.bulk_turn(self.inner.read_timeout).await?;
         let Reply { status, text, body, .. } = session.call(self.inner.read_timeout, build).await?;
+        drop(turn);
         match status {
             reply_status::OK => Ok(Some(codec::rows(&body, max)?)),
             reply_status::UNSUPPORTED => Ok(None),

@@ -10,7 +10,7 @@ mod compare;
 mod query;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -28,7 +28,7 @@ use self::book::{Book, News, RecordError, Rows};
 use crate::{
     access::Access,
     clock::Clock,
-    config::{self, ServerClock},
+    config,
     domain::{
         account::Account,
         command::CommandRecord,
@@ -37,6 +37,7 @@ use crate::{
         safety::IncidentKind,
     },
     hub::{Hub, Push, SessionHandle},
+    market::clocks::Clocks,
     store::{Batch, Store, StoreError, records},
     trading::{NewIncident, Trading},
 };
@@ -66,8 +67,8 @@ pub struct Parts {
     pub settings: config::Trading,
     /// A read of a terminal waits so long.
     pub read_timeout: Duration,
-    /// Clocks of trade servers that the settings name.
-    pub servers: BTreeMap<String, ServerClock>,
+    /// The clocks of trade servers.
+    pub clocks: Clocks,
     /// The time of day.
     pub clock: Clock,
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError, mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -86,6 +86,8 @@ struct Inner {
     cancel: CancellationToken,
     end: OnceLock<CloseReason>,
     calls: AtomicU64,
+    /// One question for much data at a time.
+    bulk: Semaphore,
     /// Somebody is about to cut it, and asks it its last questions.
     farewell: AtomicBool,
     /// Pushes of it that may still wait: one terminal's flood does not fill the channel of all.
@@ -163,6 +165,7 @@ impl SessionHandle {
                 cancel,
                 end: OnceLock::new(),
                 calls: AtomicU64::new(1),
+                bulk: Semaphore::new(1),
                 farewell: AtomicBool::new(false),
                 pushes: Arc::new(Semaphore::new(PUSHES_MAX)),
                 signs: Mutex::new(signs),
@@ -289,6 +292,18 @@ impl SessionHandle {
             }
             Ok(Err(_)) => Err(CallError::Gone),
             Err(_) => Err(CallError::TimedOut),
+        }
+    }
+
+    /// Waits for the turn to ask for much data: one such question is at the terminal at a time, and who asked first comes first. So
+    /// downloads share it chunk by chunk, and a trade waits for one chunk at most.
+    ///
+    /// # Errors
+    /// [`CallError::Busy`] when the turn did not come in time: nothing was sent.
+    pub async fn bulk_turn(&self, within: Duration) -> Result<SemaphorePermit<'_>, CallError> {
+        match tokio::time::timeout(within, self.inner.bulk.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(CallError::Busy),
         }
     }
 

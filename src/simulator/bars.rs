@@ -1,20 +1,17 @@
 //! The market's record: M1 bars read from a CSV file, checked, and shared by every terminal of the process.
 
 use std::{
-    fs::File,
-    io::{BufReader, Read},
+    io::Read,
     path::Path,
     sync::{Arc, LazyLock, OnceLock},
 };
 
-use csv::StringRecord;
-use jiff::civil::DateTime;
-
-use super::timeframes;
+pub use super::bar_file::epoch;
+use super::{bar_file::BarFile, instrument::SYNTHETIC, timeframes};
 use crate::domain::market::{Bar, Timeframe};
 
-/// More minutes than fifty years of trading have; a longer file is an error instead of memory.
-const MAX_BARS: usize = 20_000_000;
+/// Digits after the point where nothing tells how many there are.
+const DIGITS: u8 = 5;
 /// Two openings up to this far apart belong to one session; a longer pause (a night, a weekend) is skipped.
 const LONGEST_WAIT_MS: i64 = 5 * 60_000;
 /// The excerpt that the program carries with it; `data/README.md` names its source.
@@ -35,6 +32,14 @@ pub enum BadBarFile {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// One of several files.
+    #[error("{file}: {problem}")]
+    In {
+        /// Its path.
+        file: String,
+        /// What is wrong with it.
+        problem: Box<Self>,
+    },
     /// A header and nothing else.
     #[error("no bars in it")]
     Empty,
@@ -53,8 +58,10 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub struct BarSet {
     m1: Vec<Bar>,
+    digits: u8,
     sessions: Vec<Session>,
     higher: [OnceLock<Vec<Bar>>; 21],
+    synthetic: [OnceLock<Arc<Self>>; SYNTHETIC.len()],
 }
 
 impl BarSet {
@@ -66,13 +73,34 @@ impl BarSet {
         EMBEDDED.clone()
     }
 
-    /// Reads a file of `date,time,open,high,low,close,tick_volume,real_volume,spread_points`.
+    /// Reads one file of M1 bars; the formats are those of [`super::bar_file`].
     ///
     /// # Errors
     /// [`BadBarFile`] names the first line that is wrong.
     pub fn open(path: &Path) -> Result<Arc<Self>, BadBarFile> {
-        let file = File::open(path).map_err(|error| BadBarFile::Io(format!("{}: {error}", path.display())))?;
-        Self::read(BufReader::new(file)).map(Arc::new)
+        Self::open_all(&[path])
+    }
+
+    /// Reads several files, as one for each month, the oldest first.
+    ///
+    /// # Errors
+    /// [`BadBarFile`] names the file and its first line that is wrong, or the file that does not follow the one before it.
+    pub fn open_all(paths: &[impl AsRef<Path>]) -> Result<Arc<Self>, BadBarFile> {
+        let mut all = BarFile::default();
+        for path in paths {
+            let path = path.as_ref();
+            let BarFile { bars, digits } = BarFile::open(path)?;
+            if let (Some(last), Some(first)) = (all.bars.last(), bars.first())
+                && last.time >= first.time
+            {
+                let problem = "begins before the file before it ends; give the oldest first".into();
+                let problem = Box::new(BadBarFile::Line { line: 1, problem });
+                return Err(BadBarFile::In { file: path.display().to_string(), problem });
+            }
+            all.bars.extend(bars);
+            all.digits = all.digits.max(digits);
+        }
+        Self::from_file(all).map(Arc::new)
     }
 
     /// As [`Self::open`], from anything that reads.
@@ -80,22 +108,11 @@ impl BarSet {
     /// # Errors
     /// [`BadBarFile`] names the first line that is wrong.
     pub fn read(source: impl Read) -> Result<Self, BadBarFile> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-        let mut m1: Vec<Bar> = Vec::new();
-        let mut record = StringRecord::new();
-        while reader.read_record(&mut record).map_err(|error| unreadable(&error))? {
-            let line = record.position().map_or(0, csv::Position::line);
-            let wrong = |problem: String| BadBarFile::Line { line, problem };
-            let bar = parse(&record).map_err(wrong)?;
-            if m1.last().is_some_and(|last| last.time >= bar.time) {
-                return Err(wrong("opens no later than the line before it; bars come oldest first".into()));
-            }
-            if m1.len() == MAX_BARS {
-                return Err(wrong(format!("more than {MAX_BARS} bars")));
-            }
-            m1.push(bar);
-        }
-        Self::from_bars(m1)
+        Self::from_file(BarFile::read(source)?)
+    }
+
+    fn from_file(file: BarFile) -> Result<Self, BadBarFile> {
+        Ok(Self { digits: file.digits, ..Self::from_bars(file.bars)? })
     }
 
     /// From bars that are already in memory.
@@ -111,7 +128,23 @@ impl BarSet {
         if sessions.is_empty() {
             return Err(BadBarFile::Empty);
         }
-        Ok(Self { m1, sessions, higher: Default::default() })
+        Ok(Self { m1, digits: DIGITS, sessions, higher: Default::default(), synthetic: Default::default() })
+    }
+
+    /// Digits after the point of every price.
+    #[must_use]
+    pub const fn digits(&self) -> u8 {
+        self.digits
+    }
+
+    /// The bars of a symbol that is made from these, made when first asked for and shared from then on.
+    pub(super) fn synthetic(&self, at: usize) -> &Arc<Self> {
+        let make = || {
+            let (m1, digits) = SYNTHETIC[at].bars(self);
+            let sessions = self.sessions.clone();
+            Arc::new(Self { m1, digits, sessions, higher: Default::default(), synthetic: Default::default() })
+        };
+        self.synthetic[at].get_or_init(make)
     }
 
     /// The M1 bars.
@@ -143,13 +176,6 @@ impl BarSet {
     }
 }
 
-fn unreadable(error: &csv::Error) -> BadBarFile {
-    match error.position() {
-        Some(at) => BadBarFile::Line { line: at.line(), problem: error.to_string() },
-        None => BadBarFile::Io(error.to_string()),
-    }
-}
-
 /// Runs of bars with no long pause in them.
 fn sessions_of(m1: &[Bar]) -> Vec<Session> {
     let mut sessions: Vec<Session> = Vec::new();
@@ -166,78 +192,20 @@ fn sessions_of(m1: &[Bar]) -> Vec<Session> {
     sessions
 }
 
-fn parse(record: &StringRecord) -> Result<Bar, String> {
-    if record.len() != 9 {
-        return Err(format!("{} columns instead of 9", record.len()));
-    }
-    let time = epoch(&format!("{} {}", field(record, 0)?, field(record, 1)?))?;
-    let bar = Bar {
-        time,
-        open: price(record, 2)?,
-        high: price(record, 3)?,
-        low: price(record, 4)?,
-        close: price(record, 5)?,
-        tick_volume: number(record, 6)?,
-        real_volume: number(record, 7)?,
-        spread: number(record, 8)?,
-    };
-    if time % 60 != 0 {
-        return Err("does not open on a full minute".into());
-    }
-    if bar.low > bar.open.min(bar.close) || bar.high < bar.open.max(bar.close) {
-        return Err("open or close is outside of low and high".into());
-    }
-    if bar.tick_volume < 0 || bar.spread < 0 {
-        return Err("volume and spread must not be negative".into());
-    }
-    Ok(bar)
-}
-
-fn field(record: &StringRecord, at: usize) -> Result<&str, String> {
-    record.get(at).ok_or_else(|| format!("column {} is missing", at + 1))
-}
-
-fn number<T: std::str::FromStr>(record: &StringRecord, at: usize) -> Result<T, String> {
-    let text = field(record, at)?;
-    text.parse().map_err(|_| format!("column {}: `{text}` is no whole number", at + 1))
-}
-
-fn price(record: &StringRecord, at: usize) -> Result<f64, String> {
-    let text = field(record, at)?;
-    let price = text.parse::<f64>().ok().filter(|price| price.is_finite() && *price > 0.0);
-    price.ok_or_else(|| format!("column {}: `{text}` is no price", at + 1))
-}
-
-/// Broker time as epoch seconds, from `2024.03.01 00:04:00`, `2024-03-01 00:04` or `2024-03-01T00:04:00`.
-///
-/// # Errors
-/// In words, with what would be right.
-pub fn epoch(text: &str) -> Result<i64, String> {
-    let iso = text.trim().replacen('.', "-", 2);
-    let time = iso.parse::<DateTime>().map_err(|_| format!("`{text}` is no time: write 2024-03-01 00:04:00"))?;
-    let utc = time.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
-    Ok(utc.timestamp().as_second())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HEADER: &str = "date,time,open,high,low,close,tick_volume,real_volume,spread_points\n";
-
-    fn read(rows: &str) -> Result<BarSet, BadBarFile> {
-        BarSet::read(format!("{HEADER}{rows}").as_bytes())
-    }
-
     #[test]
     fn the_embedded_bars_are_the_brokers_figures() {
         let set = BarSet::embedded().unwrap();
-        assert_eq!(set.m1().len(), 5_711);
+        assert_eq!((set.m1().len(), set.digits()), (5_711, 5));
         let first = set.m1()[0];
         assert_eq!(first.time, epoch("2024.03.07 00:04:00").unwrap());
         assert_eq!((first.open, first.high, first.low, first.close), (1.08939, 1.08939, 1.08928, 1.08939));
         assert_eq!((first.tick_volume, first.real_volume, first.spread), (4, 4_156_000, 47));
         assert!(Arc::ptr_eq(&set, &BarSet::embedded().unwrap()), "thousands of terminals share one set");
+        assert_eq!(BarSet::read("".as_bytes()).unwrap_err(), BadBarFile::Empty);
     }
 
     #[test]
@@ -250,26 +218,22 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_named_with_what_is_wrong() {
-        let good = "2024.03.01,00:04:00,1.1,1.2,1.0,1.1,5,0,9\n";
-        let error = |rows: &str| read(rows).unwrap_err().to_string();
-        assert_eq!(error(&format!("{good}2024.03.01,00:05:00,x,1.2,1.0,1.1,5,0,9\n")), "line 3: column 3: `x` is no price");
-        assert_eq!(error("2024.03.01,00:04:00,1.1,NaN,1.0,1.1,5,0,9\n"), "line 2: column 4: `NaN` is no price");
-        assert_eq!(
-            error("yesterday,00:04:00,1.1,1.2,1.0,1.1,5,0,9\n"),
-            "line 2: `yesterday 00:04:00` is no time: write 2024-03-01 00:04:00"
+    fn several_files_are_one_history_and_the_wrong_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let march = file("march.csv", "2024.03.01,00:04,1.1,1.2,1.0,1.1,5\n");
+        let april = file("april.csv", "2024.04.01,00:04,1.1,1.2,1.0,1.15,5\n2024.04.01,00:05,1.1,1.2,1.0,x,5\n");
+        let may = file("may.csv", "2024.05.01,00:04,1.1,1.2,1.0,1.15,5\n");
+        let set = BarSet::open_all(&[&march, &may]).unwrap();
+        assert_eq!((set.m1().len(), set.sessions().len(), set.digits()), (2, 2, 2));
+        let error = |paths: &[&std::path::PathBuf]| BarSet::open_all(paths).unwrap_err().to_string();
+        assert!(error(&[&march, &april]).ends_with("april.csv: line 2: column 6: `x` is no price"));
+        assert!(
+            error(&[&may, &march]).ends_with("march.csv: line 1: begins before the file before it ends; give the oldest first")
         );
-        assert_eq!(error("2024.03.01,00:04:00,1.3,1.2,1.0,1.1,5,0,9\n"), "line 2: open or close is outside of low and high");
-        assert!(error(&format!("{good}{good}")).starts_with("line 3: opens no later"));
-        assert!(error("2024.03.01,00:04:00,1.1\n").starts_with("line 2: "));
-        assert_eq!(read("").unwrap_err(), BadBarFile::Empty);
-    }
-
-    #[test]
-    fn broker_times_are_read_in_each_usual_spelling() {
-        for text in ["2024.03.01 00:04:00", "2024-03-01 00:04", "2024-03-01T00:04:00"] {
-            assert_eq!(epoch(text), Ok(1_709_251_440), "{text}");
-        }
-        assert!(epoch("soon").is_err());
     }
 }

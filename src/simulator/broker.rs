@@ -1,38 +1,62 @@
-//! The paper broker: a hedging account that answers `OrderSend` as a trade server does. Pure and synchronous; the market is
-//! handed in.
+//! The paper broker: an account that answers `OrderSend` as a trade server does. Pure and synchronous; the market is handed in.
 
+mod close_by;
+mod figures;
+mod filling;
+mod market_orders;
+mod pending;
 mod settlement;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{
-    contract, judge,
-    ledger::{Entry, Executed, Lines},
-    path,
+    broker_time::Zone,
+    instrument::{self, Instrument},
+    judge,
+    ledger::{Entry, Executed, Lines, Origin},
+    mt4,
     replay::MarketView,
+    rules::{Quirk, Rules},
+    stops,
+    transactions::{self, Change},
 };
 use crate::domain::{
-    account::{AccountInfo, MARGIN_MODE_HEDGING, TRADE_MODE_DEMO},
+    account::{Platform, TRADE_MODE_DEMO},
     market::Tick,
-    trade::{Deal, ORDER_BUY, ORDER_SELL, Position, TradeRequest, TradeResult, action, retcode},
+    trade::{Deal, Order, Position, TradeRequest, TradeResult, action, retcode},
 };
 
-/// The oldest deals and requests are dropped from memory beyond this, as a terminal shows only so much history.
+/// The oldest deals, orders and requests are dropped from memory beyond this, as a terminal shows only so much history.
 const HISTORY_MAX: usize = 100_000;
+/// So many of the newest changes wait for the terminals of the account.
+const CHANGES_MAX: usize = 1_024;
 /// `DEAL_TYPE_BALANCE`.
 const DEAL_BALANCE: u8 = 2;
-/// `DEAL_ENTRY_IN`.
-const ENTRY_IN: u8 = 0;
-/// `DEAL_ENTRY_OUT`.
-const ENTRY_OUT: u8 = 1;
-/// `POSITION_REASON_EXPERT`, `DEAL_REASON_EXPERT`.
+/// `POSITION_REASON_EXPERT`, `DEAL_REASON_EXPERT`, `ORDER_REASON_EXPERT`.
 const REASON_EXPERT: u8 = 3;
-/// Margin level in percent at which the broker warns.
-const MARGIN_CALL: f64 = 100.0;
-/// Margin level in percent at which the broker closes the worst position.
-const STOP_OUT: f64 = 50.0;
 
-/// Whose account it is.
+/// `ORDER_STATE_*`.
+pub(super) mod order_state {
+    pub(in crate::simulator) const PLACED: u8 = 1;
+    pub(in crate::simulator) const CANCELED: u8 = 2;
+    pub(in crate::simulator) const PARTIAL: u8 = 3;
+    pub(in crate::simulator) const FILLED: u8 = 4;
+    pub(in crate::simulator) const REJECTED: u8 = 5;
+    pub(in crate::simulator) const EXPIRED: u8 = 6;
+}
+
+/// `DEAL_ENTRY_*`.
+pub(super) mod entry {
+    pub(in crate::simulator) const IN: u8 = 0;
+    pub(in crate::simulator) const OUT: u8 = 1;
+    pub(in crate::simulator) const INOUT: u8 = 2;
+    pub(in crate::simulator) const OUT_BY: u8 = 3;
+}
+
+/// Whose account it is, and by what rules it trades.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountSettings {
     /// Account number.
@@ -45,8 +69,20 @@ pub struct AccountSettings {
     pub trade_mode: u8,
     /// First deposit.
     pub balance: f64,
-    /// The one symbol.
+    /// Account leverage.
+    pub leverage: u32,
+    /// The symbol whose bars are replayed.
     pub symbol: String,
+    /// Whether there are the symbols made from it, too.
+    pub synthetic: bool,
+    /// One position a symbol, instead of one a fill.
+    pub netting: bool,
+    /// What kind of server it is.
+    pub platform: Platform,
+    /// The server's clock.
+    pub zone: Zone,
+    /// How it trades.
+    pub rules: Rules,
 }
 
 impl Default for AccountSettings {
@@ -57,29 +93,49 @@ impl Default for AccountSettings {
             company: "mtbridge paper broker".into(),
             trade_mode: TRADE_MODE_DEMO,
             balance: 10_000.0,
+            leverage: 100,
             symbol: "EURUSD".into(),
+            synthetic: true,
+            netting: false,
+            platform: Platform::Mt5,
+            zone: Zone::default(),
+            rules: Rules::default(),
         }
     }
 }
+
+/// What a request comes to: an answer and a change, or a retcode.
+type Done = Result<(TradeResult, Entry), u32>;
 
 /// The account at the broker.
 #[derive(Debug)]
 pub struct Broker {
     settings: AccountSettings,
+    instruments: Arc<[Instrument]>,
     positions: BTreeMap<u64, Position>,
+    /// Open orders: pending ones, and what is left of market orders.
+    orders: BTreeMap<u64, Order>,
+    history: VecDeque<Order>,
     deals: VecDeque<Deal>,
     requests: VecDeque<Executed>,
     balance: f64,
     last_ticket: u64,
     request_id: u32,
-    /// Grows with every change of positions and balance.
+    /// Grows with every change of positions, orders and balance.
     revision: u64,
-    /// Stops have been looked for up to this broker time.
+    /// What the price touches has been looked for up to this broker time.
     settled_ms: i64,
-    /// Tick and revision for which the margin level was last judged.
-    margin_judged: (i64, u64),
-    /// Broker time of the newest deal that memory has dropped.
+    /// The night of this day, counted from 1970, has been paid for.
+    rolled_day: i64,
+    /// By symbol: the tick of which something was taken last, and how much of it, in hundredths of a lot.
+    taken: BTreeMap<String, (i64, i64)>,
+    /// By order: the tick at which there was nothing left for it.
+    waits: BTreeMap<u64, i64>,
+    /// Broker time of the newest deal or order that memory has dropped.
     forgotten_ms: Option<i64>,
+    /// The newest changes, for the terminals, and how many there ever were.
+    changes: VecDeque<Change>,
+    changes_made: u64,
     lines: Lines,
     /// The ledger could not be written: from then on file and memory may differ, so nothing is traded any more.
     broken: bool,
@@ -95,8 +151,11 @@ impl Broker {
     /// The account that `entries` describe, written on to `lines`; without any it begins with a deposit.
     pub(super) fn rebuild(settings: AccountSettings, lines: Lines, entries: Vec<Entry>, view: &MarketView<'_>) -> Self {
         let mut broker = Self {
+            instruments: instrument::all(&settings.symbol, view.digits(), settings.synthetic),
             settings,
             positions: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            history: VecDeque::new(),
             deals: VecDeque::new(),
             requests: VecDeque::new(),
             balance: 0.0,
@@ -104,14 +163,19 @@ impl Broker {
             request_id: 0,
             revision: 0,
             settled_ms: view.now_ms(),
-            margin_judged: (0, 0),
+            rolled_day: settlement::day_of(view.now_ms()),
+            taken: BTreeMap::new(),
+            waits: BTreeMap::new(),
             forgotten_ms: None,
+            changes: VecDeque::new(),
+            changes_made: 0,
             lines,
             broken: false,
         };
         if let Some(last) = entries.last() {
             // What the price did since then is still to be looked at; that tick too, for it may have touched a second stop.
             broker.settled_ms = last.at_ms - 1;
+            broker.rolled_day = settlement::day_of(last.at_ms);
         }
         if entries.is_empty() {
             let ticket = broker.ticket();
@@ -119,7 +183,7 @@ impl Broker {
                 kind: DEAL_BALANCE,
                 profit: broker.settings.balance,
                 comment: "deposit".into(),
-                ..broker.deal(ticket, view.now_ms())
+                ..deal_at(ticket, view.now_ms())
             };
             broker.commit(Entry { at_ms: view.now_ms(), deals: vec![deposit], ..Entry::default() });
         } else {
@@ -130,99 +194,78 @@ impl Broker {
 
     /// `OrderSend`: judges the request, does it, writes it down, answers.
     pub fn order_send(&mut self, request: &TradeRequest, view: &MarketView<'_>) -> TradeResult {
+        self.order_send_with(request, Quirk::default(), view)
+    }
+
+    /// The same, with a fault at the broker.
+    pub(super) fn order_send_with(&mut self, request: &TradeRequest, quirk: Quirk, view: &MarketView<'_>) -> TradeResult {
         self.settle(view);
         self.request_id = self.request_id.wrapping_add(1);
         if self.broken {
             return self.answer(retcode::CONNECTION);
         }
-        let at_ms = view.now_ms();
-        let (result, mut entry) = match self.carry_out(request, view) {
-            Ok(done) => done,
-            Err(code) => (self.answer(code), Entry::default()),
-        };
-        if [request.volume, request.price, request.stoplimit, request.sl, request.tp].iter().any(|number| !number.is_finite()) {
+        if !is_numbers(request) {
             // A terminal refuses what is no number by itself: it never reaches the broker, so it is not in the ledger.
-            return result;
+            let code = judge::shape(request, &self.instruments).err().unwrap_or(retcode::INVALID);
+            return self.answer(code);
         }
+        let at_ms = view.now_ms();
+        let (result, mut entry) = match self.carry_out(request, quirk, view) {
+            Ok(done) => done,
+            Err(code) => (self.refusal(code, request, view), Entry::default()),
+        };
         entry.at_ms = at_ms;
-        entry.executed = Some(Executed { at_ms, request: request.clone(), result: result.clone() });
+        let deals = entry.deals.iter().map(|deal| deal.ticket).collect();
+        entry.executed = Some(Executed { at_ms, request: request.clone(), result: result.clone(), deals });
         if self.commit(entry) { result } else { self.answer(retcode::ERROR) }
     }
 
-    fn carry_out(&mut self, request: &TradeRequest, view: &MarketView<'_>) -> Result<(TradeResult, Entry), u32> {
-        judge::shape(request, &self.settings.symbol)?;
-        let tick = view.tick().filter(|_| view.is_open()).ok_or(retcode::MARKET_CLOSED)?;
+    /// Works out what the request comes to, without making it true.
+    fn carry_out(&mut self, request: &TradeRequest, quirk: Quirk, view: &MarketView<'_>) -> Done {
+        judge::shape(request, &self.instruments)?;
+        if let Some(code) = quirk.refuse {
+            return Err(code);
+        }
+        if !view.is_open() || view.tick().is_none() {
+            return Err(retcode::MARKET_CLOSED);
+        }
         match request.action {
-            action::SLTP => self.move_stops(request, &tick, view),
-            _ if request.position == 0 => self.open(request, &tick, view),
-            _ => self.close(request, &tick, view),
+            action::DEAL => self.deal(request, quirk, view),
+            action::PENDING => self.place(request, quirk, view),
+            action::SLTP => self.move_stops(request, view),
+            action::MODIFY => self.modify(request, view),
+            action::REMOVE => self.remove(request, view),
+            action::CLOSE_BY => self.close_by(request, quirk, view),
+            _ => Err(retcode::INVALID),
         }
     }
 
-    fn open(&mut self, request: &TradeRequest, tick: &Tick, view: &MarketView<'_>) -> Result<(TradeResult, Entry), u32> {
-        let price = if request.kind == ORDER_BUY { tick.ask } else { tick.bid };
-        let (sl, tp) = (path::round(request.sl), path::round(request.tp));
-        judge::stops(request.kind, sl, tp, tick)?;
-        let account = self.account(view);
-        judge::money(&account, contract::margin(request.volume, price), self.positions.len())?;
-        let now_ms = view.now_ms();
-        let (order, deal) = (self.ticket(), self.ticket());
-        let position = Position {
-            ticket: order,
-            time: view.now(),
-            time_msc: now_ms,
-            time_update: view.now(),
-            time_update_msc: now_ms,
-            kind: request.kind,
-            magic: request.magic,
-            identifier: order,
-            reason: REASON_EXPERT,
-            volume: request.volume,
-            price_open: price,
-            sl,
-            tp,
-            symbol: request.symbol.clone(),
-            comment: request.comment.clone(),
-            ..Position::default()
-        };
-        let deal = Deal {
-            order,
-            kind: request.kind,
-            entry: ENTRY_IN,
-            magic: request.magic,
-            position_id: order,
-            reason: REASON_EXPERT,
-            volume: request.volume,
-            price,
-            symbol: request.symbol.clone(),
-            comment: request.comment.clone(),
-            ..self.deal(deal, now_ms)
-        };
-        let result = TradeResult { deal: deal.ticket, order, volume: request.volume, price, ..self.done(tick) };
-        Ok((result, Entry { deals: vec![deal], position: Some(position), ..Entry::default() }))
+    /// A symbol and its newest tick. Its market is open whenever that of the first symbol is.
+    fn market(&self, symbol: &str, view: &MarketView<'_>) -> Result<(Instrument, Tick), u32> {
+        let of = self.instruments.iter().find(|one| one.name == symbol).ok_or(retcode::INVALID)?;
+        let tick = view.of_symbol(of).tick().ok_or(retcode::PRICE_OFF)?;
+        Ok((of.clone(), tick))
     }
 
-    fn close(&mut self, request: &TradeRequest, tick: &Tick, view: &MarketView<'_>) -> Result<(TradeResult, Entry), u32> {
-        let position = self.find(request.position)?.clone();
-        judge::closing(request, &position)?;
-        let price = if position.kind == ORDER_BUY { tick.bid } else { tick.ask };
-        let by = Closing { volume: request.volume, price, at_ms: view.now_ms(), magic: request.magic, reason: REASON_EXPERT };
-        let entry = self.closing_entry(&position, by, request.comment.clone());
-        let deal = entry.deals.first().cloned().unwrap_or_default();
-        let result = TradeResult { deal: deal.ticket, order: deal.order, volume: deal.volume, price, ..self.done(tick) };
-        Ok((result, entry))
-    }
-
-    fn move_stops(&mut self, request: &TradeRequest, tick: &Tick, view: &MarketView<'_>) -> Result<(TradeResult, Entry), u32> {
-        let mut position = self.find(request.position)?.clone();
-        let (sl, tp) = (path::round(request.sl), path::round(request.tp));
+    fn move_stops(&mut self, request: &TradeRequest, view: &MarketView<'_>) -> Done {
+        let mut position = if request.position == 0 && self.settings.netting {
+            self.of_symbol(&request.symbol).ok_or(retcode::INVALID_ORDER)?.clone()
+        } else {
+            self.find(request.position)?.clone()
+        };
+        let (of, tick) = self.market(&position.symbol, view)?;
+        let (sl, tp) = (of.round(request.sl), of.round(request.tp));
+        let same = |one: f64, other: f64| (one - other).abs() < of.point() / 2.0;
         if same(sl, position.sl) && same(tp, position.tp) {
             return Err(retcode::NO_CHANGES);
         }
-        judge::stops(position.kind, sl, tp, tick)?;
+        let rules = &self.settings.rules;
+        judge::frozen(position.sl, &tick, rules, &of)?;
+        judge::frozen(position.tp, &tick, rules, &of)?;
+        judge::stops(position.kind, (sl, tp), &tick, rules, &of)?;
         (position.sl, position.tp) = (sl, tp);
         (position.time_update, position.time_update_msc) = (view.now(), view.now_ms());
-        Ok((self.done(tick), Entry { position: Some(position), ..Entry::default() }))
+        Ok((self.done(&tick), Entry { positions: vec![position], ..Entry::default() }))
     }
 
     fn find(&self, ticket: u64) -> Result<&Position, u32> {
@@ -235,33 +278,9 @@ impl Broker {
         self.positions.get(&ticket).ok_or(never)
     }
 
-    fn closing_entry(&mut self, position: &Position, by: Closing, comment: String) -> Entry {
-        let (order, deal) = (self.ticket(), self.ticket());
-        let deal = Deal {
-            order,
-            kind: if position.kind == ORDER_BUY { ORDER_SELL } else { ORDER_BUY },
-            entry: ENTRY_OUT,
-            magic: by.magic,
-            position_id: position.identifier,
-            reason: by.reason,
-            volume: by.volume,
-            price: by.price,
-            profit: contract::profit(position.kind, by.volume, position.price_open, by.price),
-            symbol: position.symbol.clone(),
-            comment,
-            ..self.deal(deal, by.at_ms)
-        };
-        let left = contract::volume(position.volume).unwrap_or(0) - contract::volume(by.volume).unwrap_or(0);
-        let rest = (left > 0).then(|| Position {
-            volume: contract::lots(left),
-            time_update: by.at_ms.div_euclid(1000),
-            time_update_msc: by.at_ms,
-            price_current: 0.0,
-            profit: 0.0,
-            ..position.clone()
-        });
-        let closed = rest.is_none().then_some(position.ticket);
-        Entry { deals: vec![deal], position: rest, closed, ..Entry::default() }
+    /// On a netting account: the one position of a symbol.
+    fn of_symbol(&self, symbol: &str) -> Option<&Position> {
+        self.positions.values().find(|position| position.symbol == symbol)
     }
 
     /// Writes an entry and then makes it true. False if it could not be written.
@@ -277,26 +296,56 @@ impl Broker {
 
     fn apply(&mut self, entry: Entry) {
         self.revision += 1;
+        let before = (self.settings.platform == Platform::Mt4).then(|| mt4::deals(self));
+        let mut changes = transactions::of(&entry, &self.orders, before.is_none());
         for deal in entry.deals {
-            self.balance = contract::money(self.balance + deal.profit + deal.commission + deal.swap + deal.fee);
+            self.balance = instrument::money(self.balance + deal.profit + deal.commission + deal.swap + deal.fee);
             self.last_ticket = self.last_ticket.max(deal.ticket).max(deal.order);
             self.deals.push_back(deal);
         }
-        if let Some(ticket) = entry.closed {
+        for ticket in entry.gone {
             self.positions.remove(&ticket);
         }
-        if let Some(position) = entry.position {
+        for position in entry.positions {
+            self.last_ticket = self.last_ticket.max(position.ticket);
             self.positions.insert(position.ticket, position);
+        }
+        for order in entry.orders {
+            self.last_ticket = self.last_ticket.max(order.ticket);
+            self.orders.insert(order.ticket, order);
+        }
+        for order in entry.done {
+            self.last_ticket = self.last_ticket.max(order.ticket);
+            self.orders.remove(&order.ticket);
+            self.waits.remove(&order.ticket);
+            self.history.push_back(order);
         }
         if let Some(executed) = entry.executed {
             self.request_id = self.request_id.max(executed.result.request_id);
             self.requests.push_back(executed);
         }
+        if let Some(before) = before {
+            changes.extend(transactions::differences(&before, &mt4::deals(self)));
+        }
+        self.changes_made += u64::try_from(changes.len()).unwrap_or(0);
+        self.changes.extend(changes);
+        self.bound_memory();
+    }
+
+    fn bound_memory(&mut self) {
+        while self.changes.len() > CHANGES_MAX {
+            self.changes.pop_front();
+        }
         while self.requests.len() > HISTORY_MAX {
             self.requests.pop_front();
         }
         while self.deals.len() > HISTORY_MAX {
-            self.forgotten_ms = self.deals.pop_front().map(|deal| deal.time_msc);
+            let dropped = self.deals.pop_front().map(|deal| deal.time_msc);
+            self.forgotten_ms = self.forgotten_ms.max(dropped);
+        }
+        while self.history.len() > HISTORY_MAX {
+            let dropped = self.history.pop_front().map(|order| order.time_done_msc);
+            self.forgotten_ms = self.forgotten_ms.max(dropped);
         }
     }
 
@@ -311,24 +360,56 @@ impl Broker {
         self.deals.iter()
     }
 
+    /// Every deal with the reason for which it was made, oldest first.
+    #[must_use]
+    pub fn origins(&self) -> Vec<(Deal, Origin)> {
+        // An order that stood makes its deals later; its ticket leads back to the request that placed it.
+        let done = || self.requests.iter().filter(|one| one.is_done());
+        let by_deal: BTreeMap<u64, u32> =
+            done().flat_map(|one| one.deals.iter().map(|deal| (*deal, one.result.request_id))).collect();
+        let by_order: BTreeMap<u64, u32> = done().map(|one| (one.result.order, one.result.request_id)).collect();
+        let origin = |deal: &Deal| match deal.reason {
+            stops::REASON_SL => Origin::StopLoss,
+            stops::REASON_TP => Origin::TakeProfit,
+            stops::REASON_SO => Origin::StopOut,
+            _ if deal.kind == DEAL_BALANCE => Origin::Deposit,
+            _ => by_deal
+                .get(&deal.ticket)
+                .or_else(|| by_order.get(&deal.order))
+                .map_or(Origin::Untraced, |request| Origin::Request(*request)),
+        };
+        self.deals.iter().map(|deal| (deal.clone(), origin(deal))).collect()
+    }
+
+    /// Orders that are filled, cancelled, rejected or expired, by their end, oldest first.
+    pub fn history_orders(&self) -> impl Iterator<Item = &Order> {
+        self.history.iter()
+    }
+
+    /// The open orders as they are kept, without prices of now.
+    pub(super) const fn open_orders(&self) -> &BTreeMap<u64, Order> {
+        &self.orders
+    }
+
+    /// The open positions as they are kept, without prices of now.
+    pub(super) const fn open_positions(&self) -> &BTreeMap<u64, Position> {
+        &self.positions
+    }
+
     /// Whether the history in memory reaches back to this broker time, epoch seconds.
     #[must_use]
     pub fn history_covers(&self, time: i64) -> bool {
         self.forgotten_ms.is_none_or(|forgotten| forgotten < time.saturating_mul(1000))
     }
 
-    /// The open positions, by ticket, at the price now.
-    #[must_use]
-    pub fn positions(&self, view: &MarketView<'_>) -> Vec<Position> {
-        let tick = view.tick().unwrap_or_default();
-        let now = |position: &Position| {
-            let (price_current, profit) = at_tick(position, &tick);
-            Position { price_current, profit, ..position.clone() }
-        };
-        self.positions.values().map(now).collect()
+    /// Changes since there had been `seen` of them, and how many there are now. What memory has dropped is left out.
+    pub(super) fn changes_since(&self, seen: u64) -> (impl Iterator<Item = (u64, &Change)>, u64) {
+        let first = self.changes_made - u64::try_from(self.changes.len()).unwrap_or(0);
+        let numbered = (first + 1..).zip(&self.changes).filter(move |(number, _)| *number > seen);
+        (numbered, self.changes_made)
     }
 
-    /// Grows with every change of positions and balance: a cheap way to see that there was one.
+    /// Grows with every change of positions, orders and balance: a cheap way to see that there was one.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
@@ -340,36 +421,15 @@ impl Broker {
         &self.settings
     }
 
-    /// The account's figures at the price now.
+    /// Trades by other rules from now on.
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.settings.rules = rules;
+    }
+
+    /// What it trades, the replayed symbol first.
     #[must_use]
-    pub fn account(&self, view: &MarketView<'_>) -> AccountInfo {
-        let tick = view.tick().unwrap_or_default();
-        let profit = contract::money(self.positions.values().map(|position| at_tick(position, &tick).1).sum());
-        let margin = contract::money(self.positions.values().map(|p| contract::margin(p.volume, p.price_open)).sum());
-        let equity = contract::money(self.balance + profit);
-        AccountInfo {
-            login: self.settings.login,
-            trade_mode: self.settings.trade_mode,
-            leverage: contract::LEVERAGE,
-            limit_orders: 200,
-            trade_allowed: true,
-            trade_expert: true,
-            margin_mode: MARGIN_MODE_HEDGING,
-            currency_digits: 2,
-            balance: self.balance,
-            profit,
-            equity,
-            margin,
-            margin_free: contract::money(equity - margin),
-            margin_level: if margin == 0.0 { 0.0 } else { contract::money(equity / margin * 100.0) },
-            margin_so_call: MARGIN_CALL,
-            margin_so_so: STOP_OUT,
-            name: "Paper account".into(),
-            server: self.settings.server.clone(),
-            currency: contract::CURRENCY.into(),
-            company: self.settings.company.clone(),
-            ..AccountInfo::default()
-        }
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
     }
 
     fn ticket(&mut self) -> u64 {
@@ -377,12 +437,40 @@ impl Broker {
         self.last_ticket
     }
 
-    fn deal(&self, ticket: u64, at_ms: i64) -> Deal {
-        Deal { ticket, time: at_ms.div_euclid(1000), time_msc: at_ms, ..Deal::default() }
+    /// An order that the request makes, with what a quirk leaves of it.
+    fn order(&mut self, request: &TradeRequest, quirk: Quirk, at_ms: i64) -> Order {
+        let magic = if self.settings.platform == Platform::Mt4 { request.magic & 0x7fff_ffff } else { request.magic };
+        Order {
+            ticket: self.ticket(),
+            time_setup: at_ms.div_euclid(1000),
+            time_setup_msc: at_ms,
+            kind: request.kind,
+            type_time: request.type_time,
+            type_filling: request.type_filling,
+            state: order_state::PLACED,
+            magic: if quirk.drop_magic { 0 } else { magic },
+            reason: REASON_EXPERT,
+            volume_initial: request.volume,
+            volume_current: request.volume,
+            symbol: request.symbol.clone(),
+            comment: if quirk.drop_comment { String::new() } else { request.comment.clone() },
+            ..Order::default()
+        }
     }
 
     fn done(&self, tick: &Tick) -> TradeResult {
         TradeResult { bid: tick.bid, ask: tick.ask, ..self.answer(retcode::DONE) }
+    }
+
+    /// A refusal over the price says what it is now.
+    fn refusal(&self, code: u32, request: &TradeRequest, view: &MarketView<'_>) -> TradeResult {
+        let answer = self.answer(code);
+        match self.market(&request.symbol, view) {
+            Ok((_, tick)) if matches!(code, retcode::REQUOTE | judge::PRICE_CHANGED) => {
+                TradeResult { bid: tick.bid, ask: tick.ask, ..answer }
+            }
+            _ => answer,
+        }
     }
 
     fn answer(&self, code: u32) -> TradeResult {
@@ -390,23 +478,17 @@ impl Broker {
     }
 }
 
-/// How a position is closed, wholly or in part.
-struct Closing {
-    volume: f64,
-    price: f64,
-    at_ms: i64,
-    magic: u64,
-    reason: u8,
+fn is_numbers(request: &TradeRequest) -> bool {
+    [request.volume, request.price, request.stoplimit, request.sl, request.tp].iter().all(|number| number.is_finite())
 }
 
-/// Price at which a position would be closed, and what it would earn.
-fn at_tick(position: &Position, tick: &Tick) -> (f64, f64) {
-    let price = if position.kind == ORDER_BUY { tick.bid } else { tick.ask };
-    (price, contract::profit(position.kind, position.volume, position.price_open, price))
+fn deal_at(ticket: u64, at_ms: i64) -> Deal {
+    Deal { ticket, time: at_ms.div_euclid(1000), time_msc: at_ms, ..Deal::default() }
 }
 
-fn same(one: f64, other: f64) -> bool {
-    (one - other).abs() < path::POINT / 2.0
+/// An order that goes into the history.
+fn ended(order: Order, state: u8, at_ms: i64) -> Order {
+    Order { state, time_done: at_ms.div_euclid(1000), time_done_msc: at_ms, ..order }
 }
 
 #[cfg(test)]

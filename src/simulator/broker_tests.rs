@@ -1,13 +1,16 @@
 use super::*;
 use crate::{
-    domain::{market::Bar, trade::FILLING_RETURN},
+    domain::{
+        market::Bar,
+        trade::{FILLING_RETURN, ORDER_BUY, ORDER_SELL},
+    },
     simulator::bars::BarSet,
 };
 
-const T0: i64 = 1_710_000_000;
+pub(super) const T0: i64 = 1_710_000_000;
 
 /// Three minutes: 1.10000 flat, a fall to 1.09500 and back, a rise to 1.10500. Spread 10 points, four ticks a minute.
-fn market() -> BarSet {
+pub(super) fn market() -> BarSet {
     let bar = |minute: i64, open, high, low, close| Bar {
         time: T0 + minute * 60,
         open,
@@ -21,11 +24,11 @@ fn market() -> BarSet {
     BarSet::from_bars(vec![bar(0, 1.1, 1.1, 1.1, 1.1), bar(1, 1.1, 1.1, 1.095, 1.1), bar(2, 1.1, 1.105, 1.1, 1.105)]).unwrap()
 }
 
-fn at(bars: &BarSet, second: i64) -> MarketView<'_> {
+pub(super) fn at(bars: &BarSet, second: i64) -> MarketView<'_> {
     MarketView::at(bars, (T0 + second) * 1000)
 }
 
-fn order(kind: u8, volume: f64) -> TradeRequest {
+pub(super) fn order(kind: u8, volume: f64) -> TradeRequest {
     TradeRequest {
         action: action::DEAL,
         symbol: "EURUSD".into(),
@@ -37,7 +40,7 @@ fn order(kind: u8, volume: f64) -> TradeRequest {
     }
 }
 
-fn broker(bars: &BarSet) -> Broker {
+pub(super) fn broker(bars: &BarSet) -> Broker {
     Broker::in_memory(AccountSettings::default(), &at(bars, 0))
 }
 
@@ -199,8 +202,8 @@ fn what_the_broker_does_not_understand_is_10013() {
     for wrong in [
         TradeRequest { symbol: "GBPUSD".into(), ..good.clone() },
         TradeRequest { kind: 2, ..good.clone() },
-        TradeRequest { action: action::PENDING, kind: 2, price: 1.09, ..good.clone() },
-        TradeRequest { action: action::REMOVE, order: 5, ..good.clone() },
+        TradeRequest { action: action::PENDING, kind: 2, price: 0.0, ..good.clone() },
+        TradeRequest { action: action::REMOVE, order: 0, ..good.clone() },
         TradeRequest { action: 99, ..good.clone() },
         TradeRequest { sl: f64::NAN, ..good },
     ] {

@@ -9,20 +9,19 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::{
     broker::Broker,
     ea_journal::{Ended, Journal},
-    evidence::{self, Found},
-    path::POINT,
+    evidence::{self, Found, Sight},
+    replay::MarketView,
 };
 use crate::{
     domain::{
         account::Account,
         ids::{CommandId, EaInstance},
-        market::Tick,
-        trade::{ORDER_BUY, TradeRequest, TradeResult, action},
+        trade::{ORDER_BUY, Position, TradeRequest, TradeResult, action},
     },
     protocol::{
         FromTerminal,
         codec::Row,
-        message::{Accepted, Answer, Log, Outcome, Query, Trade, answer_kind},
+        message::{Accepted, Answer, Latch, Log, Outcome, Query, Trade, answer_kind},
     },
 };
 
@@ -185,8 +184,20 @@ impl Ea {
         accepted(command)
     }
 
-    /// The last checks, to be made immediately before `OrderSend`; none when nothing is waiting.
-    pub(super) fn next(&mut self, now: Moment, here: &Account, tick: Option<&Tick>) -> Option<Next> {
+    /// The hub's kill switch, which the journal keeps over restarts.
+    pub(super) const fn latch(&self) -> &Latch {
+        self.journal.latch()
+    }
+
+    /// The hub sets or lifts its kill switch.
+    pub(super) fn set_latch(&mut self, latch: Latch) {
+        if let Err(error) = self.journal.set_latch(latch) {
+            tracing::error!(%error, "the EA's journal cannot be written, and a restart would forget the kill switch");
+        }
+    }
+
+    /// The last checks, to be made immediately before `OrderSend`; none when nothing is waiting. `here` is who is logged in now.
+    pub(super) fn next(&mut self, now: Moment, here: &Account, broker: &Broker, view: &MarketView<'_>) -> Option<Next> {
         let Queued { trade, came } = self.queue.pop_front()?;
         let command = trade.command;
         let refused = if self.closed {
@@ -200,7 +211,7 @@ impl Ea {
         } else if now.mono_us > trade.deadline_us {
             Some(format!("late by {} ms", (now.mono_us - trade.deadline_us).div_ceil(1000)))
         } else {
-            price_guard(&trade, tick)
+            self.latched(&trade.request.0, broker).or_else(|| price_guard(&trade, broker, view))
         };
         Some(match refused {
             Some(reason) => Next::Refused(self.refuse(command, &reason)),
@@ -213,6 +224,12 @@ impl Ea {
         let ended = Ended::broker(result);
         let definite = ended.is_definite(action);
         self.end(command, ended, definite)
+    }
+
+    /// Why the kill switch keeps this from happening, if it does.
+    fn latched(&self, request: &TradeRequest, broker: &Broker) -> Option<String> {
+        let Latch { level, reason } = self.latch();
+        (*level > 0 && can_open(request, broker)).then(|| format!("the kill switch blocks openings: {reason}"))
     }
 
     fn refuse(&mut self, command: CommandId, reason: &str) -> Outcome {
@@ -282,22 +299,22 @@ impl Ea {
 
     /// What became of this command?
     ///
-    /// `linked`: the terminal is connected to its broker, without which absence proves nothing.
-    pub(super) fn query(&mut self, query: &Query, broker: &Broker, linked: bool) -> Answer {
+    /// `sight` is what the terminal sees of its broker: without a connection absence proves nothing.
+    pub(super) fn query(&mut self, query: &Query, broker: &Broker, sight: Sight) -> Answer {
         if query.instance != self.instance {
-            return self.query_about_another(query, broker, linked);
+            return self.query_about_another(query, broker, sight);
         }
         match self.seen.get(&query.command) {
             Some(Seen::Taken { .. }) => answer(query.command, answer_kind::IN_PROGRESS),
             Some(Seen::Ended { ended, definite: true, .. }) => answer_with(query.command, ended.clone()),
             // The broker may or may not have had it: its history decides, as for another instance.
-            Some(Seen::Ended { definite: false, .. }) => at_broker(query, broker, linked),
+            Some(Seen::Ended { definite: false, .. }) => at_broker(query, broker, sight),
             Some(Seen::Tombstone) => not_seen(query.command),
             // Below the mark nothing is executed any more, so what is left is what the broker knows.
-            None if self.watermark.is_some_and(|mark| query.command <= mark) => at_broker(query, broker, linked),
+            None if self.watermark.is_some_and(|mark| query.command <= mark) => at_broker(query, broker, sight),
             None if self.seen.len() >= SEEN_MAX => {
                 self.watermark = self.watermark.max(Some(query.command));
-                at_broker(query, broker, linked)
+                at_broker(query, broker, sight)
             }
             None => {
                 // The stone first: from here on the answer stays true whatever still arrives.
@@ -310,30 +327,45 @@ impl Ea {
         }
     }
 
-    fn query_about_another(&self, query: &Query, broker: &Broker, linked: bool) -> Answer {
+    fn query_about_another(&self, query: &Query, broker: &Broker, sight: Sight) -> Answer {
         match self.journal.ended(query.command) {
             Some(ended) => answer_with(query.command, ended.clone()),
-            None => at_broker(query, broker, linked),
+            None => at_broker(query, broker, sight),
         }
     }
 }
 
 const TOMBSTONE: &str = "the hub had asked for it before it came, and was told that it would not be executed";
 
+/// Whether the trade can open or enlarge a position.
+fn can_open(request: &TradeRequest, broker: &Broker) -> bool {
+    let is = |position: &Position| position.symbol == request.symbol && position.kind != request.kind;
+    match request.action {
+        action::PENDING => true,
+        action::DEAL if broker.settings().netting => {
+            !broker.open_positions().values().any(|position| is(position) && request.volume <= position.volume)
+        }
+        action::DEAL => !broker.open_positions().get(&request.position).is_some_and(is),
+        _ => false,
+    }
+}
+
 /// How far the price has moved since the caller saw it, in either direction.
-fn price_guard(trade: &Trade, tick: Option<&Tick>) -> Option<String> {
+fn price_guard(trade: &Trade, broker: &Broker, view: &MarketView<'_>) -> Option<String> {
     let request = &trade.request.0;
     if trade.seen_price == 0.0 || request.action != action::DEAL {
         return None;
     }
-    let Some(tick) = tick else { return Some("there is no price to compare the seen one with".into()) };
+    let (of, tick) = (broker.instrument(&request.symbol), broker.tick_of(&request.symbol, view));
+    let (Some(of), Some(tick)) = (of, tick) else { return Some("there is no price to compare the seen one with".into()) };
     let price = if request.kind == ORDER_BUY { tick.ask } else { tick.bid };
-    let moved = (price - trade.seen_price).abs() / POINT;
+    let moved = (price - trade.seen_price).abs() / of.point();
     // Not "more than": a seen price that is no number must not pass.
     let within = moved <= f64::from(trade.max_slippage_points) + 1e-3;
+    let digits = usize::from(of.digits);
     (!within).then(|| {
         format!(
-            "the price moved {moved:.0} points, from {:.5} to {price:.5}; {} were allowed",
+            "the price moved {moved:.0} points, from {:.digits$} to {price:.digits$}; {} were allowed",
             trade.seen_price, trade.max_slippage_points
         )
     })
@@ -364,9 +396,9 @@ fn forgotten(command: CommandId) -> Answer {
     Answer { reason: "so old that this EA has dropped it".into(), ..answer(command, answer_kind::FORGOTTEN) }
 }
 
-fn at_broker(query: &Query, broker: &Broker, linked: bool) -> Answer {
-    match evidence::look(query, broker, linked) {
-        Found::Deal(result) => Answer { result: Row(result), ..answer(query.command, answer_kind::EVIDENCE) },
+fn at_broker(query: &Query, broker: &Broker, sight: Sight) -> Answer {
+    match evidence::look(query, broker, sight) {
+        Found::Evidence(result) => Answer { result: Row(result), ..answer(query.command, answer_kind::EVIDENCE) },
         Found::Nothing { proof, reason } => {
             Answer { proof, reason: reason.into(), asked_at: query.asked_at, ..answer(query.command, answer_kind::NO_EVIDENCE) }
         }

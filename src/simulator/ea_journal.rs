@@ -13,7 +13,7 @@ use crate::{
         ids::{CommandId, EaInstance},
         trade::{TradeResult, Verdict},
     },
-    protocol::message::outcome_kind,
+    protocol::message::{Latch, outcome_kind},
 };
 
 /// So many commands are remembered; of older ones only broker's history knows.
@@ -55,6 +55,7 @@ enum Line {
     Intent { command: CommandId, instance: EaInstance, tag: u64, broker_time: i64 },
     Result { command: CommandId, instance: EaInstance, ended: Ended },
     Acknowledged { command: CommandId },
+    Latch { level: u8, reason: String },
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +71,7 @@ pub(super) struct Journal {
     lines: Lines,
     notes: BTreeMap<CommandId, Note>,
     highest_tag: u64,
+    latch: Latch,
 }
 
 impl Journal {
@@ -119,10 +121,25 @@ impl Journal {
         self.highest_tag
     }
 
+    /// The hub's kill switch as it last was.
+    pub(super) const fn latch(&self) -> &Latch {
+        &self.latch
+    }
+
+    /// Keeps the kill switch. It holds in memory even if it cannot be written.
+    pub(super) fn set_latch(&mut self, latch: Latch) -> io::Result<()> {
+        if self.latch == latch {
+            return Ok(());
+        }
+        self.latch = latch.clone();
+        self.lines.append(&Line::Latch { level: latch.level, reason: latch.reason })
+    }
+
     /// The machine's disk was lost.
     pub(super) fn lose(&mut self) -> io::Result<()> {
         self.notes.clear();
         self.highest_tag = 0;
+        self.latch = Latch::default();
         self.lines.clear()
     }
 
@@ -141,6 +158,7 @@ impl Journal {
                 self.notes.entry(command).or_default().intent = Some((instance, tag, broker_time));
             }
             Line::Result { command, instance, ended } => self.notes.entry(command).or_default().ended = Some((instance, ended)),
+            Line::Latch { level, reason } => self.latch = Latch { level, reason },
             Line::Acknowledged { command } => self.notes.entry(command).or_default().acknowledged = true,
         }
         if self.notes.len() > NOTES_MAX {
@@ -154,6 +172,7 @@ impl Journal {
 
     fn rewrite(&mut self) -> io::Result<()> {
         self.lines.clear()?;
+        self.lines.append(&Line::Latch { level: self.latch.level, reason: self.latch.reason.clone() })?;
         for (&command, note) in &self.notes {
             if let Some((instance, tag, broker_time)) = note.intent {
                 self.lines.append(&Line::Intent { command, instance, tag, broker_time })?;
@@ -191,6 +210,8 @@ mod tests {
         first.result(id(1), instance, &done).unwrap();
         first.acknowledged(id(1)).unwrap();
         first.result(id(2), instance, &Ended::refused("late")).unwrap();
+        let latch = Latch { level: 1, reason: "enough".into() };
+        first.set_latch(latch.clone()).unwrap();
         drop(first);
         let mut second = Journal::open(&path).unwrap();
         assert_eq!(second.ended(id(1)), Some(&done));
@@ -198,6 +219,7 @@ mod tests {
         assert_eq!(second.ended(id(3)), None, "an intent proves nothing");
         assert_eq!(second.unfinished(), [id(3), id(2)]);
         assert_eq!(tag_sequence(second.highest_tag()), Some(43));
+        assert_eq!(*second.latch(), latch, "the kill switch holds over a restart");
         second.lose().unwrap();
         drop(second);
         assert_eq!(Journal::open(&path).unwrap().unfinished(), []);

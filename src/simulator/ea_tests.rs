@@ -12,6 +12,7 @@ use crate::{
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 const DEADLINE: u64 = 10 * SECOND;
+const POINT: f64 = 0.000_01;
 
 fn id(n: u128) -> CommandId {
     CommandId::from_bytes(n.to_be_bytes())
@@ -79,10 +80,14 @@ impl Terminal {
         self.ea.take(trade, at(us), broker_time)
     }
 
+    fn next(&mut self, now: Moment, here: &Account) -> Option<Next> {
+        let ea = &mut self.ea;
+        self.broker.with(|broker, view| ea.next(now, here, broker, view))
+    }
+
     /// The last checks and, if they pass, the one `OrderSend`.
     fn execute(&mut self, us: u64) -> Option<Outcome> {
-        let tick = self.broker.replay().view().tick();
-        Some(match self.ea.next(at(us), &account(), tick.as_ref())? {
+        Some(match self.next(at(us), &account())? {
             Next::Refused(outcome) => outcome,
             Next::Send { command, request } => {
                 let result = self.broker.order_send(&request);
@@ -100,8 +105,8 @@ impl Terminal {
             dispatched_broker_time: dispatched,
             asked_at: 0,
         };
-        let ea = &mut self.ea;
-        self.broker.with(|broker, _| ea.query(&query, broker, self.linked))
+        let (ea, linked) = (&mut self.ea, self.linked);
+        self.broker.with(|broker, view| ea.query(&query, broker, Sight { linked, until_ms: view.now_ms() }))
     }
 }
 
@@ -179,7 +184,7 @@ fn a_suspended_machine_refuses_everything_that_was_queued() {
     }
     let woken = Moment { mono_us: 10 * MS, wall_us: at(0).wall_us + 3 * SECOND };
     let mut reasons = Vec::new();
-    while let Some(next) = terminal.ea.next(woken, &account(), None) {
+    while let Some(next) = terminal.next(woken, &account()) {
         let Next::Refused(outcome) = next else { panic!("sent after a suspension") };
         reasons.push(refusal(&outcome).to_owned());
     }
@@ -192,7 +197,7 @@ fn a_clock_that_was_set_right_by_a_second_is_no_suspension() {
     let trade = terminal.trade(1);
     terminal.take(trade, 0);
     let set_back = Moment { mono_us: 10 * MS, wall_us: at(0).wall_us - SECOND };
-    assert!(matches!(terminal.ea.next(set_back, &account(), None), Some(Next::Send { .. })));
+    assert!(matches!(terminal.next(set_back, &account()), Some(Next::Send { .. })));
 }
 
 #[test]
@@ -201,7 +206,7 @@ fn another_login_and_a_final_close_keep_the_order_from_being_sent() {
     let trade = terminal.trade(1);
     terminal.take(trade, 0);
     let other = Account::new(2002, "Demo-Server").unwrap();
-    let Some(Next::Refused(outcome)) = terminal.ea.next(at(1), &other, None) else { panic!() };
+    let Some(Next::Refused(outcome)) = terminal.next(at(1), &other) else { panic!() };
     assert!(refusal(&outcome).contains("2002@Demo-Server"));
     let trade = terminal.trade(2);
     terminal.take(trade, 2);
@@ -286,7 +291,7 @@ fn after_a_crash_inside_order_send_the_next_instance_finds_the_deal_by_its_tag()
     let mut first = Terminal::start();
     let (trade, dispatched) = (first.trade(1), first.now());
     first.take(trade.clone(), 0);
-    let Some(Next::Send { request, .. }) = first.ea.next(at(1), &account(), None) else { panic!() };
+    let Some(Next::Send { request, .. }) = first.next(at(1), &account()) else { panic!() };
     let result = first.broker.order_send(&request);
     let mut second = first.restart();
     let answer = second.query(&trade, dispatched);
@@ -368,10 +373,42 @@ fn an_ambiguous_retcode_is_settled_by_the_brokers_history() {
     let mut terminal = Terminal::start();
     let (trade, dispatched) = (terminal.trade(1), terminal.now());
     terminal.take(trade.clone(), 0);
-    let Some(Next::Send { command, request }) = terminal.ea.next(at(1), &account(), None) else { panic!() };
+    let Some(Next::Send { command, request }) = terminal.next(at(1), &account()) else { panic!() };
     terminal.ea.finish(command, request.action, TradeResult { retcode: retcode::TIMEOUT, ..TradeResult::default() });
     assert_eq!(terminal.query(&trade, dispatched).kind, answer_kind::NO_EVIDENCE);
     assert_eq!(terminal.ea.journal().ended(command), None, "what proves nothing is not recorded as a result");
     let _ = terminal.broker.order_send(&request);
     assert_eq!(terminal.query(&trade, dispatched).kind, answer_kind::EVIDENCE);
+}
+
+#[test]
+fn a_latched_ea_opens_nothing_and_closes_everything() {
+    let mut terminal = Terminal::start();
+    assert_eq!(terminal.take(terminal.trade(1), 0), Accepted { command: id(1), lease_ms: LEASE_MS }.into());
+    let opened = terminal.execute(1).unwrap().result.0;
+    let tick = terminal.broker.replay().view().tick().unwrap();
+    terminal.ea.set_latch(Latch { level: 1, reason: "daily loss".into() });
+    let mut terminal = terminal.restart();
+    let instance_two = |terminal: &Terminal, n: u128| Trade { instance: instance(2), ..terminal.trade(n) };
+    terminal.take(instance_two(&terminal, 2), 2);
+    let outcome = terminal.execute(3).unwrap();
+    assert_eq!(refusal(&outcome), "the kill switch blocks openings: daily loss", "the journal keeps it over a restart");
+    let mut refused = |n: u128, change: &dyn Fn(&mut TradeRequest)| {
+        let mut trade = instance_two(&terminal, n);
+        change(&mut trade.request.0);
+        terminal.take(trade, 2);
+        terminal.execute(3).unwrap().kind == outcome_kind::REFUSED
+    };
+    assert!(refused(3, &|request| (request.action, request.kind, request.price) = (action::PENDING, 2, tick.bid - 0.01)));
+    assert!(refused(4, &|request| request.position = opened.order), "the same side does not close");
+    assert!(refused(5, &|request| (request.position, request.kind) = (999, 1)), "nor does a position that is not there");
+    let reduce = |request: &mut TradeRequest| (request.position, request.kind, request.volume) = (opened.order, 1, 0.04);
+    assert!(!refused(6, &reduce), "closing is never blocked");
+    let stops = |request: &mut TradeRequest| {
+        (request.action, request.position, request.sl) = (action::SLTP, opened.order, tick.bid - 0.01);
+    };
+    assert!(!refused(7, &stops));
+    terminal.ea.set_latch(Latch::default());
+    terminal.take(instance_two(&terminal, 8), 2);
+    assert_eq!(terminal.execute(3).unwrap().kind, outcome_kind::BROKER, "and lifted it is gone");
 }

@@ -2,6 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use super::{instrument, rules::Quirk};
+use crate::domain::trade::retcode;
+
 /// A point in the life of a trade at the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -29,10 +32,52 @@ pub enum FaultKind {
     },
     /// The process aborts.
     Exit(Step),
-    /// Every answer leaves so much later.
-    Delay(Duration),
     /// So long after Welcome, nothing is read or written any more while the socket stays open.
     HalfOpen(Duration),
+    /// The EA's one thread stands still so long, and then goes on as if nothing had been.
+    Freeze(Duration),
+    /// The wall clock of the machine jumps by so many milliseconds between the acceptance of a trade and its last checks.
+    WallClock(i64),
+    /// The broker refuses the next requests, so many of them, with 10004.
+    Requote(u32),
+    /// The broker refuses the next request with this retcode.
+    Reject(u32),
+    /// The broker fills so many hundredths of a lot of the next market order and cancels the rest.
+    Part(u32),
+    /// Lasting: every answer leaves so much later.
+    Delay(Duration),
+    /// Lasting: the terminal waits so long before it reads the next frame.
+    SlowReader(Duration),
+    /// Lasting: every answer is sent twice.
+    Duplicate,
+    /// Lasting: one frame in so many is lost on its way to the hub.
+    LoseFrames(u32),
+    /// Lasting: the broker's clock, as the terminal tells it, is wrong by so many seconds.
+    BrokerClock(i64),
+    /// Lasting: what was done in the last so long (broker time) is not shown yet, neither to reads nor to a search for evidence.
+    Hide(Duration),
+    /// Lasting: the broker does not keep the magic.
+    DropMagic,
+    /// Lasting: the broker does not keep the comment.
+    DropComment,
+}
+
+impl FaultKind {
+    /// Whether it holds until it is taken away, instead of striking at a moment.
+    #[must_use]
+    pub const fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Self::Delay(_)
+                | Self::SlowReader(_)
+                | Self::Duplicate
+                | Self::LoseFrames(_)
+                | Self::BrokerClock(_)
+                | Self::Hide(_)
+                | Self::DropMagic
+                | Self::DropComment
+        )
+    }
 }
 
 /// One `--fault`.
@@ -46,11 +91,7 @@ pub struct Fault {
 
 /// A `--fault` that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no fault: use drop:STEP, crash:STEP, crash-lose:STEP or exit:STEP (STEP is before_accept, after_accept, \
-     after_execute or after_record), delay:MS, half-open or half-open:AFTER_MS; each strikes once, or each time with :always \
-     at the end"
-)]
+#[error("`{0}` is no fault: use {FORMS}; STEP is before_accept, after_accept, after_execute or after_record")]
 pub struct UnknownFault(String);
 
 const STEPS: [(Step, &str); 4] = [
@@ -60,25 +101,51 @@ const STEPS: [(Step, &str); 4] = [
     (Step::AfterRecord, "after_record"),
 ];
 
+/// Every fault's form, for people.
+pub const FORMS: &str = "drop:STEP, crash:STEP, crash-lose:STEP, exit:STEP, half-open[:AFTER_MS], freeze:MS, wall-clock:MS, \
+                         requote[:TIMES], reject:RETCODE, part:LOTS (each strikes once, or each time with :always at the end), delay:MS, \
+                         slow-reader:MS, duplicate, lose-frames:ONE_IN, broker-clock:SECONDS, hide:MS, drop-magic, drop-comment (they \
+                         last)";
+
 impl FromStr for Fault {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
         let (rest, always) = text.strip_suffix(":always").map_or((text, false), |rest| (rest, true));
         let (name, argument) = rest.split_once(':').map_or((rest, None), |(name, argument)| (name, Some(argument)));
-        let step = || STEPS.iter().find(|(_, word)| Some(*word) == argument).map(|(step, _)| *step);
-        let ms = || argument.and_then(|text| text.parse::<u32>().ok()).map(|ms| Duration::from_millis(u64::from(ms)));
-        let kind = match name {
-            "drop" => step().map(FaultKind::Drop),
-            "crash" => step().map(|step| FaultKind::Crash { step, lose: false }),
-            "crash-lose" => step().map(|step| FaultKind::Crash { step, lose: true }),
-            "exit" => step().map(FaultKind::Exit),
-            "delay" => ms().map(FaultKind::Delay),
-            "half-open" if argument.is_none() => Some(FaultKind::HalfOpen(Duration::ZERO)),
-            "half-open" => ms().map(FaultKind::HalfOpen),
-            _ => None,
-        };
+        let kind = kind_of(name, argument).filter(|kind| !(always && kind.is_lasting()));
         kind.map(|kind| Self { kind, always }).ok_or_else(|| UnknownFault(text.chars().take(60).collect()))
+    }
+}
+
+fn kind_of(name: &str, argument: Option<&str>) -> Option<FaultKind> {
+    let step = || STEPS.iter().find(|(_, word)| Some(*word) == argument).map(|(step, _)| *step);
+    let ms = || argument.and_then(|text| text.parse::<u32>().ok()).map(|ms| Duration::from_millis(u64::from(ms)));
+    let number = || argument.and_then(|text| text.parse::<i64>().ok()).filter(|number| number.abs() < 1_000_000_000_000);
+    let count = || argument.and_then(|text| text.parse::<u32>().ok()).filter(|count| *count > 0);
+    let bare = |kind: FaultKind| argument.is_none().then_some(kind);
+    match name {
+        "drop" => step().map(FaultKind::Drop),
+        "crash" => step().map(|step| FaultKind::Crash { step, lose: false }),
+        "crash-lose" => step().map(|step| FaultKind::Crash { step, lose: true }),
+        "exit" => step().map(FaultKind::Exit),
+        "half-open" if argument.is_none() => Some(FaultKind::HalfOpen(Duration::ZERO)),
+        "half-open" => ms().map(FaultKind::HalfOpen),
+        "freeze" => ms().map(FaultKind::Freeze),
+        "wall-clock" => number().map(FaultKind::WallClock),
+        "requote" if argument.is_none() => Some(FaultKind::Requote(1)),
+        "requote" => count().map(FaultKind::Requote),
+        "reject" => count().filter(|code| crate::domain::names::retcode(*code).is_some()).map(FaultKind::Reject),
+        "part" => argument.and_then(|text| instrument::volume(text.parse().ok()?)?.try_into().ok()).map(FaultKind::Part),
+        "delay" => ms().map(FaultKind::Delay),
+        "slow-reader" => ms().map(FaultKind::SlowReader),
+        "duplicate" => bare(FaultKind::Duplicate),
+        "lose-frames" => count().map(FaultKind::LoseFrames),
+        "broker-clock" => number().map(FaultKind::BrokerClock),
+        "hide" => ms().map(FaultKind::Hide),
+        "drop-magic" => bare(FaultKind::DropMagic),
+        "drop-comment" => bare(FaultKind::DropComment),
+        _ => None,
     }
 }
 
@@ -90,8 +157,20 @@ impl fmt::Display for Fault {
             FaultKind::Crash { step, lose: false } => write!(f, "crash:{}", word(step))?,
             FaultKind::Crash { step, lose: true } => write!(f, "crash-lose:{}", word(step))?,
             FaultKind::Exit(step) => write!(f, "exit:{}", word(step))?,
-            FaultKind::Delay(by) => write!(f, "delay:{}", by.as_millis())?,
             FaultKind::HalfOpen(after) => write!(f, "half-open:{}", after.as_millis())?,
+            FaultKind::Freeze(by) => write!(f, "freeze:{}", by.as_millis())?,
+            FaultKind::WallClock(ms) => write!(f, "wall-clock:{ms}")?,
+            FaultKind::Requote(times) => write!(f, "requote:{times}")?,
+            FaultKind::Reject(code) => write!(f, "reject:{code}")?,
+            FaultKind::Part(part) => write!(f, "part:{}", instrument::lots(i64::from(part)))?,
+            FaultKind::Delay(by) => write!(f, "delay:{}", by.as_millis())?,
+            FaultKind::SlowReader(by) => write!(f, "slow-reader:{}", by.as_millis())?,
+            FaultKind::Duplicate => f.write_str("duplicate")?,
+            FaultKind::LoseFrames(one_in) => write!(f, "lose-frames:{one_in}")?,
+            FaultKind::BrokerClock(seconds) => write!(f, "broker-clock:{seconds}")?,
+            FaultKind::Hide(by) => write!(f, "hide:{}", by.as_millis())?,
+            FaultKind::DropMagic => f.write_str("drop-magic")?,
+            FaultKind::DropComment => f.write_str("drop-comment")?,
         }
         if self.always { f.write_str(":always") } else { Ok(()) }
     }
@@ -118,7 +197,7 @@ impl Faults {
         let found = |fault: &Fault| match fault.kind {
             FaultKind::Drop(at) | FaultKind::Exit(at) => at == step,
             FaultKind::Crash { step: at, .. } => at == step,
-            FaultKind::Delay(_) | FaultKind::HalfOpen(_) => false,
+            _ => false,
         };
         match self.take(found)?.kind {
             FaultKind::Crash { lose, .. } => Some(Strike::Crash { lose }),
@@ -128,15 +207,77 @@ impl Faults {
         }
     }
 
+    /// The faults that there still are.
+    pub(super) fn all(&self) -> &[Fault] {
+        &self.0
+    }
+
     /// How late every answer is.
     pub(super) fn delay(&self) -> Duration {
-        let delays = self.0.iter().filter_map(|fault| if let FaultKind::Delay(by) = fault.kind { Some(by) } else { None });
-        delays.max().unwrap_or_default()
+        self.lasting(|kind| if let FaultKind::Delay(by) = kind { Some(by) } else { None }).unwrap_or_default()
+    }
+
+    /// How long the terminal waits before the next frame.
+    pub(super) fn slow_reader(&self) -> Option<Duration> {
+        self.lasting(|kind| if let FaultKind::SlowReader(by) = kind { Some(by) } else { None })
+    }
+
+    /// Whether every answer is sent twice.
+    pub(super) fn duplicates(&self) -> bool {
+        self.lasting(|kind| (kind == FaultKind::Duplicate).then_some(())).is_some()
+    }
+
+    /// One frame in so many is lost.
+    pub(super) fn lose_frames(&self) -> Option<u32> {
+        self.lasting(|kind| if let FaultKind::LoseFrames(one_in) = kind { Some(one_in) } else { None })
+    }
+
+    /// By how many seconds the broker's clock is told wrong.
+    pub(super) fn broker_clock(&self) -> i64 {
+        self.lasting(|kind| if let FaultKind::BrokerClock(by) = kind { Some(by) } else { None }).unwrap_or_default()
+    }
+
+    /// For how long what was done is not shown.
+    pub(super) fn hide(&self) -> Duration {
+        self.lasting(|kind| if let FaultKind::Hide(by) = kind { Some(by) } else { None }).unwrap_or_default()
+    }
+
+    /// How long the EA stands still now.
+    pub(super) fn freeze(&mut self) -> Option<Duration> {
+        match self.take(|fault| matches!(fault.kind, FaultKind::Freeze(_)))?.kind {
+            FaultKind::Freeze(by) => Some(by),
+            _ => None,
+        }
+    }
+
+    /// By how many milliseconds the machine's wall clock jumps now.
+    pub(super) fn wall_clock(&mut self) -> i64 {
+        match self.take(|fault| matches!(fault.kind, FaultKind::WallClock(_))) {
+            Some(Fault { kind: FaultKind::WallClock(by), .. }) => by,
+            _ => 0,
+        }
+    }
+
+    /// What the broker does to the request that reaches it now.
+    pub(super) fn quirk(&mut self, is_market_order: bool) -> Quirk {
+        let refuses = |fault: &Fault| matches!(fault.kind, FaultKind::Requote(_) | FaultKind::Reject(_));
+        let refuse = self.take(refuses).map(|fault| match fault.kind {
+            FaultKind::Reject(code) => code,
+            _ => retcode::REQUOTE,
+        });
+        let part =
+            if is_market_order && refuse.is_none() { self.take(|fault| matches!(fault.kind, FaultKind::Part(_))) } else { None };
+        Quirk {
+            refuse,
+            part: part.and_then(|fault| if let FaultKind::Part(part) = fault.kind { Some(i64::from(part)) } else { None }),
+            drop_magic: self.lasting(|kind| (kind == FaultKind::DropMagic).then_some(())).is_some(),
+            drop_comment: self.lasting(|kind| (kind == FaultKind::DropComment).then_some(())).is_some(),
+        }
     }
 
     /// How long after Welcome the next connection goes half open.
     pub(super) fn half_open(&self) -> Option<Duration> {
-        self.0.iter().find_map(|fault| if let FaultKind::HalfOpen(after) = fault.kind { Some(after) } else { None })
+        self.lasting(|kind| if let FaultKind::HalfOpen(after) = kind { Some(after) } else { None })
     }
 
     /// The connection went half open.
@@ -144,11 +285,19 @@ impl Faults {
         self.take(|fault| matches!(fault.kind, FaultKind::HalfOpen(_)));
     }
 
+    fn lasting<T>(&self, of: impl Fn(FaultKind) -> Option<T>) -> Option<T> {
+        self.0.iter().find_map(|fault| of(fault.kind))
+    }
+
     fn take(&mut self, wanted: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let at = self.0.iter().position(wanted)?;
         let fault = *self.0.get(at)?;
-        if !fault.always {
-            self.0.remove(at);
+        match &mut self.0[at] {
+            _ if fault.always => {}
+            Fault { kind: FaultKind::Requote(times), .. } if *times > 1 => *times -= 1,
+            _ => {
+                self.0.remove(at);
+            }
         }
         Some(fault)
     }
@@ -170,6 +319,18 @@ mod tests {
             "delay:250",
             "half-open:1500",
             "half-open:0:always",
+            "freeze:3000",
+            "wall-clock:-5000",
+            "requote:3",
+            "reject:10006:always",
+            "part:0.25",
+            "slow-reader:50",
+            "duplicate",
+            "lose-frames:10",
+            "broker-clock:-3600",
+            "hide:30000",
+            "drop-magic",
+            "drop-comment",
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
@@ -178,10 +339,10 @@ mod tests {
 
     #[test]
     fn an_unknown_fault_is_answered_with_those_there_are() {
-        for text in ["", "drop", "drop:", "drop:later", "delay", "delay:soon", "delay:-1", "half-open:x", "explode:after_accept"]
-        {
+        let wrong = ["", "drop", "drop:", "drop:later", "delay", "delay:soon", "delay:-1", "half-open:x", "explode:after_accept"];
+        for text in wrong.into_iter().chain(["reject:1", "part:0.001", "requote:0", "duplicate:2", "delay:5:always"]) {
             let error = text.parse::<Fault>().unwrap_err().to_string();
-            assert!(error.contains("after_execute") && error.contains("half-open:AFTER_MS"), "{error}");
+            assert!(error.contains("after_execute") && error.contains("half-open[:AFTER_MS]"), "{error}");
         }
     }
 
@@ -195,5 +356,15 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(always.at(Step::AfterExecute), Some(Strike::Crash { lose: true }));
         }
+    }
+
+    #[test]
+    fn requotes_are_counted_and_a_part_waits_for_a_market_order() {
+        let mut faults = Faults::new(["requote:2", "part:0.1", "drop-magic"].map(|text| text.parse().unwrap()).to_vec());
+        assert_eq!(faults.quirk(true).refuse, Some(retcode::REQUOTE));
+        assert_eq!(faults.quirk(true).refuse, Some(retcode::REQUOTE));
+        assert_eq!(faults.quirk(false), Quirk { drop_magic: true, ..Quirk::default() });
+        assert_eq!(faults.quirk(true).part, Some(10));
+        assert_eq!(faults.all().len(), 1, "what lasts is still there");
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::domain::trade::{Deal, Position, TradeRequest, TradeResult, Verdict};
+use crate::domain::trade::{Deal, Order, Position, TradeRequest, TradeResult, Verdict};
 
 /// One request that reached the broker, whatever it answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,27 @@ pub struct Executed {
     pub request: TradeRequest,
     /// As the broker answered it.
     pub result: TradeResult,
+    /// Tickets of the deals that it made at once; an order that stands makes more later.
+    #[serde(default)]
+    pub deals: Vec<u64>,
+}
+
+/// Why a deal was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Somebody asked for it: [`TradeResult::request_id`] of the [`Executed`].
+    Request(u32),
+    /// The first deposit.
+    Deposit,
+    /// The broker itself: a stop loss was touched.
+    StopLoss,
+    /// The broker itself: a take profit was touched.
+    TakeProfit,
+    /// The broker itself: the margin level was too low.
+    StopOut,
+    /// Nobody knows, which must never be; or the request is so old that memory has dropped it.
+    Untraced,
 }
 
 impl Executed {
@@ -34,21 +55,27 @@ impl Executed {
 
 /// One change of the broker's state.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Entry {
     /// Broker time, epoch milliseconds.
     pub(super) at_ms: i64,
-    /// The request behind it; none for stops and the first deposit.
+    /// The request behind it; none for what the broker does by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) executed: Option<Executed>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) deals: Vec<Deal>,
-    /// A position as it is from now on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) position: Option<Position>,
-    /// A position that is no more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) closed: Option<u64>,
+    /// Positions as they are from now on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) positions: Vec<Position>,
+    /// Positions that are no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) gone: Vec<u64>,
+    /// Open orders as they are from now on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) orders: Vec<Order>,
+    /// Orders that go into the history.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) done: Vec<Order>,
 }
 
 /// An append-only file of JSON lines, or nothing at all.

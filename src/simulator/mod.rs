@@ -6,26 +6,30 @@
 //! break it on demand. Nothing in the market runs by itself: prices and stops are functions of the bars and of the time at which
 //! somebody looks, so thousands of terminals in one process cost little more than their sockets.
 
+mod bar_file;
 pub mod bars;
 pub mod broker;
 pub mod broker_time;
-pub mod contract;
 mod ea;
 mod ea_journal;
 mod evidence;
 pub mod faults;
+pub mod instrument;
 mod judge;
 pub mod ledger;
 mod link;
+mod mt4;
 pub mod paper;
 pub mod path;
 mod player;
 mod reads;
 pub mod replay;
+pub mod rules;
 mod session;
 mod stops;
 mod terminal;
 mod timeframes;
+mod transactions;
 
 use std::{
     fmt,
@@ -41,9 +45,14 @@ use self::{
     bars::BarSet,
     broker::AccountSettings,
     faults::{Fault, Faults},
-    player::{Player, Shared},
+    player::{Player, Shared, Wish},
 };
-pub use self::{ledger::Executed, link::Backoff, paper::PaperBroker, terminal::Switches};
+pub use self::{
+    ledger::{Executed, Origin},
+    link::Backoff,
+    paper::PaperBroker,
+    terminal::Switches,
+};
 use crate::domain::account::Platform;
 
 /// Everything about one simulated terminal.
@@ -172,6 +181,28 @@ impl SimulatedTerminal {
     pub fn set_faults(&self, faults: Vec<Fault>) {
         *self.shared.faults() = Faults::new(faults);
         self.shared.changed.notify_one();
+    }
+
+    /// The faults that still wait for their moment, and those that last.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.shared.faults().all().to_vec()
+    }
+
+    /// What is turned on and off at the terminal.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        *self.shared.switches()
+    }
+
+    /// Cuts its socket without a word; it comes back by itself.
+    pub fn disconnect(&self) {
+        self.shared.wish(Wish::Disconnect);
+    }
+
+    /// Loads its EA anew: another instance with an empty memory. With `lose` its journal file is lost too.
+    pub fn crash(&self, lose: bool) {
+        self.shared.wish(Wish::Crash { lose });
     }
 
     /// Turns things off and on at the terminal; the hub is told at once.

@@ -2,8 +2,9 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     bars::BarSet,
     broker::{AccountSettings, Broker},
-    ledger::{Entry, Executed, Lines},
+    ledger::{Entry, Executed, Lines, Origin},
     replay::{MarketView, Replay},
+    rules::{Quirk, Rules},
 };
 use crate::domain::{
     account::AccountInfo,
-    trade::{Deal, Position, TradeRequest, TradeResult},
+    trade::{Deal, Order, Position, TradeRequest, TradeResult},
 };
 
 /// One account at the paper broker, and the market it trades in. Clones are the same account.
@@ -27,6 +29,8 @@ pub struct PaperBroker(Arc<Inner>);
 struct Inner {
     replay: Replay,
     broker: Mutex<Broker>,
+    /// Where the clock is noted, if it is.
+    clock: Option<PathBuf>,
 }
 
 /// How the market's clock is found again after a restart.
@@ -38,15 +42,23 @@ struct Anchor {
     speed: f64,
 }
 
+fn note(clock: &Path, replay: &Replay) -> io::Result<()> {
+    let unix_ms = jiff::Timestamp::now().as_millisecond();
+    let anchor = Anchor { unix_ms, open_ms: replay.open_ms(), speed: replay.speed() };
+    let fresh = clock.with_extension("json.new");
+    std::fs::write(&fresh, serde_json::to_vec(&anchor)?)?;
+    std::fs::rename(&fresh, clock)
+}
+
 impl PaperBroker {
     /// An account that ends with the process. `start` is broker time in epoch seconds; without it the last tenth of the bars is
     /// played.
     #[must_use]
     pub fn in_memory(settings: AccountSettings, bars: Arc<BarSet>, start: Option<i64>, speed: f64) -> Self {
         let start = start.unwrap_or_else(|| bars.last_tenth());
-        let replay = Replay::new(bars, start, speed);
+        let replay = Replay::new(bars, start, speed).in_zone(settings.zone);
         let broker = Broker::in_memory(settings, &replay.view());
-        Self::of(replay, broker)
+        Self::of(replay, broker, None)
     }
 
     /// An account whose ledger and clock live in `folder`, and go on from there when they are found. While no process runs the
@@ -78,16 +90,38 @@ impl PaperBroker {
             }
             Err(error) => return Err(error),
         };
-        let anchor = Anchor { unix_ms: now, open_ms: replay.open_ms(), speed: replay.speed() };
-        let fresh = folder.join(format!("clock-{}.json.new", settings.login));
-        std::fs::write(&fresh, serde_json::to_vec(&anchor)?)?;
-        std::fs::rename(&fresh, &clock)?;
+        let replay = replay.in_zone(settings.zone);
+        note(&clock, &replay)?;
         let broker = Broker::rebuild(settings, lines, entries, &replay.view());
-        Ok(Self::of(replay, broker))
+        Ok(Self::of(replay, broker, Some(clock)))
     }
 
-    fn of(replay: Replay, broker: Broker) -> Self {
-        Self(Arc::new(Inner { replay, broker: Mutex::new(broker) }))
+    fn of(replay: Replay, broker: Broker, clock: Option<PathBuf>) -> Self {
+        Self(Arc::new(Inner { replay, broker: Mutex::new(broker), clock }))
+    }
+
+    /// Lets so much open market pass at once. What the price touches on the way happens.
+    ///
+    /// # Errors
+    /// When the clock cannot be written down; it has moved all the same.
+    pub fn advance(&self, by: Duration) -> io::Result<()> {
+        self.0.replay.advance(by);
+        // A look, so that it has happened when this returns.
+        self.with(|_, _| ());
+        self.note_clock()
+    }
+
+    /// Runs at another speed from now on.
+    ///
+    /// # Errors
+    /// When the clock cannot be written down; it has changed all the same.
+    pub fn set_speed(&self, speed: f64) -> io::Result<()> {
+        self.0.replay.set_speed(speed);
+        self.note_clock()
+    }
+
+    fn note_clock(&self) -> io::Result<()> {
+        self.0.clock.as_deref().map_or(Ok(()), |clock| note(clock, &self.0.replay))
     }
 
     /// The market's clock.
@@ -115,6 +149,40 @@ impl PaperBroker {
     #[must_use]
     pub fn order_send(&self, request: &TradeRequest) -> TradeResult {
         self.with(|broker, view| broker.order_send(request, view))
+    }
+
+    /// The same with a fault at the broker.
+    pub(super) fn order_send_with(&self, request: &TradeRequest, quirk: Quirk) -> TradeResult {
+        self.with(|broker, view| broker.order_send_with(request, quirk, view))
+    }
+
+    /// The rules by which it trades.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.with(|broker, _| broker.settings().rules.clone())
+    }
+
+    /// Trades by other rules from now on.
+    pub fn set_rules(&self, rules: Rules) {
+        self.with(|broker, _| broker.set_rules(rules));
+    }
+
+    /// Every deal with the reason for which it was made: a request, or the broker itself. Oldest first.
+    #[must_use]
+    pub fn origins(&self) -> Vec<(Deal, Origin)> {
+        self.with(|broker, _| broker.origins())
+    }
+
+    /// The open orders, by ticket.
+    #[must_use]
+    pub fn orders(&self) -> Vec<Order> {
+        self.with(|broker, view| broker.orders(view))
+    }
+
+    /// Orders that are filled, cancelled, rejected or expired, by their end.
+    #[must_use]
+    pub fn history_orders(&self) -> Vec<Order> {
+        self.with(|broker, _| broker.history_orders().cloned().collect())
     }
 
     /// Every request that reached the broker, refused ones too, oldest first.
@@ -166,6 +234,9 @@ mod tests {
         let buy = TradeRequest { action: action::DEAL, symbol: "EURUSD".into(), volume: 0.1, ..TradeRequest::default() };
         assert_eq!(first.order_send(&buy).retcode, 10_009);
         let (executed, stood_at) = (first.executed(), first.replay().view().now_ms());
+        let hour = std::time::Duration::from_secs(3_600);
+        first.advance(hour).unwrap();
+        let stood_at = stood_at + 3_600_000;
         drop(first);
         let second = start(None);
         assert_eq!(second.executed(), executed);

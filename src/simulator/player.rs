@@ -17,15 +17,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Backoff, PaperBroker, Refused, SimulatorConfig,
     bars::BarSet,
-    contract,
     ea_journal::Journal,
     faults::Faults,
+    instrument,
     link::{Address, Ended, Socket},
     replay,
     session::{Over, Session},
     terminal::{Switches, Terminal},
 };
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Platform};
 
 /// Half-open sockets that are kept; the oldest is closed beyond this.
 const FROZEN_MAX: usize = 4;
@@ -38,6 +38,16 @@ pub(super) struct Shared {
     pub(super) connected: watch::Sender<bool>,
     pub(super) rude: AtomicBool,
     switches: Mutex<Switches>,
+    wish: Mutex<Option<Wish>>,
+}
+
+/// What the holder of the handle wants of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Its socket is cut without a word.
+    Disconnect,
+    /// Its EA is loaded anew.
+    Crash { lose: bool },
 }
 
 impl Shared {
@@ -47,6 +57,16 @@ impl Shared {
 
     pub(super) fn switches(&self) -> MutexGuard<'_, Switches> {
         self.switches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be done at the next turn.
+    pub(super) fn wish(&self, wish: Wish) {
+        *self.wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(wish);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn take_order(&self) -> Option<Wish> {
+        self.wish.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Until the handle has changed faults or switches.
@@ -83,9 +103,13 @@ impl Player {
             let (least, most) = replay::SPEEDS.into_inner();
             return Err(refused(format!("speed {} is not between {least} and {most}", config.speed)));
         }
-        let settings = config.broker.as_ref().map_or(config.account, PaperBroker::settings);
+        let mut settings = config.broker.as_ref().map_or(config.account, PaperBroker::settings);
+        settings.platform = config.platform;
+        if settings.platform == Platform::Mt4 && settings.netting {
+            return Err(refused("MetaTrader 4 has no netting".into()));
+        }
         let account = Account::new(settings.login, &settings.server).map_err(|error| refused(error.to_string()))?;
-        if !contract::is_name(&settings.symbol) {
+        if !instrument::is_name(&settings.symbol) {
             return Err(refused(format!("`{}` is no symbol's name", settings.symbol)));
         }
         if !(settings.balance.is_finite() && settings.balance >= 0.0) {
@@ -110,6 +134,7 @@ impl Player {
             connected: watch::Sender::new(false),
             rude: AtomicBool::new(false),
             switches: Mutex::new(Switches::default()),
+            wish: Mutex::new(None),
         };
         Ok(Self {
             address,
@@ -162,6 +187,9 @@ impl Player {
     }
 
     async fn connect_once(&mut self, failures: &mut u32, shutdown: &CancellationToken) -> Over {
+        if let Some(Wish::Crash { lose }) = self.shared.take_order() {
+            self.terminal.crash(lose);
+        }
         let socket = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Over::Stopped,

@@ -1,17 +1,21 @@
-//! Answers to reads: account, symbols, quotes, bars, positions, deals, as the EA takes them from its terminal.
+//! Answers to reads, as the EA takes them from its terminal: the market here, the account in [`account`].
 
-use super::{broker::Broker, contract, replay::MarketView};
+mod account;
+
+use std::collections::BTreeSet;
+
+use super::{broker::Broker, evidence::Sight, instrument::Instrument, replay::MarketView};
 use crate::{
     domain::{
-        market::{Bar, Timeframe},
-        trade::Deal,
+        account::Platform,
+        market::{Bar, Tick, Timeframe},
     },
     protocol::{
         FromHub, FromTerminal,
         codec::{Row, write_record, write_rows},
         message::{
-            BarsBody, CalcMargin, CalcProfit, CheckOrder, GetBars, GetDeals, GetDepth, GetHistoryOrders, GetOrders, GetPositions,
-            GetQuotes, GetSession, GetSymbol, GetSymbols, GetTicks, Quote, Reply, SelectSymbol, bars_mode, reply_status,
+            BarsBody, GetBars, GetDepth, GetQuotes, GetSession, GetSymbol, GetSymbols, GetTicks, Quote, Reply, SelectSymbol,
+            TicksBody, TradeSession, TradeSessions, bars_mode, reply_status, ticks_mode,
         },
     },
 };
@@ -20,14 +24,18 @@ use crate::{
 const PART: usize = 256 * 1024;
 /// A call gives at most so many bars, as the terminal's "max bars in chart" does.
 const BARS_MAX: u32 = 100_000;
-/// A call gives at most so many deals.
-const DEALS_MAX: u32 = 10_000;
+/// A call gives at most so many ticks: 6 MB.
+const TICKS_MAX: u32 = 100_000;
 /// `ERR_INVALID_PARAMETER`.
 const INVALID_PARAMETER: i32 = 4003;
 /// `ERR_MARKET_UNKNOWN_SYMBOL`.
 const UNKNOWN_SYMBOL: i32 = 4301;
+/// `ERR_MARKET_SELECT_ERROR`.
+const SELECT_ERROR: i32 = 4305;
 /// `ERR_HISTORY_NOT_FOUND`.
 const HISTORY_NOT_FOUND: i32 = 4401;
+/// `ERR_FUNCTION_NOT_ALLOWED`.
+const NOT_ALLOWED: i32 = 4014;
 
 /// What a read gave: a body, or why not.
 type Body = Result<Vec<u8>, Failure>;
@@ -38,29 +46,51 @@ struct Failure {
     text: String,
 }
 
+impl Failure {
+    fn invalid(text: impl Into<String>) -> Self {
+        Self { status: reply_status::ERROR, code: INVALID_PARAMETER, text: text.into() }
+    }
+
+    fn not_found(text: impl Into<String>) -> Self {
+        Self { status: reply_status::NOT_FOUND, code: UNKNOWN_SYMBOL, text: text.into() }
+    }
+}
+
+/// What the terminal keeps of its own: Market Watch and the books that it has subscribed to.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    /// Symbols that were hidden.
+    hidden: BTreeSet<String>,
+    books: BTreeSet<String>,
+}
+
+/// One look at the broker through a terminal.
+pub(super) struct Look<'a> {
+    pub(super) broker: &'a mut Broker,
+    pub(super) view: &'a MarketView<'a>,
+    pub(super) desk: &'a mut Desk,
+    pub(super) sight: Sight,
+}
+
 /// Answers a read; none for a message that is no read.
-pub(super) fn answer(message: &FromHub, broker: &Broker, view: &MarketView<'_>) -> Vec<FromTerminal> {
-    let symbol = broker.settings().symbol.as_str();
+pub(super) fn answer(message: &FromHub, look: &mut Look<'_>) -> Vec<FromTerminal> {
     let (call, body) = match message {
-        FromHub::GetAccount(get) => (get.call, Ok(write_record(&broker.account(view)))),
-        FromHub::GetSymbols(get) => (get.call, Ok(symbols(get, symbol, view))),
-        FromHub::GetSymbol(get) => (get.call, specification(get, symbol, view)),
-        FromHub::GetQuotes(get) => (get.call, Ok(quotes(get, symbol, view))),
-        FromHub::GetBars(get) => (get.call, bars(get, symbol, view)),
-        FromHub::GetPositions(get) => (get.call, Ok(positions(get, broker, view))),
-        FromHub::GetDeals(get) => (get.call, Ok(deals(get, broker))),
-        FromHub::GetTicks(GetTicks { call, .. })
-        | FromHub::GetOrders(GetOrders { call, .. })
-        | FromHub::GetHistoryOrders(GetHistoryOrders { call, .. })
-        | FromHub::GetDepth(GetDepth { call, .. })
-        | FromHub::SelectSymbol(SelectSymbol { call, .. })
-        | FromHub::CheckOrder(CheckOrder { call, .. })
-        | FromHub::CalcMargin(CalcMargin { call, .. })
-        | FromHub::CalcProfit(CalcProfit { call, .. })
-        | FromHub::GetSession(GetSession { call, .. }) => {
-            let text = "the simulator cannot do that".to_owned();
-            (*call, Err(Failure { status: reply_status::UNSUPPORTED, code: 0, text }))
-        }
+        FromHub::GetAccount(get) => (get.call, Ok(write_record(&look.broker.account(look.view)))),
+        FromHub::GetSymbols(get) => (get.call, Ok(look.symbols(get))),
+        FromHub::GetSymbol(get) => (get.call, look.specification(get)),
+        FromHub::GetQuotes(get) => (get.call, Ok(look.quotes(get))),
+        FromHub::GetBars(get) => (get.call, look.bars(get)),
+        FromHub::GetPositions(get) => (get.call, Ok(look.positions(get))),
+        FromHub::GetDeals(get) => (get.call, Ok(look.deals(get))),
+        FromHub::GetTicks(get) => (get.call, look.ticks(get)),
+        FromHub::GetOrders(get) => (get.call, Ok(look.orders(get))),
+        FromHub::GetHistoryOrders(get) => (get.call, Ok(look.history_orders(get))),
+        FromHub::GetDepth(get) => (get.call, look.depth(get)),
+        FromHub::SelectSymbol(get) => (get.call, look.select(get)),
+        FromHub::CheckOrder(get) => (get.call, Ok(write_record(&look.broker.check(&get.request.0, look.view)))),
+        FromHub::CalcMargin(get) => (get.call, look.calc_margin(get)),
+        FromHub::CalcProfit(get) => (get.call, look.calc_profit(get)),
+        FromHub::GetSession(get) => (get.call, look.session(get)),
         FromHub::Welcome(_) | FromHub::Trade(_) | FromHub::Query(_) | FromHub::Acknowledge(_) | FromHub::Latch(_) => {
             return Vec::new();
         }
@@ -82,14 +112,8 @@ fn parts(call: u64, body: Body) -> Vec<FromTerminal> {
     }
 }
 
-fn known(name: &str, symbol: &str) -> Result<(), Failure> {
-    let text = || format!("there is no symbol `{}`", name.chars().take(40).collect::<String>());
-    if name == symbol { Ok(()) } else { Err(Failure { status: reply_status::NOT_FOUND, code: UNKNOWN_SYMBOL, text: text() }) }
-}
-
-fn symbols(get: &GetSymbols, symbol: &str, view: &MarketView<'_>) -> Vec<u8> {
-    let shown = get.offset == 0 && get.limit > 0 && in_group(symbol, &get.group);
-    write_rows(&shown.then(|| contract::specification(symbol, view)).into_iter().collect::<Vec<_>>())
+fn page(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// MetaTrader's mask: conditions one after the other, `*` at the ends, `!` takes out again; an empty mask is everything.
@@ -108,183 +132,129 @@ fn in_group(name: &str, group: &str) -> bool {
         })
 }
 
-fn specification(get: &GetSymbol, symbol: &str, view: &MarketView<'_>) -> Body {
-    known(&get.symbol, symbol)?;
-    Ok(write_record(&contract::specification(symbol, view)))
-}
-
-fn quotes(get: &GetQuotes, symbol: &str, view: &MarketView<'_>) -> Vec<u8> {
-    let asked = get.symbols.iter().any(|name| name == symbol);
-    let tick = view.tick().filter(|_| asked);
-    write_rows(&tick.map(|tick| Quote { symbol: symbol.to_owned(), tick: Row(tick) }).into_iter().collect::<Vec<_>>())
-}
-
-fn bars(get: &GetBars, symbol: &str, view: &MarketView<'_>) -> Body {
-    known(&get.symbol, symbol)?;
-    let invalid = |text: String| Failure { status: reply_status::ERROR, code: INVALID_PARAMETER, text };
-    let timeframe = Timeframe::try_from(get.timeframe).map_err(|error| invalid(error.to_string()))?;
-    let count = usize::try_from(get.count.min(BARS_MAX)).unwrap_or_default();
-    let (forming, oldest) = view.ends(timeframe);
-    let (bars, before_all) = match get.mode {
-        bars_mode::POSITION => {
-            let start = usize::try_from(get.from).map_err(|_| invalid("a position is not negative".into()))?;
-            let bars = view.bars_from_pos(timeframe, start, count);
-            let none = bars.is_empty();
-            (bars, none)
-        }
-        bars_mode::RANGE => (view.bars_range(timeframe, get.from, get.to, count), oldest.is_none_or(|oldest| get.to < oldest)),
-        bars_mode::ENDING_AT => (view.bars_ending_at(timeframe, get.to, count), oldest.is_none_or(|oldest| get.to < oldest)),
-        other => return Err(invalid(format!("there is no mode {other}"))),
-    };
-    if before_all && count > 0 {
-        let text = "there is no older history".into();
-        return Err(Failure { status: reply_status::NO_MORE, code: HISTORY_NOT_FOUND, text });
+impl Look<'_> {
+    fn known(&self, name: &str) -> Result<Instrument, Failure> {
+        let text = || format!("there is no symbol `{}`", name.chars().take(40).collect::<String>());
+        self.broker.instrument(name).cloned().ok_or_else(|| Failure::not_found(text()))
     }
-    let mut rates = Vec::with_capacity(bars.len() * Bar::SIZE);
-    bars.iter().for_each(|bar| bar.pack_into(&mut rates));
-    Ok(write_record(&BarsBody { forming_open: forming.unwrap_or(0), oldest: oldest.unwrap_or(0), rates }))
+
+    fn is_mt4(&self) -> bool {
+        self.broker.settings().platform == Platform::Mt4
+    }
+
+    /// What MetaTrader 4 does not have.
+    fn only_on_mt5(&self, what: &str) -> Result<(), Failure> {
+        let text = format!("MetaTrader 4 has no {what}");
+        if self.is_mt4() { Err(Failure { status: reply_status::UNSUPPORTED, code: NOT_ALLOWED, text }) } else { Ok(()) }
+    }
+
+    fn symbols(&self, get: &GetSymbols) -> Vec<u8> {
+        let mut all: Vec<_> = self.broker.instruments().iter().filter(|one| in_group(&one.name, &get.group)).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        let rows = all.into_iter().skip(page(get.offset)).take(page(get.limit));
+        let shown = |one: &Instrument| !self.desk.hidden.contains(&one.name);
+        write_rows(&rows.map(|one| self.broker.specification(one, shown(one), self.view)).collect::<Vec<_>>())
+    }
+
+    fn specification(&self, get: &GetSymbol) -> Body {
+        let one = self.known(&get.symbol)?;
+        let shown = !self.desk.hidden.contains(&one.name);
+        Ok(write_record(&self.broker.specification(&one, shown, self.view)))
+    }
+
+    fn quotes(&self, get: &GetQuotes) -> Vec<u8> {
+        let quote = |name: &String| {
+            let tick = self.broker.tick_of(name, self.view)?;
+            Some(Quote { symbol: name.clone(), tick: Row(tick) })
+        };
+        write_rows(&get.symbols.iter().filter_map(quote).collect::<Vec<_>>())
+    }
+
+    fn bars(&self, get: &GetBars) -> Body {
+        let view = self.view.of_symbol(&self.known(&get.symbol)?);
+        let timeframe = Timeframe::try_from(get.timeframe).map_err(|error| Failure::invalid(error.to_string()))?;
+        let count = page(get.count.min(BARS_MAX));
+        let (forming, oldest) = view.ends(timeframe);
+        let (bars, before_all) = match get.mode {
+            bars_mode::POSITION => {
+                let start = usize::try_from(get.from).map_err(|_| Failure::invalid("a position is not negative"))?;
+                let bars = view.bars_from_pos(timeframe, start, count);
+                let none = bars.is_empty();
+                (bars, none)
+            }
+            bars_mode::RANGE => {
+                (view.bars_range(timeframe, get.from, get.to, count), oldest.is_none_or(|oldest| get.to < oldest))
+            }
+            bars_mode::ENDING_AT => (view.bars_ending_at(timeframe, get.to, count), oldest.is_none_or(|oldest| get.to < oldest)),
+            other => return Err(Failure::invalid(format!("there is no mode {other}"))),
+        };
+        if before_all && count > 0 {
+            return Err(no_older());
+        }
+        let mut rates = Vec::with_capacity(bars.len() * Bar::SIZE);
+        bars.iter().for_each(|bar| bar.pack_into(&mut rates));
+        Ok(write_record(&BarsBody { forming_open: forming.unwrap_or(0), oldest: oldest.unwrap_or(0), rates }))
+    }
+
+    fn ticks(&self, get: &GetTicks) -> Body {
+        let of = self.known(&get.symbol)?;
+        self.only_on_mt5("history of ticks")?;
+        let view = self.view.of_symbol(&of);
+        let to = match get.mode {
+            ticks_mode::FROM => i64::MAX,
+            ticks_mode::RANGE => get.to,
+            other => return Err(Failure::invalid(format!("there is no mode {other}"))),
+        };
+        let oldest = view.oldest_tick();
+        if oldest.is_none_or(|oldest| to < oldest) && get.count > 0 {
+            return Err(no_older());
+        }
+        // Every tick changes bid and ask, and none has a last deal.
+        let wanted = get.flags == 0 || get.flags & 1 != 0;
+        let since = view.ticks_since(get.from.saturating_sub(1)).take_while(|tick| tick.time_msc <= to && wanted);
+        let mut ticks = Vec::new();
+        since.take(page(get.count.min(TICKS_MAX))).for_each(|tick| Tick::pack_into(&tick, &mut ticks));
+        Ok(write_record(&TicksBody { oldest: oldest.unwrap_or(0), ticks }))
+    }
+
+    fn depth(&mut self, get: &GetDepth) -> Body {
+        let of = self.known(&get.symbol)?;
+        self.only_on_mt5("depth of market")?;
+        if self.desk.books.insert(of.name.clone()) {
+            let text = "the book was subscribed to just now".into();
+            return Err(Failure { status: reply_status::LOADING, code: 0, text });
+        }
+        Ok(write_rows(&self.broker.depth(&of, self.view)))
+    }
+
+    fn select(&mut self, get: &SelectSymbol) -> Body {
+        let of = self.known(&get.symbol)?;
+        if get.on {
+            self.desk.hidden.remove(&of.name);
+            return Ok(Vec::new());
+        }
+        let positions = self.broker.open_positions().values().map(|position| &position.symbol);
+        let mut used = positions.chain(self.broker.open_orders().values().map(|order| &order.symbol));
+        if used.any(|name| *name == of.name) {
+            let text = format!("{} has a position or an order and stays", of.name);
+            return Err(Failure { status: reply_status::ERROR, code: SELECT_ERROR, text });
+        }
+        self.desk.books.remove(&of.name);
+        self.desk.hidden.insert(of.name);
+        Ok(Vec::new())
+    }
+
+    fn session(&self, get: &GetSession) -> Body {
+        let view = self.view.of_symbol(&self.known(&get.symbol)?);
+        let sessions = view.week().into_iter().map(|(day, from_s, to_s)| Row(TradeSession { day, from_s, to_s })).collect();
+        Ok(write_record(&TradeSessions { sessions, last_tick_msc: view.tick().map_or(0, |tick| tick.time_msc) }))
+    }
 }
 
-fn positions(get: &GetPositions, broker: &Broker, view: &MarketView<'_>) -> Vec<u8> {
-    let mut positions = broker.positions(view);
-    positions.retain(|position| {
-        (get.symbol.is_empty() || position.symbol == get.symbol) && (get.ticket == 0 || position.ticket == get.ticket)
-    });
-    write_rows(&positions)
-}
-
-fn deals(get: &GetDeals, broker: &Broker) -> Vec<u8> {
-    let wanted = |deal: &&Deal| {
-        (get.from..=get.to).contains(&deal.time)
-            && (get.position == 0 || deal.position_id == get.position)
-            && (get.ticket == 0 || deal.order == get.ticket || deal.ticket == get.ticket)
-    };
-    let page = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let found = broker.deals().filter(wanted).skip(page(get.offset)).take(page(get.limit.min(DEALS_MAX)));
-    write_rows(&found.collect::<Vec<_>>())
+fn no_older() -> Failure {
+    Failure { status: reply_status::NO_MORE, code: HISTORY_NOT_FOUND, text: "there is no older history".into() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        domain::{
-            account::AccountInfo,
-            market::SymbolSpec,
-            trade::{Position, TradeRequest, action},
-        },
-        protocol::{codec, message::GetAccount},
-        simulator::{
-            bars::{BarSet, epoch},
-            broker::AccountSettings,
-            paper::PaperBroker,
-        },
-    };
-
-    fn broker() -> PaperBroker {
-        let start = epoch("2024.03.08 15:30:00").unwrap();
-        let broker = PaperBroker::in_memory(AccountSettings::default(), BarSet::embedded().unwrap(), Some(start), 1.0);
-        for kind in [0, 1] {
-            let order =
-                TradeRequest { action: action::DEAL, symbol: "EURUSD".into(), volume: 0.1, kind, ..TradeRequest::default() };
-            assert_eq!(broker.order_send(&order).retcode, 10_009);
-        }
-        broker
-    }
-
-    /// The reply's status and its body, joined.
-    fn ask(broker: &PaperBroker, message: impl Into<FromHub>) -> (u8, Vec<u8>) {
-        let message = message.into();
-        let replies = broker.with(|broker, view| answer(&message, broker, view));
-        let parts = replies.len();
-        let mut whole = Vec::new();
-        let mut status = reply_status::OK;
-        for (at, reply) in replies.into_iter().enumerate() {
-            let FromTerminal::Reply(reply) = reply else { panic!("no reply") };
-            assert_eq!((reply.call, usize::from(reply.part), usize::from(reply.parts)), (9, at, parts));
-            assert!(reply.body.len() <= PART);
-            status = reply.status;
-            whole.extend(reply.body);
-        }
-        (status, whole)
-    }
-
-    fn bars(mode: u8, from: i64, to: i64, count: u32) -> GetBars {
-        GetBars { call: 9, symbol: "EURUSD".into(), timeframe: 1, mode, from, to, count }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn many_bars_come_in_parts_and_are_the_brokers_bars() {
-        let broker = broker();
-        let (status, body) = ask(&broker, bars(bars_mode::POSITION, 1, 0, 100_000));
-        let body: BarsBody = codec::record(&body).unwrap();
-        let rates = Bar::unpack_all(&body.rates).unwrap();
-        let closed =
-            BarSet::embedded().unwrap().m1().iter().take_while(|bar| bar.time < body.forming_open).copied().collect::<Vec<_>>();
-        assert_eq!((status, rates), (reply_status::OK, closed));
-        assert_eq!(
-            (body.forming_open, body.oldest),
-            (epoch("2024.03.08 15:30:00").unwrap(), epoch("2024.03.07 00:04:00").unwrap())
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_such_history_symbol_timeframe_or_mode_is_each_its_own_answer() {
-        let broker = broker();
-        let status = |get: GetBars| ask(&broker, get).0;
-        assert_eq!(status(bars(bars_mode::RANGE, 0, 1_000, 10)), reply_status::NO_MORE);
-        assert_eq!(status(bars(bars_mode::ENDING_AT, 0, 1_000, 10)), reply_status::NO_MORE);
-        assert_eq!(status(bars(bars_mode::POSITION, 99_999, 0, 10)), reply_status::NO_MORE);
-        assert_eq!(status(bars(bars_mode::POSITION, -1, 0, 10)), reply_status::ERROR);
-        assert_eq!(status(bars(7, 0, 0, 10)), reply_status::ERROR);
-        assert_eq!(status(GetBars { timeframe: 7, ..bars(0, 0, 0, 1) }), reply_status::ERROR);
-        assert_eq!(status(GetBars { symbol: "GBPUSD".into(), ..bars(0, 0, 0, 1) }), reply_status::NOT_FOUND);
-        let future = i64::from(u32::MAX);
-        assert_eq!(status(bars(bars_mode::RANGE, future, future, 10)), reply_status::OK, "nothing yet is not nothing more");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn account_positions_and_deals_are_those_of_the_broker() {
-        let broker = broker();
-        let account: AccountInfo = codec::record(&ask(&broker, GetAccount { call: 9 }).1).unwrap();
-        assert_eq!(account, broker.account());
-        let (_, body) = ask(&broker, GetPositions { call: 9, symbol: String::new(), ticket: 0 });
-        assert_eq!(codec::rows::<Position>(&body, 10).unwrap(), broker.positions());
-        let second = broker.positions()[1].ticket;
-        let (_, body) = ask(&broker, GetPositions { call: 9, symbol: "EURUSD".into(), ticket: second });
-        assert_eq!(codec::rows::<Position>(&body, 10).unwrap(), broker.positions()[1..]);
-        let all = GetDeals { call: 9, from: 0, to: i64::MAX, position: 0, ticket: 0, offset: 0, limit: 100 };
-        let rows = |get: GetDeals| codec::rows::<Deal>(&ask(&broker, get).1, 10).unwrap();
-        assert_eq!(rows(all.clone()), broker.deals());
-        assert_eq!(rows(GetDeals { offset: 1, limit: 1, ..all.clone() }), broker.deals()[1..2]);
-        assert_eq!(rows(GetDeals { position: second, ..all.clone() }), broker.deals()[2..]);
-        assert_eq!(rows(GetDeals { to: 0, ..all }), []);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn symbols_are_listed_by_metatraders_mask_and_quoted_at_the_price_now() {
-        let broker = broker();
-        let listed = |group: &str| {
-            let get = GetSymbols { call: 9, group: group.into(), offset: 0, limit: 10 };
-            codec::rows::<SymbolSpec>(&ask(&broker, get).1, 10).unwrap().len()
-        };
-        for (group, count) in [
-            ("", 1),
-            ("*", 1),
-            ("*USD*", 1),
-            ("EUR*", 1),
-            ("*USD", 1),
-            ("GBP*,EURUSD", 1),
-            ("*,!EUR*", 0),
-            ("GBP*", 0),
-            ("!EUR*", 0),
-        ] {
-            assert_eq!(listed(group), count, "{group}");
-        }
-        let (_, body) = ask(&broker, GetSymbol { call: 9, symbol: "EURUSD".into() });
-        let spec: SymbolSpec = codec::record(&body).unwrap();
-        let (_, body) = ask(&broker, GetQuotes { call: 9, symbols: vec!["NONE".into(), "EURUSD".into()] });
-        let quotes = codec::rows::<Quote>(&body, 10).unwrap();
-        assert_eq!((quotes.len(), quotes[0].tick.0.bid, spec.digits), (1, spec.bid, 5));
-    }
-}
+#[path = "reads_tests.rs"]
+mod tests;

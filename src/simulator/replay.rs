@@ -1,21 +1,45 @@
 //! The market's clock: broker time that starts somewhere in the bars and runs on at a chosen speed, and what can be seen of the
 //! market at an instant of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
-use super::{bars::BarSet, broker_time, path, timeframes};
+use super::{
+    bars::BarSet,
+    broker_time::{Summer, Zone},
+    instrument::Instrument,
+    path, timeframes,
+};
 use crate::domain::market::{Bar, Tick, Timeframe};
 
 /// A clock over the sessions of a bar set. Pauses are skipped at once; after the last bar it runs on, and the market is closed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Replay {
     bars: Arc<BarSet>,
+    zone: Zone,
+    hand: Mutex<Hand>,
+}
+
+/// Where the clock stood, when, and how fast it runs from there.
+#[derive(Debug, Clone, Copy)]
+struct Hand {
     anchor: Instant,
     /// Milliseconds of open market before the anchor.
     open_ms: i64,
     speed: f64,
+}
+
+impl Hand {
+    fn open_ms(&self) -> i64 {
+        let real = self.anchor.elapsed();
+        #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, and the clock may stand at its end")]
+        let simulated = (real.as_secs_f64() * self.speed * 1000.0) as i64;
+        self.open_ms.saturating_add(simulated)
+    }
 }
 
 /// Speeds that make sense: from a hundredth to eleven days a second.
@@ -33,36 +57,65 @@ impl Replay {
     /// A clock that has `open_ms` milliseconds of open market behind it: how one goes on after a restart.
     #[must_use]
     pub fn at_open_ms(bars: Arc<BarSet>, open_ms: i64, speed: f64) -> Self {
-        let speed = if speed.is_finite() { speed.clamp(*SPEEDS.start(), *SPEEDS.end()) } else { 1.0 };
-        Self { bars, anchor: Instant::now(), open_ms: open_ms.max(0), speed }
+        let hand = Hand { anchor: Instant::now(), open_ms: open_ms.max(0), speed: sensible(speed) };
+        Self { bars, zone: Zone::default(), hand: Mutex::new(hand) }
+    }
+
+    /// The same clock in another zone.
+    #[must_use]
+    pub fn in_zone(self, zone: Zone) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// The bars that it replays.
+    #[must_use]
+    pub const fn bars(&self) -> &Arc<BarSet> {
+        &self.bars
+    }
+
+    fn hand(&self) -> MutexGuard<'_, Hand> {
+        self.hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How much open market lies before now.
     #[must_use]
     pub fn open_ms(&self) -> i64 {
-        let real = self.anchor.elapsed();
-        #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, and the clock may stand at its end")]
-        let simulated = (real.as_secs_f64() * self.speed * 1000.0) as i64;
-        self.open_ms.saturating_add(simulated)
+        self.hand().open_ms()
     }
 
     /// Simulated seconds a second.
     #[must_use]
-    pub const fn speed(&self) -> f64 {
-        self.speed
+    pub fn speed(&self) -> f64 {
+        self.hand().speed
+    }
+
+    /// Goes on from here at another speed.
+    pub fn set_speed(&self, speed: f64) {
+        let mut hand = self.hand();
+        *hand = Hand { anchor: Instant::now(), open_ms: hand.open_ms(), speed: sensible(speed) };
+    }
+
+    /// Lets so much open market pass at once. Nothing in between is lost: stops and orders are looked for on the whole way.
+    pub fn advance(&self, by: Duration) {
+        let mut hand = self.hand();
+        hand.open_ms = hand.open_ms.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
     }
 
     /// The market now.
     #[must_use]
     pub fn view(&self) -> MarketView<'_> {
-        MarketView { bars: &self.bars, now_ms: time_at(&self.bars, self.open_ms()) }
+        MarketView { bars: &self.bars, zone: self.zone, now_ms: time_at(&self.bars, self.open_ms()) }
     }
 
     /// How long until broker time has moved by `simulated`, while the market is open.
     #[must_use]
     pub fn real_time_of(&self, simulated: Duration) -> Duration {
-        simulated.div_f64(self.speed)
+        simulated.div_f64(self.speed())
     }
+}
+
+fn sensible(speed: f64) -> f64 {
+    if speed.is_finite() { speed.clamp(*SPEEDS.start(), *SPEEDS.end()) } else { 1.0 }
 }
 
 /// How much open market lies before a broker time.
@@ -86,6 +139,7 @@ fn time_at(bars: &BarSet, open_ms: i64) -> i64 {
 #[derive(Debug, Clone, Copy)]
 pub struct MarketView<'a> {
     bars: &'a BarSet,
+    zone: Zone,
     now_ms: i64,
 }
 
@@ -93,7 +147,26 @@ impl<'a> MarketView<'a> {
     /// What can be seen of `bars` at `now_ms` (broker time, epoch milliseconds).
     #[must_use]
     pub const fn at(bars: &'a BarSet, now_ms: i64) -> Self {
-        Self { bars, now_ms }
+        Self { bars, zone: Zone { winter: 2, summer: Summer::Us }, now_ms }
+    }
+
+    /// The market of one symbol, at the same instant.
+    #[must_use]
+    pub(super) fn of_symbol(&self, instrument: &Instrument) -> Self {
+        let bars = instrument.synthetic.map_or(self.bars, |at| self.bars.synthetic(at));
+        Self { bars, ..*self }
+    }
+
+    /// The same market at another instant.
+    #[must_use]
+    pub(super) const fn at_ms(&self, now_ms: i64) -> Self {
+        Self { now_ms, ..*self }
+    }
+
+    /// Digits after the point of every price.
+    #[must_use]
+    pub const fn digits(&self) -> u8 {
+        self.bars.digits()
     }
 
     /// Broker time, epoch milliseconds.
@@ -111,7 +184,7 @@ impl<'a> MarketView<'a> {
     /// Broker time minus UTC, seconds.
     #[must_use]
     pub fn utc_offset(&self) -> i32 {
-        broker_time::offset_at(self.now())
+        self.zone.offset_at(self.now())
     }
 
     /// Whether the market trades. Minutes without a bar do not close it; a night, a weekend and the end of the file do.
@@ -122,10 +195,39 @@ impl<'a> MarketView<'a> {
         next.checked_sub(1).and_then(|at| sessions.get(at)).is_some_and(|session| self.now_ms < session.to_ms)
     }
 
+    /// The spans of a week in which the market was ever open: day (0 Sunday), and the seconds of it from and to which.
+    #[must_use]
+    pub fn week(&self) -> Vec<(u8, u32, u32)> {
+        const DAY_MS: i64 = 86_400_000;
+        let mut week = [None::<(i64, i64)>; 7];
+        for session in self.bars.sessions() {
+            let mut from_ms = session.from_ms;
+            while from_ms < session.to_ms {
+                let day = from_ms.div_euclid(DAY_MS);
+                let to_ms = session.to_ms.min((day + 1) * DAY_MS);
+                let (from, to) = ((from_ms - day * DAY_MS) / 1000, (to_ms - day * DAY_MS) / 1000);
+                // 1970-01-01 was a Thursday.
+                let slot = usize::try_from((day + 4).rem_euclid(7)).unwrap_or(0);
+                let (first, last) = week[slot].unwrap_or((from, to));
+                week[slot] = Some((first.min(from), last.max(to)));
+                from_ms = to_ms;
+            }
+        }
+        let small = |number: i64| u32::try_from(number).unwrap_or(0);
+        let open = (0..7).zip(week).filter_map(|(day, span)| span.map(|(from, to)| (day, small(from), small(to))));
+        open.collect()
+    }
+
+    /// Time of the oldest tick, epoch milliseconds.
+    #[must_use]
+    pub fn oldest_tick(&self) -> Option<i64> {
+        self.begun().first().map(|bar| bar.time * 1000)
+    }
+
     /// The newest tick; none before the first bar.
     #[must_use]
     pub fn tick(&self) -> Option<Tick> {
-        self.begun().last().map(|bar| path::tick(bar, path::newest(bar, self.now_ms)))
+        self.begun().last().map(|bar| path::tick(bar, path::newest(bar, self.now_ms), self.bars.digits()))
     }
 
     /// Ticks after `since_ms`, oldest first.
@@ -133,7 +235,8 @@ impl<'a> MarketView<'a> {
         let begun = self.begun();
         let from = begun.partition_point(|bar| bar.time * 1000 + 60_000 <= since_ms);
         let now_ms = self.now_ms;
-        let ticks = |bar: &'a Bar| (0..path::ticks(bar)).map(move |k| path::tick(bar, k));
+        let digits = self.bars.digits();
+        let ticks = move |bar: &'a Bar| (0..path::ticks(bar)).map(move |k| path::tick(bar, k, digits));
         begun[from..].iter().flat_map(ticks).filter(move |tick| tick.time_msc > since_ms && tick.time_msc <= now_ms)
     }
 
@@ -203,7 +306,7 @@ impl<'a> MarketView<'a> {
         let all = self.bars.all(timeframe);
         let closed = &all[..all.partition_point(|bar| bar.time < open)];
         let inside = &begun[begun.partition_point(|bar| bar.time < open)..];
-        (closed, timeframes::merge(open, inside.iter().map(|bar| path::so_far(bar, self.now_ms))))
+        (closed, timeframes::merge(open, inside.iter().map(|bar| path::so_far(bar, self.now_ms, self.bars.digits()))))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{
     self, Bytes, Message,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -15,13 +15,16 @@ use super::{
     ea::{Next, RESEND_US},
     faults::{Step, Strike},
     link::{Ended, Socket},
-    player::Shared,
+    player::{Shared, Wish},
     terminal::Terminal,
 };
-use crate::protocol::{
-    FromHub, FromTerminal,
-    codec::{Decoded, Messages as _, decode},
-    message::Welcome,
+use crate::{
+    domain::trade::action,
+    protocol::{
+        FromHub, FromTerminal,
+        codec::{Decoded, Messages as _, decode},
+        message::Welcome,
+    },
 };
 
 /// Frames that one turn handles at most.
@@ -65,6 +68,8 @@ pub(super) struct Session<'a> {
     heard: Instant,
     /// Frames and when they may leave.
     outbox: VecDeque<(Instant, Vec<u8>)>,
+    /// How many frames there were to send.
+    posted: u64,
 }
 
 impl<'a> Session<'a> {
@@ -86,6 +91,7 @@ impl<'a> Session<'a> {
             next_status: now + WELCOME_TIMEOUT,
             heard: now,
             outbox: VecDeque::new(),
+            posted: 0,
         }
     }
 
@@ -123,9 +129,18 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whoever holds the simulator's handle wants something of the terminal now.
+    fn ordered(&self) -> Option<Over> {
+        Some(match self.shared.take_order()? {
+            Wish::Disconnect => Over::Cut,
+            Wish::Crash { lose } => Over::Crash { lose },
+        })
+    }
+
     /// Everything that has already arrived, up to a turn's worth, and the end of the connection if that has arrived too.
     fn drain(&mut self, first: Option<Result<Message, tungstenite::Error>>) -> (Vec<Bytes>, Option<Over>) {
         self.heard = Instant::now();
+        let turn_max = if self.shared.faults().slow_reader().is_some() { 1 } else { TURN_MAX };
         let mut frames = Vec::new();
         let mut next = first;
         loop {
@@ -140,7 +155,7 @@ impl<'a> Session<'a> {
                 Some(Err(error)) => return (frames, Some(broken(error))),
                 None => return (frames, Some(broken("the connection ended without a close frame"))),
             }
-            if frames.len() == TURN_MAX {
+            if frames.len() == turn_max {
                 return (frames, None);
             }
             match self.socket.next().now_or_never() {
@@ -152,7 +167,13 @@ impl<'a> Session<'a> {
 
     /// `over` is how the connection ended after these frames, if it did: the EA still deals with what it had received.
     async fn turn(&mut self, frames: Vec<Bytes>, mut over: Option<Over>) -> Result<(), Over> {
+        if let Some(over) = self.ordered() {
+            return Err(over);
+        }
+        self.stand_still(!frames.is_empty()).await;
         self.terminal.switches = *self.shared.switches();
+        self.terminal.broker_clock_s = self.shared.faults().broker_clock();
+        self.terminal.hide_ms = i64::try_from(self.shared.faults().hide().as_millis()).unwrap_or(i64::MAX);
         if matches!(over, Some(Over::Ended(Ended::Refused(_)))) {
             self.terminal.ea.close_for_good();
         }
@@ -182,6 +203,16 @@ impl<'a> Session<'a> {
             self.write().await?;
         }
         Ok(())
+    }
+
+    /// A frozen thread, or one that reads slowly: nothing at all is done meanwhile.
+    async fn stand_still(&self, reads: bool) {
+        let freeze = if self.welcomed.is_some() { self.shared.faults().freeze() } else { None };
+        let slow = if reads { self.shared.faults().slow_reader() } else { None };
+        let still = freeze.unwrap_or_default() + slow.unwrap_or_default();
+        if !still.is_zero() {
+            sleep(still).await;
+        }
     }
 
     fn receive(&mut self, frame: &Bytes, answers: &mut Vec<FromTerminal>) -> Result<(), Over> {
@@ -214,8 +245,11 @@ impl<'a> Session<'a> {
         while self.terminal.ea.is_queued() {
             traded = true;
             self.go_on_unless_crashed(Step::AfterAccept, over)?;
+            let jump = self.shared.faults().wall_clock();
+            self.terminal.move_wall_clock(jump);
             let Some(Next::Send { command, request }) = self.terminal.next() else { continue };
-            let result = self.terminal.order_send(&request);
+            let quirk = || self.shared.faults().quirk(request.action == action::DEAL);
+            let result = self.terminal.order_send(&request, quirk);
             self.go_on_unless_crashed(Step::AfterExecute, over)?;
             self.terminal.ea.finish(command, request.action, result);
             self.go_on_unless_crashed(Step::AfterRecord, over)?;
@@ -262,6 +296,9 @@ impl<'a> Session<'a> {
         for outcome in self.terminal.ea.due(moment) {
             self.post(&outcome.into());
         }
+        for transaction in self.terminal.transactions() {
+            self.post(&transaction.into());
+        }
         if now >= self.next_status {
             self.next_status = now + every;
             let status = self.terminal.status();
@@ -289,8 +326,22 @@ impl<'a> Session<'a> {
     }
 
     fn post(&mut self, message: &FromTerminal) {
-        let due = Instant::now() + self.shared.faults().delay();
-        self.outbox.push_back((due, message.encode(self.terminal.count_us())));
+        let (delay, twice, one_in) = {
+            let faults = self.shared.faults();
+            (faults.delay(), faults.duplicates(), faults.lose_frames())
+        };
+        self.posted = self.posted.wrapping_add(1);
+        let is_news = matches!(message, FromTerminal::Hello(_) | FromTerminal::Status(_));
+        // Without Hello there would be no connection to lose anything on.
+        if !matches!(message, FromTerminal::Hello(_))
+            && one_in.is_some_and(|one_in| self.posted.is_multiple_of(u64::from(one_in)))
+        {
+            return;
+        }
+        let due = Instant::now() + delay;
+        for _ in 0..if twice && !is_news { 2 } else { 1 } {
+            self.outbox.push_back((due, message.encode(self.terminal.count_us())));
+        }
     }
 
     /// Writes what may leave, with one flush.

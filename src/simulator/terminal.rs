@@ -1,14 +1,18 @@
 //! The terminal around the EA's core: its clocks, its Hello and Status, and what it answers to each message of the hub.
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
     broker::Broker,
     ea::{Ea, Moment, Next},
     ea_journal::Journal,
+    evidence::Sight,
     paper::PaperBroker,
-    reads,
+    reads::{self, Desk, Look},
     replay::MarketView,
+    rules::Quirk,
+    transactions::Change,
 };
 use crate::{
     domain::{
@@ -19,7 +23,7 @@ use crate::{
     },
     protocol::{
         self, FromHub, FromTerminal,
-        message::{Hello, Status},
+        message::{Hello, Status, Transaction},
     },
 };
 
@@ -42,10 +46,21 @@ pub(super) struct Terminal {
     started: Instant,
     told: Option<Told>,
     pub(super) switches: Switches,
+    desk: Desk,
+    /// Changes at the broker: how many there had been when this instance began, and how many it has dealt with.
+    first_change: u64,
+    seen_changes: u64,
+    /// The wall clock's jumps, together.
+    wall_ms: i64,
+    /// By how many seconds the broker's clock is told wrong.
+    pub(super) broker_clock_s: i64,
+    /// What was done in the last so many milliseconds of broker time is not shown yet.
+    pub(super) hide_ms: i64,
 }
 
 /// What a person at the terminal, its network and the broker may have turned off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Switches {
     /// The terminal's link to its broker.
     pub broker_link: bool,
@@ -97,13 +112,34 @@ impl Told {
 impl Terminal {
     pub(super) fn new(account: Account, platform: Platform, broker: PaperBroker, journal: Journal) -> Self {
         let ea = Ea::new(draw_instance(), account, journal);
-        Self { broker, ea, platform, started: Instant::now(), told: None, switches: Switches::default() }
+        let changes = broker.with(|broker, _| broker.changes_since(u64::MAX).1);
+        Self {
+            broker,
+            ea,
+            platform,
+            started: Instant::now(),
+            told: None,
+            switches: Switches::default(),
+            desk: Desk::default(),
+            first_change: changes,
+            seen_changes: changes,
+            wall_ms: 0,
+            broker_clock_s: 0,
+            hide_ms: 0,
+        }
     }
 
     /// The EA is loaded anew.
     pub(super) fn crash(&mut self, lose: bool) {
         self.ea.start_anew(draw_instance(), lose);
         self.started = Instant::now();
+        self.seen_changes = self.broker.with(|broker, _| broker.changes_since(u64::MAX).1);
+        self.first_change = self.seen_changes;
+    }
+
+    /// The machine's wall clock is moved.
+    pub(super) const fn move_wall_clock(&mut self, by_ms: i64) {
+        self.wall_ms = self.wall_ms.saturating_add(by_ms);
     }
 
     /// `GetMicrosecondCount()`.
@@ -111,22 +147,31 @@ impl Terminal {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Both clocks. The wall clock of a paper terminal never jumps: what a suspended machine does is tested on the EA's core.
+    /// Both clocks.
     pub(super) fn moment(&self) -> Moment {
+        // Far from zero, so that the wall clock can be moved back.
+        const WALL_US: u64 = 1 << 60;
         let mono_us = self.count_us();
-        Moment { mono_us, wall_us: mono_us }
+        Moment { mono_us, wall_us: (WALL_US + mono_us).saturating_add_signed(self.wall_ms.saturating_mul(1000)) }
+    }
+
+    fn sight(&self, view: &MarketView<'_>) -> Sight {
+        Sight { linked: self.switches.broker_link, until_ms: view.now_ms() - self.hide_ms }
     }
 
     pub(super) fn hello(&mut self) -> Hello {
         self.ea.reconnected();
         self.told = None;
+        let clock_s = self.broker_clock_s;
         let ea = &self.ea;
-        self.broker.with(|broker, view| {
+        let (hello, changes) = self.broker.with(|broker, view| {
             let account = broker.account(view);
-            let positions = broker.positions(view);
-            let magics = broker.deals().map(|deal| deal.magic).chain(positions.iter().map(|position| position.magic));
-            let highest = magics.filter(|magic| tag_sequence(*magic).is_some()).max().unwrap_or(0);
-            Hello {
+            let deals = broker.deals().map(|deal| deal.magic).chain(broker.open_positions().values().map(|one| one.magic));
+            let orders = broker.open_orders().values().chain(broker.history_orders()).map(|order| order.magic);
+            let highest = deals.chain(orders).filter(|magic| tag_sequence(*magic).is_some()).max().unwrap_or(0);
+            let mut names: Vec<_> = broker.instruments().iter().map(|one| one.name.as_str()).collect();
+            names.sort_unstable();
+            let hello = Hello {
                 protocol: protocol::VERSION,
                 platform: if self.platform == Platform::Mt4 { 4 } else { 5 },
                 login: ea.account().login,
@@ -139,22 +184,44 @@ impl Terminal {
                 build: BUILD,
                 ea_version: concat!("simulator ", env!("CARGO_PKG_VERSION")).into(),
                 instance: ea.instance().0.to_vec(),
-                symbols: 1,
-                symbols_digest: digest([broker.settings().symbol.as_str()]),
-                broker_time: view.now(),
+                symbols: u32::try_from(names.len()).unwrap_or(u32::MAX),
+                symbols_digest: digest(names),
+                broker_time: view.now() + clock_s,
                 utc_offset_s: view.utc_offset(),
                 highest_tag: ea.journal().highest_tag().max(highest),
                 unfinished: ea.journal().unfinished(),
-            }
-        })
+            };
+            (hello, broker.changes_since(u64::MAX).1)
+        });
+        // What changed while nobody listened is not told later; the gap in the numbers says that there was something.
+        self.seen_changes = changes;
+        hello
+    }
+
+    /// What has changed at the broker since the last look. Nothing is seen of it while the broker hides it or cannot be reached.
+    pub(super) fn transactions(&mut self) -> Vec<Transaction> {
+        if self.hide_ms > 0 || !self.switches.broker_link {
+            return Vec::new();
+        }
+        let (seen, first, clock_s) = (self.seen_changes, self.first_change, self.broker_clock_s);
+        let (told, now) = self.broker.with(|broker, view| {
+            let (changes, now) = broker.changes_since(seen);
+            let told = |(number, change): (u64, &Change)| change.told(number.saturating_sub(first), view.now() + clock_s);
+            (changes.map(told).collect(), now)
+        });
+        self.seen_changes = now;
+        told
     }
 
     pub(super) fn status(&mut self) -> Status {
-        let switches = self.switches;
+        let (switches, clock_s) = (self.switches, self.broker_clock_s);
+        let latch = self.ea.latch().clone();
         let (status, told) = self.broker.with(|broker, view| {
             let account = broker.account(view);
             let status = Status {
                 loop_age_ms: 0,
+                latch: latch.level,
+                latch_reason: latch.reason,
                 broker_link: switches.broker_link,
                 terminal_trade_allowed: switches.terminal_trade_allowed,
                 ea_trade_allowed: switches.ea_trade_allowed,
@@ -164,11 +231,11 @@ impl Terminal {
                 margin: account.margin,
                 margin_free: account.margin_free,
                 broker_ping_us: BROKER_PING_US,
-                broker_time: view.now(),
+                broker_time: view.now() + clock_s,
                 utc_offset_s: view.utc_offset(),
                 market: u8::from(view.is_open()),
-                positions: u32::try_from(broker.positions(view).len()).unwrap_or(u32::MAX),
-                ..Status::default()
+                positions: u32::try_from(broker.open_positions().len()).unwrap_or(u32::MAX),
+                orders: u32::try_from(broker.open_orders().len()).unwrap_or(u32::MAX),
             };
             (status, Told::now(broker, view, switches))
         });
@@ -193,32 +260,42 @@ impl Terminal {
                 vec![self.ea.take(trade, now, broker_time)]
             }
             FromHub::Query(query) => {
-                let (ea, linked) = (&mut self.ea, self.switches.broker_link);
-                vec![self.broker.with(|broker, _| ea.query(&query, broker, linked)).into()]
+                let broker = self.broker.clone();
+                vec![broker.with(|broker, view| self.ea.query(&query, broker, self.sight(view))).into()]
             }
             FromHub::Acknowledge(acknowledge) => {
                 self.ea.acknowledge(acknowledge.command);
                 Vec::new()
             }
-            read => self.broker.with(|broker, view| reads::answer(&read, broker, view)),
+            FromHub::Latch(latch) => {
+                self.ea.set_latch(latch);
+                vec![self.status().into()]
+            }
+            read => {
+                let broker = self.broker.clone();
+                broker.with(|broker, view| {
+                    let sight = self.sight(view);
+                    reads::answer(&read, &mut Look { broker, view, desk: &mut self.desk, sight })
+                })
+            }
         }
     }
 
     /// The last checks of the next trade that was taken.
     pub(super) fn next(&mut self) -> Option<Next> {
         let now = self.moment();
-        let (login, server, tick) = self.broker.with(|broker, view| {
-            let settings = broker.settings();
-            (settings.login, settings.server.clone(), view.tick())
-        });
-        self.ea.next(now, &Account { login, server }, tick.as_ref())
+        let broker = self.broker.clone();
+        broker.with(|broker, view| {
+            let here = Account { login: broker.settings().login, server: broker.settings().server.clone() };
+            self.ea.next(now, &here, broker, view)
+        })
     }
 
-    /// `OrderSend`. What the switches keep from happening never reaches the broker.
-    pub(super) fn order_send(&self, request: &TradeRequest) -> TradeResult {
+    /// `OrderSend`. What the switches keep from happening never reaches the broker, and so no fault of the broker strikes it.
+    pub(super) fn order_send(&self, request: &TradeRequest, quirk: impl FnOnce() -> Quirk) -> TradeResult {
         match self.switches.refusal() {
             Some((retcode, comment)) => TradeResult { retcode, comment: comment.into(), ..TradeResult::default() },
-            None => self.broker.order_send(request),
+            None => self.broker.order_send_with(request, quirk()),
         }
     }
 }

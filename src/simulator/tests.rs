@@ -28,8 +28,8 @@ use crate::{
         CloseReason, FromHub, FromTerminal, SUBPROTOCOL, VERSION,
         codec::{Messages as _, Row, decode},
         message::{
-            Acknowledge, Answer, GetQuotes, Hello, Outcome, Query, Status, Trade, Welcome, answer_kind, outcome_kind, proof,
-            reply_status,
+            Acknowledge, Answer, GetQuotes, Hello, Latch, Outcome, Query, Status, Trade, Welcome, answer_kind, outcome_kind,
+            proof, reply_status, transaction_kind,
         },
     },
 };
@@ -119,11 +119,11 @@ impl Line {
         }
     }
 
-    /// The next message that is no Status.
+    /// The next message that somebody has asked for.
     async fn answer(&mut self) -> Option<FromTerminal> {
         loop {
             match self.next().await {
-                Some(FromTerminal::Status(_)) => {}
+                Some(FromTerminal::Status(_) | FromTerminal::Transaction(_)) => {}
                 other => return other,
             }
         }
@@ -198,7 +198,7 @@ async fn a_terminal_introduces_itself_tells_its_status_and_answers_reads() {
     let mut line = hub.welcome().await;
     let hello = &line.hello;
     assert_eq!((hello.protocol, hello.platform, hello.login, hello.server.as_str()), (VERSION, 5, 1001, "Demo-Server"));
-    assert_eq!((hello.leverage, hello.margin_mode, hello.currency.as_str(), hello.symbols), (100, 2, "USD", 1));
+    assert_eq!((hello.leverage, hello.margin_mode, hello.currency.as_str(), hello.symbols), (100, 2, "USD", 3));
     assert!([7_200, 10_800].contains(&hello.utc_offset_s) && hello.unfinished.is_empty());
     let Some(FromTerminal::Status(status)) = line.next().await else { panic!("Status comes first after Welcome") };
     assert_eq!((status.balance, status.market, status.broker_link), (10_000.0, 1, true));
@@ -220,8 +220,18 @@ async fn a_trade_is_accepted_executed_told_and_acknowledged() {
     assert_eq!(line.accepted().await, trade.command);
     let outcome = line.outcome().await;
     assert_eq!((outcome.kind, outcome.result.0.retcode), (outcome_kind::BROKER, retcode::DONE));
-    let Some(FromTerminal::Status(status)) = line.next().await else { panic!("the margin changed, so a Status follows") };
-    assert!(status.margin > 0.0);
+    // What it changed at the broker, in the order in which MetaTrader tells it, numbered; and the margin is another.
+    let mut told = Vec::new();
+    let status = loop {
+        match line.next().await {
+            Some(FromTerminal::Transaction(change)) => told.push((change.seq, change.kind)),
+            Some(FromTerminal::Status(status)) => break status,
+            other => panic!("{other:?}"),
+        }
+    };
+    use transaction_kind::{DEAL_ADD, HISTORY_ADD, ORDER_ADD, ORDER_DELETE};
+    assert_eq!(told, [(1, ORDER_ADD), (2, DEAL_ADD), (3, ORDER_DELETE), (4, HISTORY_ADD)]);
+    assert!(status.margin > 0.0 && (status.positions, status.orders) == (1, 0));
     line.send(Acknowledge { command: trade.command }).await;
     // An unacknowledged outcome would come again on a new connection.
     line.close(4000).await;
@@ -249,9 +259,9 @@ async fn an_outcome_is_sent_every_second_until_the_hub_has_acknowledged_it() {
     }
     assert!((2_900..5_000).contains(&told.elapsed().as_millis()), "{:?}", told.elapsed());
     line.send(Acknowledge { command: trade.command }).await;
-    // Ten heartbeats later nothing but Status has come.
+    // Ten heartbeats later nothing but Status has come; what changed by the trade was told at once.
     for _ in 0..10 {
-        assert!(matches!(line.next().await, Some(FromTerminal::Status(_))));
+        assert!(matches!(line.next().await, Some(FromTerminal::Status(_) | FromTerminal::Transaction(_))));
     }
 }
 
@@ -539,4 +549,137 @@ fn a_configuration_that_cannot_be_is_refused_in_words() {
             .contains("balance")
     );
     assert!(!format!("{:?}", SimulatorConfig::new("ws://x", "mtb_secret", 1, "x")).contains("mtb_secret"));
+}
+
+#[tokio::test]
+async fn changes_that_nobody_heard_leave_a_gap_in_the_numbers() {
+    let hub = FakeHub::start().await;
+    let terminal = hub.terminal(&[]);
+    let line = hub.welcome().await;
+    terminal.connected().wait_for(|connected| *connected).await.unwrap();
+    terminal.disconnect();
+    drop(line);
+    let waiting = hub.stream().await;
+    let buy = TradeRequest { action: action::DEAL, symbol: "EURUSD".into(), volume: 0.1, ..TradeRequest::default() };
+    assert_eq!(terminal.broker().order_send(&buy).retcode, retcode::DONE);
+    drop(waiting);
+    let mut line = hub.welcome().await;
+    let stops = TradeRequest { action: action::SLTP, position: terminal.broker().positions()[0].ticket, sl: 1.0, ..buy };
+    assert_eq!(terminal.broker().order_send(&stops).retcode, retcode::DONE);
+    let change = loop {
+        if let Some(FromTerminal::Transaction(change)) = line.next().await {
+            break change;
+        }
+    };
+    assert_eq!((change.seq, change.kind), (5, transaction_kind::POSITION), "the four of the order were not heard");
+    assert_eq!(change.position.unwrap().0.sl, 1.0);
+}
+
+#[tokio::test]
+async fn a_latch_is_answered_with_a_status_and_holds_over_a_crash() {
+    let hub = FakeHub::start().await;
+    let terminal = hub.terminal(&[]);
+    let mut line = hub.welcome().await;
+    line.send(Latch { level: 2, reason: "enough".into() }).await;
+    while !matches!(line.next().await, Some(FromTerminal::Status(status)) if (status.latch, status.latch_reason.as_str()) == (2, "enough"))
+    {
+    }
+    terminal.crash(false);
+    while line.next().await.is_some() {}
+    let mut again = hub.welcome().await;
+    assert_ne!(again.instance(), line.instance());
+    let trade = again.trade(1);
+    again.send(trade).await;
+    again.accepted().await;
+    let outcome = again.outcome().await;
+    assert_eq!((outcome.kind, outcome.reason.as_str()), (outcome_kind::REFUSED, "the kill switch blocks openings: enough"));
+    assert_eq!(terminal.broker().requests(), []);
+}
+
+#[tokio::test]
+async fn faults_at_the_broker_strike_the_next_requests_and_are_used_up() {
+    let hub = FakeHub::start().await;
+    let terminal = hub.terminal(&["requote:2", "part:0.01", "drop-magic"]);
+    let mut line = hub.welcome().await;
+    let mut codes = Vec::new();
+    for n in 1..=4 {
+        let mut trade = line.trade(n);
+        trade.request.0.volume = 0.03;
+        line.send(trade).await;
+        line.accepted().await;
+        let result = line.outcome().await.result.0;
+        codes.push((result.retcode, result.volume));
+    }
+    assert_eq!(codes, [(10_004, 0.0), (10_004, 0.0), (10_010, 0.01), (10_009, 0.03)]);
+    assert!(terminal.broker().positions().iter().all(|position| position.magic == 0));
+    assert_eq!(terminal.faults().len(), 1, "what lasts stays");
+}
+
+#[tokio::test]
+async fn a_frozen_terminal_refuses_what_came_too_late_and_a_moved_clock_is_noticed() {
+    let hub = FakeHub::start().await;
+    let terminal = hub.terminal(&["wall-clock:60000"]);
+    let mut line = hub.welcome().await;
+    let trade = line.trade(1);
+    line.send(trade).await;
+    line.accepted().await;
+    assert!(line.outcome().await.reason.contains("clock was moved"));
+    terminal.set_faults(vec!["freeze:50".parse().unwrap()]);
+    let mut late = line.trade(2);
+    // Its deadline has passed before it can be read.
+    late.deadline_us = 1;
+    line.send(late).await;
+    line.accepted().await;
+    assert!(line.outcome().await.reason.starts_with("late by"));
+    assert_eq!((terminal.broker().requests(), terminal.faults()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_duplicating_terminal_says_everything_twice_and_a_losing_one_not_everything() {
+    let hub = FakeHub::start().await;
+    let terminal = hub.terminal(&["duplicate"]);
+    let mut line = hub.welcome().await;
+    line.send(GetQuotes { call: 5, symbols: vec![] }).await;
+    let first = line.answer().await;
+    assert!(matches!(first, Some(FromTerminal::Reply(_))));
+    assert_eq!(line.answer().await, first);
+    terminal.set_faults(vec!["lose-frames:2".parse().unwrap()]);
+    for call in 0..40 {
+        line.send(GetQuotes { call, symbols: vec![] }).await;
+    }
+    line.close(4000).await;
+    let mut heard = 0;
+    while let Some(answer) = line.answer().await {
+        heard += u32::from(matches!(answer, FromTerminal::Reply(_)));
+    }
+    assert!((10..=30).contains(&heard), "{heard} of 40");
+}
+
+#[tokio::test]
+async fn what_was_just_executed_can_be_hidden_and_comes_to_light_later() {
+    let hub = FakeHub::start().await;
+    let terminal = hub.terminal(&["hide:60000", "crash-lose:after_execute"]);
+    let mut line = hub.welcome().await;
+    let (trade, dispatched) = (line.trade(1), line.hello.broker_time);
+    line.send(trade.clone()).await;
+    while line.answer().await.is_some() {}
+    let mut again = hub.welcome().await;
+    assert_eq!(again.ask(&trade, dispatched).await.kind, answer_kind::NO_EVIDENCE, "executed, and not shown yet");
+    terminal.broker().advance(Duration::from_secs(61)).unwrap();
+    assert_eq!(again.ask(&trade, dispatched).await.kind, answer_kind::EVIDENCE);
+}
+
+#[tokio::test]
+async fn a_slow_reader_answers_one_frame_after_the_other() {
+    let hub = FakeHub::start().await;
+    let _terminal = hub.terminal(&["slow-reader:20"]);
+    let mut line = hub.welcome().await;
+    let asked = Instant::now();
+    for call in 0..5 {
+        line.send(GetQuotes { call, symbols: vec![] }).await;
+    }
+    for call in 0..5 {
+        assert!(matches!(line.answer().await, Some(FromTerminal::Reply(reply)) if reply.call == call));
+    }
+    assert!(asked.elapsed() >= Duration::from_millis(80), "{:?}", asked.elapsed());
 }

@@ -48,6 +48,7 @@ pub struct Inner {
     pub sessions: Gauge,
     pub sessions_busy: Gauge,
     pub commands_open: Gauges,
+    pub kill_switches: Gauge,
     pub store_degraded: Gauge,
     pub store_low_space: Gauge,
     pub stopping: Gauge,
@@ -144,6 +145,7 @@ impl Metrics {
             sessions: b.gauge("mtbridge_sessions", "Terminals connected"),
             sessions_busy: b.gauge("mtbridge_sessions_busy", "Terminals inside OrderSend, whose silence is expected"),
             commands_open: b.gauges("mtbridge_commands_open", "Trade commands without a final outcome, by state"),
+            kill_switches: b.gauge("mtbridge_kill_switches", "Kill switches that are set, at any level"),
             store_degraded: b
                 .gauge("mtbridge_store_degraded", "1 after a write or sync failed: nothing is recorded until a restart"),
             store_low_space: b

@@ -152,7 +152,7 @@ async fn the_hub_dies_closing_all(armed: &str) {
     // Four at once may have been on their way when it died.
     assert!(done >= 1, "{armed}: {parent}");
     records.extend(commands.iter().cloned());
-    one_for_one(&records, &terminal.broker().requests());
+    one_story(&records, &terminal.broker());
     assert_eq!(all_closed(&api, "all").await, parent, "{armed}: and it stays so");
     hub.program.kill().await;
 }

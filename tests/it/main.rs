@@ -15,6 +15,7 @@
 
 mod harness;
 
+mod bars;
 mod cli;
 mod close_all;
 mod connect;
@@ -24,6 +25,7 @@ mod keys;
 mod kill;
 mod limits;
 mod model;
+mod month;
 mod operations;
 mod permissions;
 mod presence;
@@ -35,6 +37,7 @@ mod soak;
 mod store_faults;
 mod store_kill;
 mod surface;
+mod ticks;
 mod tidy;
 mod tokens;
 mod trades;

@@ -27,6 +27,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/terminals/{terminal}/symbols/{symbol}", "read:symbols"),
     ("GET", "/api/v1/terminals/{terminal}/quotes", "read:quotes"),
     ("GET", "/api/v1/terminals/{terminal}/bars/{symbol}", "read:bars"),
+    ("GET", "/api/v1/terminals/{terminal}/ticks/{symbol}", "read:quotes"),
     ("GET", "/api/v1/terminals/{terminal}/positions", "read:positions"),
     ("GET", "/api/v1/terminals/{terminal}/positions/{ticket}", "read:positions"),
     ("GET", "/api/v1/terminals/{terminal}/orders", "read:positions"),

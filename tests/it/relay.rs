@@ -97,7 +97,7 @@ async fn csv_and_packed_bars_say_the_same_as_json() {
             "UTC"
         );
     }
-    let server = hub.admin().get("/api/v1/terminals/1001/bars/EURUSD?timeframe=M5&from=2024-03-08T23:50:00Z&to=2024-03-11T01:00:00Z&limit=1000&tz=server&format=packed").await;
+    let server = hub.admin().get("/api/v1/terminals/1001/bars/EURUSD?timeframe=M5&from=2024-03-08T23:50:00Z&to=2024-03-11T00:59:59Z&limit=1000&tz=server&format=packed").await;
     let theirs: Vec<_> = Bar::unpack_all(&server.bytes).unwrap().iter().map(|bar| bar.time).collect();
     assert_eq!(
         theirs,
@@ -221,7 +221,10 @@ async fn what_a_bars_request_gets_wrong_is_named() {
     for (query, field) in [
         ("timeframe=M7", "timeframe"),
         ("limit=0", "limit"),
-        ("limit=50001", "limit"),
+        ("limit=100001", "limit"),
+        ("order=up", "order"),
+        ("cursor=zz", "cursor"),
+        ("start_pos=1&cursor=00000000000000000000000000000000", "start_pos"),
         ("limit=x", "limit"),
         ("from=yesterday", "from"),
         ("to=x", "to"),

@@ -80,50 +80,78 @@ impl Seat {
     }
 }
 
-/// A request of any kind, in the words of its call.
-fn request(dice: &mut StdRng, broker: &PaperBroker, login: u64) -> (String, Value) {
-    let at = |path: &str| format!("/api/v1/terminals/{login}{path}");
-    let positions = broker.positions();
+/// A call that trades.
+struct Order {
+    method: Method,
+    path: String,
+    body: Value,
+}
+
+/// An order of any kind, in the words of its call.
+fn any_order(dice: &mut StdRng, broker: &PaperBroker, login: u64) -> Order {
+    let call = |method: Method, path: &str, body: Value| Order { method, path: format!("/api/v1/terminals/{login}{path}"), body };
+    let (positions, pending) = (broker.positions(), broker.orders());
     let side = if dice.random() { "buy" } else { "sell" };
     let volume = f64::from(dice.random_range(1..5_u32)) / 100.0;
     let position = (!positions.is_empty()).then(|| positions[dice.random_range(0..positions.len())].clone());
-    match (dice.random_range(0..10), position) {
-        (0..=2, Some(position)) => (at(&format!("/positions/{}/close", position.ticket)), json!({})),
-        // Pending, far from the price.
-        (6, _) => {
-            let price = if side == "buy" { 1.02 } else { 1.16 };
-            (at("/orders"), json!({"symbol": "EURUSD", "side": side, "type": "limit", "volume": volume, "price": price}))
+    let standing = (!pending.is_empty()).then(|| pending[dice.random_range(0..pending.len())].clone());
+    let rounded = |price: f64| (price * 100_000.0).round() / 100_000.0;
+    match (dice.random_range(0..16), position, standing) {
+        (0..=2, Some(position), _) => call(Method::POST, &format!("/positions/{}/close", position.ticket), json!({})),
+        (3, Some(position), _) if position.volume > 0.015 => {
+            call(Method::POST, &format!("/positions/{}/close", position.ticket), json!({"volume": 0.01}))
         }
-        (3, Some(position)) => {
-            let sl = position.price_open * if position.kind == 0 { 0.95 } else { 1.05 };
-            let sl = (sl * 100_000.0).round() / 100_000.0;
-            (at("/trade"), json!({"action": 6, "symbol": "EURUSD", "position": position.ticket, "sl": sl}))
+        (4, Some(position), _) => {
+            // Near enough to be touched now and then.
+            let by = position.price_open * if dice.random() { 0.0003 } else { 0.03 };
+            let (sl, tp) = if position.kind == 0 { (-by, by) } else { (by, -by) };
+            let stops = json!({"sl": rounded(position.price_open + sl), "tp": rounded(position.price_open + tp)});
+            call(Method::PATCH, &format!("/positions/{}", position.ticket), stops)
+        }
+        (5, Some(one), _) => {
+            let other = positions.iter().find(|other| other.kind != one.kind);
+            let body = other.map_or(json!({}), |other| json!({"by": other.ticket}));
+            call(Method::POST, &format!("/positions/{}/close", one.ticket), body)
+        }
+        (6, _, Some(order)) => call(Method::DELETE, &format!("/orders/{}", order.ticket), json!({})),
+        (7, _, Some(order)) => {
+            let price = rounded(order.price_open * if order.kind % 2 == 0 { 0.999 } else { 1.001 });
+            call(Method::PATCH, &format!("/orders/{}", order.ticket), json!({"price": price}))
+        }
+        (8..=10, ..) => {
+            let market = broker.history_orders().last().map_or(1.093, |order| order.price_current.max(1.0));
+            let away = if dice.random() { 0.0002 } else { 0.01 };
+            let price = rounded(if side == "buy" { market - away } else { market + away });
+            let order = json!({"symbol": "EURUSD", "side": side, "type": "limit", "volume": volume, "price": price});
+            call(Method::POST, "/orders", order)
         }
         // A magic of the caller's own: then the comment alone bears the tag.
-        (4, _) => {
-            let body = json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": volume, "magic": 234_000, "comment": "grid"});
-            (at("/orders"), body)
+        (11, ..) => {
+            let magic = json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": volume, "magic": 234_000, "comment": "grid"});
+            call(Method::POST, "/orders", magic)
         }
         // Refused by the broker.
-        (5, _) => (at("/orders"), json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": 0.013})),
-        _ => (at("/orders"), json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": volume})),
+        (12, ..) => call(Method::POST, "/orders", json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": 0.013})),
+        _ => call(Method::POST, "/orders", json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": volume})),
     }
 }
 
 /// One order, followed until the hub has said what it made of it, over however many lives of the hub. Its id, if it was taken.
-async fn order(api: &Api, key: &str, path: &str, body: &Value, stop: &CancellationToken) -> Option<String> {
+async fn follow(api: &Api, key: &str, order: &Order, stop: &CancellationToken) -> Option<String> {
+    let Order { method, path, body } = order;
     let api = api.with_idempotency(key);
     let mut turn = interval(Duration::from_millis(50));
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turn.tick().await;
-        match api.send(Method::POST, path, Some(body.to_string())).await {
+        match api.send(method.clone(), path, Some(body.to_string())).await {
             Ok(answer) => {
                 if let Some(id) = answer.json["id"].as_str() {
                     return Some(id.to_owned());
                 }
-                // Nothing was sent, or the hub is on its way down.
-                assert!(matches!(answer.status, 400..=499 | 503), "{path} {body}: {} {}", answer.status, answer.json);
+                // Nothing was sent: refused, the hub is on its way down, or what must be read first (the symbol) was not answered.
+                let unread = answer.json["code"] == "terminal_timeout";
+                assert!(matches!(answer.status, 400..=499 | 503) || unread, "{path} {body}: {} {}", answer.status, answer.json);
                 if answer.status != 503 {
                     return None;
                 }
@@ -134,7 +162,7 @@ async fn order(api: &Api, key: &str, path: &str, body: &Value, stop: &Cancellati
     }
 }
 
-const FAULTS: [&str; 9] = [
+const FAULTS: [&str; 15] = [
     "drop:before_accept",
     "drop:after_accept",
     "drop:after_execute",
@@ -144,6 +172,12 @@ const FAULTS: [&str; 9] = [
     "crash-lose:after_execute",
     "delay:300",
     "half-open:100",
+    "requote",
+    "reject:10006",
+    "part:1",
+    "duplicate",
+    "lose-frames:4",
+    "slow-reader:40",
 ];
 
 /// Breaks one terminal after the other.
@@ -290,12 +324,12 @@ async fn whatever_breaks_hub_brokers_and_history_tell_one_story() {
             let mut count = 0;
             while !stop.is_cancelled() {
                 let at = dice.random_range(0..seats.len());
-                let (path, body) = request(&mut dice, &seats[at].broker, FIRST_LOGIN + at as u64);
+                let order = any_order(&mut dice, &seats[at].broker, FIRST_LOGIN + at as u64);
                 let api = &keys[dice.random_range(0..keys.len())];
                 let api = if dice.random_range(0..3) == 0 { api.with("prefer", "respond-async") } else { api.waiting(2) };
                 count += 1;
                 posted.fetch_add(1, Ordering::Relaxed);
-                if let Some(id) = order(&api, &format!("{worker}-{count}"), &path, &body, stop).await {
+                if let Some(id) = follow(&api, &format!("{worker}-{count}"), &order, stop).await {
                     taken.lock().await.push(id);
                 }
             }

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use mtbridge::{
-    domain::{
-        command::{comment_sequence, tag_sequence},
-        trade::Deal,
-    },
-    simulator::{Executed, PaperBroker},
+    domain::command::{comment_sequence, tag_sequence},
+    simulator::{Executed, PaperBroker, ledger::Origin},
 };
 use serde_json::Value;
 
@@ -56,7 +53,7 @@ fn tag_of(magic: u64, comment: &str) -> Option<u64> {
 /// Every command of the account has one outcome; its tag is in at most one request at the broker; executed commands and executed
 /// requests match one for one; every deal traces to such a request, or to a reason of the broker's own. Nobody else traded.
 pub fn one_story(commands: &[Value], broker: &PaperBroker) -> Counted {
-    let (requests, deals) = (broker.requests(), broker.deals());
+    let (requests, deals) = (broker.requests(), broker.origins());
     let mut at_broker: HashMap<u64, &Executed> = HashMap::new();
     for request in &requests {
         let tag = tag_of(request.request.magic, &request.request.comment);
@@ -82,16 +79,17 @@ pub fn one_story(commands: &[Value], broker: &PaperBroker) -> Counted {
     for (tag, request) in &at_broker {
         assert!(known.contains_key(tag), "no command explains this request: {request:?}");
     }
-    for deal in &deals {
-        counted.by_broker += usize::from(is_brokers(deal));
-        let tag = tag_of(deal.magic, &deal.comment);
-        let request = tag.and_then(|tag| at_broker.get(&tag));
-        assert!(is_brokers(deal) || request.is_some_and(|request| request.is_done()), "nothing explains this deal: {deal:?}");
+    for (deal, origin) in &deals {
+        let by = match origin {
+            Origin::Request(id) => requests.iter().find(|request| request.result.request_id == *id),
+            Origin::Deposit | Origin::StopLoss | Origin::TakeProfit | Origin::StopOut => {
+                counted.by_broker += 1;
+                continue;
+            }
+            Origin::Untraced => None,
+        };
+        let by = by.unwrap_or_else(|| panic!("nothing explains this deal: {deal:?}"));
+        assert!(by.is_done(), "a deal of a request that was refused: {deal:?} {by:?}");
     }
     counted
-}
-
-/// Deposits and fees; stop loss, take profit, stop-out and what comes after them.
-fn is_brokers(deal: &Deal) -> bool {
-    deal.kind > 1 || deal.reason >= 4
 }

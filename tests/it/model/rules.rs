@@ -36,6 +36,9 @@ impl Design {
         if was_final && self.is(Mutant::HubOverwritesAFinalRecord) && matches!(event, Event::Outcome { .. }) {
             before.state = CommandState::Unknown;
         }
+        if self.is(Mutant::PersonOverwritesAnOutcome) && matches!(event, Event::Adjudicated { .. }) {
+            before.state = CommandState::Unknown;
+        }
         let Step { command, record, sends } = step(&before.command(), event, UnixMillis(now), &self.timing());
         let mut after = Record::of(&command, before.bound);
         if matches!(event, Event::HubRestarted) && self.is(Mutant::HubTrustsItsOldDeadlineAfterARestart) {
@@ -58,6 +61,13 @@ impl Design {
         if (record || after.state.is_final()) && !self.is(Mutant::HubTellsBeforeTheRecordIsDurable) {
             life.durable = life.volatile;
         }
+        let told = sends.iter().any(|send| matches!(send, Send::Incident(_))) && !self.is(Mutant::HubBelievesThePersonForGood);
+        let says = match event {
+            Event::Outcome { kind, result, .. } => Fact::of(*kind, result.retcode).and_then(Fact::done),
+            _ => None,
+        };
+        life.contradicted_silently |=
+            was_final && before.decided.zip(says).is_some_and(|(decided, says)| decided != says) && !told;
         for send in sends {
             match send {
                 Send::Query if self.is(Mutant::HubNeverAsks) => {}
@@ -83,7 +93,7 @@ impl Design {
     fn posts(&self, world: &mut World, with_nobody_there: bool) {
         let bound = u8::from(!world.connected[0]);
         let state = if with_nobody_there { CommandState::Received } else { CommandState::Dispatched };
-        let record = Record { state, bound, deadline: DEADLINE, retcode: None, lease_until: None };
+        let record = Record { state, bound, deadline: DEADLINE, retcode: None, lease_until: None, decided: None };
         let unseen = Memory { seen: false, work: Work::Nothing };
         world.lives.push(Life {
             key_known: true,
@@ -98,6 +108,8 @@ impl Design {
             told: None,
             told_otherwise: false,
             repeats_for_ever: false,
+            sent_after_kill: false,
+            contradicted_silently: false,
         });
     }
 
@@ -251,11 +263,16 @@ impl Design {
 
     fn actions_of_life(&self, world: &World, index: usize, actions: &mut Vec<Action>) {
         let life = &world.lives[index];
-        let open = life.volatile.filter(|record| !record.state.is_final());
+        let overwrites = self.is(Mutant::PersonOverwritesAnOutcome);
+        let open = life.volatile.filter(|record| !record.state.is_final() || overwrites);
         if let Some(record) = open {
             actions.push(Action::HubLooksAtTheClock(index));
             if record.state != CommandState::Unknown {
                 actions.push(Action::ClientCancels(index));
+            }
+            let decidable = record.state == CommandState::Unknown || self.is(Mutant::PersonOverwritesAnOutcome);
+            if world.decisions_left > 0 && decidable {
+                actions.extend([false, true].map(|done| Action::PersonDecides { life: index, done }));
             }
             if record.state == CommandState::Received && world.connected[0] {
                 actions.push(Action::HubBinds(index));
@@ -264,7 +281,9 @@ impl Design {
         if let Some(record) = life.volatile {
             match life.dispatch {
                 Dispatch::Waiting if world.connected[usize::from(record.bound)] && world.time < SEND_OVER => {
-                    actions.extend([Action::HubSends(index), Action::HubGivesUpSending(index)]);
+                    let stopped = world.killed && !self.is(Mutant::HubAsksTheKillSwitchOnlyBeforeTheRecord);
+                    actions.extend((!stopped).then_some(Action::HubSends(index)));
+                    actions.push(Action::HubGivesUpSending(index));
                 }
                 Dispatch::Waiting | Dispatch::SessionGone => actions.push(Action::HubGivesUpSending(index)),
                 Dispatch::Over => {}
@@ -333,19 +352,25 @@ impl Model for Design {
             connected: [true, false],
             cuts_left: self.cuts,
             restarts_left: self.restarts,
+            killed: false,
+            decisions_left: self.decisions,
             lives: Vec::new(),
         }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         let key_known = world.lives.iter().any(|life| life.key_known);
-        if !key_known && world.time < SEND_OVER && world.connected != [false; 2] {
+        if !key_known && !world.killed && world.time < SEND_OVER && world.connected != [false; 2] {
             actions.extend([false, true].map(|with_nobody_there| Action::ClientPosts { with_nobody_there }));
         }
         if world.lives.is_empty() {
             return;
         }
         (0..world.lives.len()).for_each(|index| self.actions_of_life(world, index, actions));
+        // Before anything waits to be sent it changes nothing that is looked at here.
+        if self.kills && !world.killed && world.lives.iter().any(|life| life.dispatch == Dispatch::Waiting) {
+            actions.push(Action::HubIsKilled);
+        }
         if world.restarts_left > 0 && world.time <= SETTLED {
             actions.extend(JUMPS.map(|clock_jumps| Action::HubRestarts { clock_jumps }));
         }
@@ -395,7 +420,9 @@ impl Model for Design {
             }
             Action::HubCommits(life) => world.lives[life].durable = world.lives[life].volatile.map(Record::as_journaled),
             Action::HubSends(life) => {
+                let killed = world.killed;
                 let life = &mut world.lives[life];
+                life.sent_after_kill |= killed;
                 life.dispatch = Dispatch::Over;
                 life.network.extend(life.volatile.map(|record| Message::Trade { bound: record.bound }));
             }
@@ -408,6 +435,12 @@ impl Model for Design {
                 self.hub(&mut world, life, &Event::Tick { reachable }, None);
             }
             Action::ClientCancels(life) => self.hub(&mut world, life, &Event::CancelRequested, None),
+            Action::HubIsKilled => world.killed = true,
+            Action::PersonDecides { life, done } => {
+                world.decisions_left -= 1;
+                let result = done.then(|| Fact::Done.on_the_wire().1);
+                self.hub(&mut world, life, &Event::Adjudicated { decision: decision(done), result }, None);
+            }
             Action::HubHears(life, message) => {
                 world.lives[life].taken_up(message);
                 self.hears(&mut world, life, message);
@@ -438,10 +471,14 @@ impl Model for Design {
                 world.lives.iter().map(|life| u32::from(life.executions)).sum::<u32>() <= 1
             }),
             Property::always(super::TRUE, |_, world: &World| {
-                world.lives.iter().all(|life| life.final_state().is_none_or(|state| state.is_done() == (life.executions > 0)))
+                // A person may be wrong; then it must be told.
+                let judged = |life: &Life| life.final_state().filter(|state| *state != CommandState::Adjudicated);
+                world.lives.iter().all(|life| judged(life).is_none_or(|state| state.is_done() == (life.executions > 0)))
             }),
             Property::always(super::STANDS, |_, world: &World| world.lives.iter().all(|life| !life.told_otherwise)),
             Property::always(super::ANSWERED, |_, world: &World| world.lives.iter().all(|life| !life.repeats_for_ever)),
+            Property::always(super::STOPPED, |_, world: &World| world.lives.iter().all(|life| !life.sent_after_kill)),
+            Property::always(super::TOLD, |_, world: &World| world.lives.iter().all(|life| !life.contradicted_silently)),
         ]
     }
 }

@@ -9,6 +9,7 @@ use mtbridge::{
         api_key::Permission,
         command::{CommandRecord, CommandState},
         ids::{CommandId, EaInstance, KeyId, OwnerId, TokenId},
+        safety::{Adjudication, Verdict},
         trade::{TradeRequest, TradeResult, action, retcode},
     },
     protocol::{
@@ -77,6 +78,8 @@ pub(super) struct Record {
     pub(super) deadline: i64,
     pub(super) retcode: Option<u32>,
     pub(super) lease_until: Option<i64>,
+    /// A person decided: whether it was done.
+    pub(super) decided: Option<bool>,
 }
 
 /// The one Trade on its way out of the hub.
@@ -118,6 +121,8 @@ pub(super) struct Life {
     pub(super) told: Option<CommandState>,
     pub(super) told_otherwise: bool,
     pub(super) repeats_for_ever: bool,
+    pub(super) sent_after_kill: bool,
+    pub(super) contradicted_silently: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +139,9 @@ pub(super) struct World {
     pub(super) connected: [bool; 2],
     pub(super) cuts_left: u8,
     pub(super) restarts_left: u8,
+    /// The kill switch is on, and the call that set it has returned.
+    pub(super) killed: bool,
+    pub(super) decisions_left: u8,
     /// All from one Idempotency-Key: a second one is a mistake already.
     pub(super) lives: Vec<Life>,
 }
@@ -159,6 +167,8 @@ pub(super) enum Action {
     HubGivesUpSending(usize),
     HubLooksAtTheClock(usize),
     ClientCancels(usize),
+    HubIsKilled,
+    PersonDecides { life: usize, done: bool },
     HubHears(usize, Message),
     HubRestarts { clock_jumps: i64 },
     EaReads { life: usize, who: u8, message: Message, how: Reading },
@@ -182,6 +192,7 @@ impl Record {
             deadline: record.deadline_at.0,
             retcode: record.result.as_ref().map(|result| result.retcode),
             lease_until: command.lease_until.map(|at| at.0),
+            decided: record.adjudication.as_ref().map(|decision| decision.outcome.is_done()),
         };
         // What is final is read from the journal from then on, and nothing counts from its deadline any more.
         match after.state {
@@ -220,13 +231,37 @@ impl Record {
             deadline_at: UnixMillis(self.deadline),
             result: self.retcode.map(|retcode| TradeResult { retcode, ..TradeResult::default() }),
             reason: None,
-            adjudication: None,
+            adjudication: self.decided.map(decision),
         };
         Command { lease_until: self.lease_until.map(UnixMillis), ..Command::new(record) }
     }
 }
 
+pub(super) fn decision(done: bool) -> Adjudication {
+    let outcome = if done { Verdict::Executed } else { Verdict::NotExecuted };
+    Adjudication { outcome, by: String::new(), at: UnixMillis(0), reason: String::new() }
+}
+
 impl Fact {
+    pub(super) const fn of(kind: u8, code: u32) -> Option<Self> {
+        match (kind, code) {
+            (outcome_kind::REFUSED, _) => Some(Self::Refused),
+            (_, retcode::DONE) => Some(Self::Done),
+            (_, retcode::REJECT) => Some(Self::Rejected),
+            (_, retcode::TIMEOUT) => Some(Self::Ambiguous),
+            _ => None,
+        }
+    }
+
+    /// What it says about the market, if it says anything.
+    pub(super) const fn done(self) -> Option<bool> {
+        match self {
+            Self::Done => Some(true),
+            Self::Rejected | Self::Refused => Some(false),
+            Self::Ambiguous => None,
+        }
+    }
+
     pub(super) fn on_the_wire(self) -> (u8, TradeResult) {
         let (kind, retcode) = match self {
             Self::Done => (outcome_kind::BROKER, retcode::DONE),

@@ -1,0 +1,36 @@
+# syntax=docker/dockerfile:1
+# docker build -t mtbridge .
+# docker run -d --name mtbridge -p 443:8787 -v mtbridge:/data -v /etc/mtbridge/tls:/tls:ro \
+#   -e MTBRIDGE_TLS__CERT_FILE=/tls/fullchain.pem -e MTBRIDGE_TLS__KEY_FILE=/tls/privkey.pem mtbridge
+# Without TLS the hub does not start: it listens off loopback in here. Behind a proxy container set MTBRIDGE_HTTP__TRUSTED_PROXIES
+# to its network instead, for instance ["172.16.0.0/12"]. docs/operations.md says more.
+
+FROM rust:1.95-slim-bookworm AS build
+# ring and zstd bring C sources; the image has gcc and the headers of the C library.
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+COPY benches benches
+COPY tests tests
+COPY config config
+COPY README.md ./
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin mtbridge && cp target/release/mtbridge /mtbridge
+
+FROM debian:bookworm-slim
+# The roots are for `mtbridge simulate` and the other commands that dial; curl is for the health check.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin mtbridge \
+    && install -d -o mtbridge -g mtbridge -m 0700 /data
+COPY --from=build /mtbridge /usr/local/bin/mtbridge
+USER mtbridge
+ENV MTBRIDGE_LISTEN=0.0.0.0:8787 MTBRIDGE_DATA_DIR=/data MTBRIDGE_LOG_FORMAT=json
+VOLUME /data
+EXPOSE 8787
+# The hub takes up to 10 seconds for a graceful stop, which is Docker's patience too: docker stop --time 15 leaves room.
+STOPSIGNAL SIGTERM
+# Alive, not ready: a hub that cannot record still shows who is connected, and a restart is the operator's decision.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD curl -fsSk "https://127.0.0.1:8787/healthz" || curl -fsS "http://127.0.0.1:8787/healthz" || exit 1
+ENTRYPOINT ["/usr/local/bin/mtbridge"]
+CMD ["serve"]
