@@ -73,7 +73,7 @@ impl BarSet {
         EMBEDDED.clone()
     }
 
-    /// Reads one file of M1 bars; the formats are those of [`super::bar_file`].
+    /// Reads one file of M1 bars; `docs/simulator.md` lists the formats.
     ///
     /// # Errors
     /// [`BadBarFile`] names the first line that is wrong.

@@ -10,10 +10,12 @@ mod bar_file;
 pub mod bars;
 pub mod broker;
 pub mod broker_time;
+pub mod control;
 mod ea;
 mod ea_journal;
 mod evidence;
 pub mod faults;
+pub mod fleet;
 pub mod instrument;
 mod judge;
 pub mod ledger;
@@ -203,6 +205,11 @@ impl SimulatedTerminal {
     /// Loads its EA anew: another instance with an empty memory. With `lose` its journal file is lost too.
     pub fn crash(&self, lose: bool) {
         self.shared.wish(Wish::Crash { lose });
+    }
+
+    /// Looks at the broker now, instead of at the next heartbeat, and tells the hub what has changed.
+    pub fn look(&self) {
+        self.shared.changed.notify_one();
     }
 
     /// Turns things off and on at the terminal; the hub is told at once.

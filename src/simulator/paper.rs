@@ -156,6 +156,12 @@ impl PaperBroker {
         self.with(|broker, view| broker.order_send_with(request, quirk, view))
     }
 
+    /// The names of what it trades, the replayed symbol first.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<String> {
+        self.with(|broker, _| broker.instruments().iter().map(|one| one.name.clone()).collect())
+    }
+
     /// The rules by which it trades.
     #[must_use]
     pub fn rules(&self) -> Rules {
