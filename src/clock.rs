@@ -50,6 +50,13 @@ pub struct Ids {
 }
 
 impl Ids {
+    /// Goes on above `highest`, the highest identifier that was ever made: identifiers that went back with the system's clock would
+    /// fall below what terminals have put behind them, and their commands would be refused until the time is reached again.
+    #[must_use]
+    pub fn above(highest: ulid::Ulid) -> Self {
+        Self { last: std::sync::Mutex::new(highest.0) }
+    }
+
     /// The next identifier; always above the one before, even when the clock steps back.
     ///
     /// # Errors
@@ -66,6 +73,16 @@ impl Ids {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn identifiers_go_on_above_the_highest_of_an_earlier_run_though_the_clock_was_set_back() {
+        let future = ulid::Ulid::from_parts(u64::MAX >> 20, 7);
+        let ids = super::Ids::above(future);
+        let first = ids.next().unwrap();
+        assert!(first > future && ids.next().unwrap() > first);
+        let past = ulid::Ulid::from_parts(1, 7);
+        assert!(super::Ids::above(past).next().unwrap().timestamp_ms() > 1_700_000_000_000, "else the clock is what counts");
+    }
+
     #[test]
     fn identifiers_only_grow() {
         let ids = super::Ids::default();

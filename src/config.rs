@@ -207,6 +207,11 @@ pub struct Store {
     pub state_cache_bytes: u64,
     /// Cache of the bar store, bytes.
     pub bar_cache_bytes: u64,
+    /// Time between two exports of the state, after which older journal segments go to the archive; zero switches both off.
+    #[serde(with = "humantime_serde")]
+    pub export_every: Duration,
+    /// Archived segments older than so many days are removed; 0 keeps them for good.
+    pub archive_days: u32,
     /// Start although so many journal records are damaged. Never set it before a copy of the data folder is made.
     pub accept_loss: u64,
 }
@@ -313,6 +318,8 @@ impl Default for Store {
             free_space_floor_bytes: 256 << 20,
             state_cache_bytes: 16 << 20,
             bar_cache_bytes: 16 << 20,
+            export_every: Duration::from_secs(86_400),
+            archive_days: 0,
             accept_loss: 0,
         }
     }

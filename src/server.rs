@@ -40,6 +40,10 @@ use crate::{
 const SIGNALS: usize = 4_096;
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
+/// The store is asked so often whether anything is due.
+const UPKEEP: Duration = Duration::from_secs(60);
+/// A clock that is behind by less is not worth a word.
+const CLOCK_TOLERANCE_MS: i64 = 1_000;
 /// At a stop, commands at a terminal get so long before it is cut.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// From the order to stop: terminals and requests have so long, then commands, then the store. All of it is below the ten seconds
@@ -115,7 +119,8 @@ impl Server {
     async fn start(config: Config, store: Arc<dyn Store>, metrics: Metrics) -> Result<Self, StartError> {
         let config = within_descriptors(config);
         let identity = config.tls.files().map(|(cert, key)| Identity::read(cert, key)).transpose()?.map(Arc::new);
-        let (clock, ids) = (Clock::start(), Arc::new(Ids::default()));
+        let clock = Clock::start();
+        let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
         let used =
             !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
         let pepper = secrets::pepper(&config, used)?;
@@ -170,6 +175,7 @@ impl Server {
             }
         };
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
+        parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
@@ -277,6 +283,28 @@ async fn follow_certificate(identity: Arc<Identity>, metrics: Metrics, stop: Can
     }
 }
 
+/// Identifiers that go on above those of earlier runs, also when the clock was set back in between.
+async fn ids_above(store: &dyn Store, clock: Clock) -> Result<Ids, StoreError> {
+    let Some(highest) = records::highest_id(store).await? else { return Ok(Ids::default()) };
+    let ahead = i64::try_from(highest.timestamp_ms()).unwrap_or(i64::MAX).saturating_sub(clock.wall().0);
+    if ahead > CLOCK_TOLERANCE_MS {
+        warn!(
+            behind_s = ahead / 1_000,
+            "the system's clock is behind the last record: it was set back, or was ahead then. New identifiers go on above the old ones; check the clock"
+        );
+    }
+    Ok(Ids::above(highest))
+}
+
+/// Has the store do what is due, minute by minute.
+async fn keep_up(store: Arc<dyn Store>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+        if let Err(error) = store.upkeep().await {
+            error!(%error, "export or archive of the store; it is tried again in a minute");
+        }
+    }
+}
+
 /// Budgets that the process's limit of open files can bear: running out of descriptors would hurt those who belong here.
 fn within_descriptors(mut config: Config) -> Config {
     /// For the store's files, the log and the runtime.
@@ -302,6 +330,8 @@ async fn open_store(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>
         segment_bytes: config.store.segment_bytes,
         free_space_floor: config.store.free_space_floor_bytes,
         accept_loss: config.store.accept_loss,
+        export_every: config.store.export_every,
+        archive_days: config.store.archive_days,
         cache_capacity: config.store.state_cache_bytes,
         metrics: metrics.clone(),
         ..EmbeddedOptions::new(&config.data_dir)

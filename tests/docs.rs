@@ -99,3 +99,85 @@ fn the_simulator_document_shows_every_flag() {
         assert!(SIMULATOR.contains(&format!("| `--{flag}")), "docs/simulator.md lacks --{flag}");
     }
 }
+
+/// Commands that other documents describe.
+const ELSEWHERE: [&str; 6] = ["serve", "simulate", "demo", "backup", "restore", "config"];
+
+/// Every command that can be called, by its words after `mtbridge`.
+fn commands() -> Vec<(String, clap::Command)> {
+    fn walk(name: &str, command: &clap::Command, found: &mut Vec<(String, clap::Command)>) {
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            let name = format!("{name} {}", below.get_name()).trim_start().to_owned();
+            walk(&name, below, found);
+            found.push((name, below.clone()));
+        }
+    }
+    let mut found = Vec::new();
+    walk("", &mtbridge::cli::command(), &mut found);
+    found
+}
+
+fn is_described_elsewhere(name: &str) -> bool {
+    ELSEWHERE.contains(&name.split(' ').next().unwrap())
+}
+
+#[test]
+fn the_command_line_document_names_every_command_and_every_flag() {
+    let document = include_str!("../docs/cli.md");
+    let named = |text: &str| {
+        document
+            .match_indices(text)
+            .any(|(at, _)| !document[at + text.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+    };
+    let mut flags = BTreeSet::new();
+    for (name, command) in commands().iter().filter(|(name, _)| !is_described_elsewhere(name)) {
+        // What only holds others is named by them.
+        let callable = !command.is_subcommand_required_set();
+        assert!(!callable || named(&format!("`mtbridge {name}")), "docs/cli.md lacks `mtbridge {name}`");
+        flags.extend(command.get_arguments().filter_map(|flag| flag.get_long()).map(str::to_owned));
+    }
+    assert!(flags.len() > 50, "{flags:?}");
+    for flag in flags.iter().filter(|flag| !matches!(flag.as_str(), "help" | "version")) {
+        assert!(named(&format!("`--{flag}")), "docs/cli.md lacks --{flag}");
+    }
+}
+
+/// Words as a shell reads them, up to a pipe or a redirection.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(end), c) if c == end => quote = None,
+            (None, '\'' | '"') => (quote, open) = (Some(c), true),
+            (None, '|' | '>') => break,
+            (None, ' ') => {
+                if open || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                open = false;
+            }
+            (_, c) => word.push(c),
+        }
+    }
+    if open || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+#[test]
+fn every_example_in_the_help_is_a_command_that_parses() {
+    let mut all = commands();
+    all.push((String::new(), mtbridge::cli::command()));
+    for (name, command) in &all {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples: Vec<_> =
+            help.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with("mtbridge ")).collect();
+        assert!(!examples.is_empty() || is_described_elsewhere(name), "`mtbridge {name} --help` has no example");
+        // An ellipsis stands for what was said before.
+        for example in examples.iter().filter(|example| !example.split(' ').any(|word| word == "…")) {
+            let parsed = mtbridge::cli::command().try_get_matches_from(words(example));
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        }
+    }
+}

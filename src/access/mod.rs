@@ -97,6 +97,16 @@ impl Access {
         self.inner.pepper.of(secret.as_bytes())
     }
 
+    /// Records that somebody takes a copy of everything, secrets included.
+    ///
+    /// # Errors
+    /// [`AccessError::Store`].
+    pub async fn note_backup(&self, actor: &str) -> Result<(), AccessError> {
+        let batch = self.audited(Batch::outcome(), actor, "backup.take", "hub", "")?;
+        self.inner.store.commit(batch).await?;
+        Ok(())
+    }
+
     /// Adds the audit record of a change to the batch that makes it.
     fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
         let record = records::AuditRecord {

@@ -2,6 +2,7 @@
 
 mod account;
 pub mod auth;
+mod backup;
 mod bars;
 mod calc;
 mod close_all;
@@ -150,6 +151,7 @@ pub fn routes() -> Vec<Route> {
         route(&delete, "/api/v1/tokens/{id}", may(Admin), tokens::revoke),
         route(&post, "/api/v1/tokens/{id}/disconnect", may(Admin), tokens::disconnect),
         route(&post, "/api/v1/tokens/{id}/rotate", may(Admin), tokens::rotate),
+        route(&get, "/api/v1/backup", may(Admin), backup::backup),
         route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
         route(&post, "/api/v1/keys", may(Admin), keys::create),
         route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),

@@ -1,20 +1,49 @@
 //! The command line. Only this module and `main` print.
 
+mod account;
+mod arguments;
+mod backup;
+mod command;
+mod command_view;
 mod demo;
+mod download;
+mod download_file;
+mod exit;
+mod key;
+mod market;
+mod order;
+mod output;
+mod positions;
+mod progress;
+mod remote;
+mod safety;
+mod sending;
 mod serve;
 mod simulate;
+mod table;
+mod token;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use exit::REFUSED;
 
 /// The hub that MetaTrader terminals stay connected to, so that bots and people can reach them.
 #[derive(Debug, Parser)]
-#[command(name = "mtbridge", version, about, propagate_version = true)]
+#[command(name = "mtbridge", version, about, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "Examples:
+  mtbridge demo
+  mtbridge terminals
+  mtbridge bars EURUSD --timeframe H1 --limit 10
+  mtbridge order buy EURUSD 0.10 --sl 1.0800
+
+Commands that ask a running hub take its address from MTBRIDGE_URL and the API key from MTBRIDGE_API_KEY.
+Exit codes: 0 done, 1 error, 2 wrong arguments, 3 not allowed, 4 not found, 5 certainly not executed, 6 outcome unknown, 7 not now.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -24,9 +53,28 @@ enum Command {
     Simulate(Box<simulate::Simulate>),
     /// Run a hub with two simulated terminals, to look at.
     Demo(demo::Demo),
-    /// API keys.
-    #[command(subcommand)]
-    Key(Key),
+    Terminals(account::Terminals),
+    Account(account::Account),
+    Symbols(market::Symbols),
+    Quotes(market::Quotes),
+    Bars(download::Bars),
+    Ticks(download::Ticks),
+    Order(order::Order),
+    Close(Box<positions::Close>),
+    Positions(positions::Positions),
+    Orders(account::Orders),
+    History(account::History),
+    Command(command::Command),
+    Kill(safety::Kill),
+    Deadman(safety::Deadman),
+    Incidents(safety::Incidents),
+    /// Take a copy of a running hub, as one file.
+    Backup(backup::Backup),
+    /// Make a data folder from a backup.
+    Restore(backup::Restore),
+    Token(token::Token),
+    Key(key::Key),
+    Completions(Completions),
     /// Settings.
     #[command(subcommand)]
     Config(Config),
@@ -38,17 +86,37 @@ enum Config {
     Check(serve::Settings),
 }
 
-#[derive(Debug, Subcommand)]
-enum Key {
-    /// Print a new live key, to be preset as `MTBRIDGE_ADMIN_KEY`. Nothing is stored.
-    Generate,
+/// Completion of commands and flags for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mtbridge completions bash > /etc/bash_completion.d/mtbridge
+  mtbridge completions zsh > ~/.zfunc/_mtbridge
+  mtbridge completions fish > ~/.config/fish/completions/mtbridge.fish
+  mtbridge completions powershell >> $PROFILE")]
+struct Completions {
+    /// Which shell
+    shell: clap_complete::Shell,
 }
 
-/// The hub or a terminal was refused for good (revoked, wrong account, HTTP 401 or 403): trying again changes nothing.
-const REFUSED: u8 = 3;
+impl Completions {
+    fn run(self) -> anyhow::Result<u8> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "mtbridge", &mut script);
+        output::write_out(&script)?;
+        Ok(0)
+    }
+}
+
+/// Every command with its flags and help, for tests that hold docs/cli.md against it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// A second signal came while the hub was stopping: as a shell says it of ctrl-c.
 const STOPPED_AT_ONCE: u8 = 130;
+/// A connection must stand in that time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Threads that still wait for the disk at the end are given so long.
 const LAST_THREADS: Duration = Duration::from_millis(500);
 
@@ -58,20 +126,44 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
+        Err(error) => return exit::failed(&error.into()),
     };
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Serve(serve) => serve.run().await,
-            Command::Simulate(simulate) => simulate.run().await,
-            Command::Demo(demo) => demo.run().await,
-            Command::Key(Key::Generate) => generate_key(),
-            Command::Config(Config::Check(settings)) => check_config(&settings),
-        }
-    });
+    let result = runtime.block_on(cli.command.run());
     // A disk that hangs must not keep the process: what was acknowledged is on it.
     runtime.shutdown_timeout(LAST_THREADS);
-    result.unwrap_or_else(|error| failed(&error))
+    result.unwrap_or_else(|error| exit::failed(&error))
+}
+
+impl Command {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let code = match self {
+            Self::Serve(serve) => return serve.run().await,
+            Self::Simulate(simulate) => return simulate.run().await,
+            Self::Demo(demo) => return demo.run().await,
+            Self::Backup(backup) => return backup.run().await,
+            Self::Restore(restore) => return restore.run().await,
+            Self::Config(Config::Check(settings)) => return check_config(&settings),
+            Self::Terminals(terminals) => terminals.run().await,
+            Self::Account(account) => account.run().await,
+            Self::Symbols(symbols) => symbols.run().await,
+            Self::Quotes(quotes) => quotes.run().await,
+            Self::Bars(bars) => bars.run().await,
+            Self::Ticks(ticks) => ticks.run().await,
+            Self::Order(order) => order.run().await,
+            Self::Close(close) => close.run().await,
+            Self::Positions(positions) => positions.run().await,
+            Self::Orders(orders) => orders.run().await,
+            Self::History(history) => history.run().await,
+            Self::Command(command) => command.run().await,
+            Self::Kill(kill) => kill.run().await,
+            Self::Deadman(deadman) => deadman.run().await,
+            Self::Incidents(incidents) => incidents.run().await,
+            Self::Token(token) => token.run().await,
+            Self::Key(key) => key.run().await,
+            Self::Completions(completions) => completions.run(),
+        };
+        code.map(ExitCode::from)
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the settings are this command's result")]
@@ -85,25 +177,18 @@ fn check_config(settings: &serve::Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the key is this command's result")]
-fn generate_key() -> anyhow::Result<ExitCode> {
-    let secret = crate::access::secret::Secret::generate(crate::access::secret::KEY_LIVE)?;
-    println!("{}", secret.reveal());
-    Ok(ExitCode::SUCCESS)
-}
-
 /// What every command calls a hub with: TLS as in the rest of the program, trusting the system's roots or only the certificates in
-/// `ca`. No proxy of the environment stands between a command and its hub.
+/// `ca`. No proxy of the environment stands between a command and its hub, and a redirect would carry
+/// a trade, or the key, elsewhere.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
     let tls = crate::tls::client(ca)?;
-    Ok(reqwest::Client::builder().no_proxy().tls_backend_preconfigured((*tls).clone()).build()?)
-}
-
-#[expect(clippy::print_stderr, reason = "the last words of a command")]
-fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    ExitCode::FAILURE
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tls_backend_preconfigured((*tls).clone())
+        .build()?)
 }
 
 /// Ctrl-c and SIGTERM. Made before the first word on standard output: whoever reads that the program is ready may ask it to stop at once,

@@ -22,7 +22,7 @@ use super::Config;
 
 const PREFIX: &str = "MTBRIDGE_";
 /// Variables that are for the command line, not settings of the hub.
-const OTHERS: [&str; 4] = ["URL", "API_KEY", "TOKEN", "CONFIG"];
+const OTHERS: [&str; 6] = ["URL", "API_KEY", "API_KEY_FILE", "TERMINAL", "TOKEN", "CONFIG"];
 
 /// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

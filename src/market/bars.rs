@@ -231,7 +231,11 @@ impl BarService {
     }
 
     async fn download(self, series: Series, session: Option<SessionHandle>, wanted: Wanted, within: Duration) -> Answer {
-        let (Wanted::Forward { count, .. } | Wanted::Backward { count, .. } | Wanted::Latest { count, .. }) = wanted;
+        let count = match wanted {
+            // The cache knows no positions: what is skipped is read too.
+            Wanted::Latest { start, count } if session.is_none() => count.saturating_add(start),
+            Wanted::Forward { count, .. } | Wanted::Backward { count, .. } | Wanted::Latest { count, .. } => count,
+        };
         let room = self.memory.take(count, within).await?;
         let broker_time = session.as_ref().map_or(0, SessionHandle::broker_time);
         let cached_to = if broker_time > 0 { series.timeframe.open_of(broker_time) - 1 } else { LATEST };
@@ -247,9 +251,9 @@ impl BarService {
             found: Found { forming_open: i64::MAX, ..Found::default() },
         };
         let mut found = download.run(wanted).await?;
-        // Weekly openings can be told from hours and shorter bars.
-        if let Some(session) = session.filter(|_| minutes <= 60) {
-            self.clocks.learn(&session, &found.bars).await;
+        if let Some(session) = session {
+            // Weekly openings can be told from hours and shorter bars.
+            self.clocks.learn(&session, if minutes <= 60 { &found.bars } else { &[] }).await;
         }
         found._room = Some(room);
         Ok(Arc::new(found))

@@ -249,7 +249,12 @@ impl Download {
         if body.oldest > 0 {
             self.found.oldest = body.oldest;
         }
-        self.found.asked(body.forming_open, self.clock.wall());
+        self.found.asked(self.clock.wall());
+        // Where there are no bars a terminal need not say which one is forming. Of several the earliest counts: what came with it may
+        // have changed since.
+        if body.forming_open > 0 || !bars.is_empty() {
+            self.found.forming_open = self.found.forming_open.min(body.forming_open);
+        }
         Ok(Chunk { bars, loading, no_more, forming_open: body.forming_open })
     }
 
@@ -302,12 +307,10 @@ fn size(count: u32) -> usize {
 }
 
 impl Found {
-    /// A terminal was asked. The earliest forming bar that it spoke of counts: what came with it may have changed since.
-    fn asked(&mut self, forming_open: i64, now: UnixMillis) {
+    fn asked(&mut self, now: UnixMillis) {
         self.from_terminal = true;
         self.last_from_cache = false;
         self.heard = if self.from_cache { self.heard.min(now) } else { now };
-        self.forming_open = self.forming_open.min(forming_open);
     }
 
     fn cached(&mut self, heard: UnixMillis) {

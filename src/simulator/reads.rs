@@ -8,6 +8,7 @@ use super::{broker::Broker, evidence::Sight, instrument::Instrument, replay::Mar
 use crate::{
     domain::{
         account::Platform,
+        group::in_group,
         market::{Bar, Tick, Timeframe},
     },
     protocol::{
@@ -114,22 +115,6 @@ fn parts(call: u64, body: Body) -> Vec<FromTerminal> {
 
 fn page(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-/// MetaTrader's mask: conditions one after the other, `*` at the ends, `!` takes out again; an empty mask is everything.
-fn in_group(name: &str, group: &str) -> bool {
-    let fits = |mask: &str| match (mask.strip_prefix('*'), mask.strip_suffix('*')) {
-        (Some(""), _) => true,
-        (Some(_), Some(_)) => name.contains(mask.trim_matches('*')),
-        (Some(end), None) => name.ends_with(end),
-        (None, Some(start)) => name.starts_with(start),
-        (None, None) => name == mask,
-    };
-    group.is_empty()
-        || group.split(',').map(str::trim).fold(false, |inside, mask| match mask.strip_prefix('!') {
-            Some(mask) => inside && !fits(mask),
-            None => inside || fits(mask),
-        })
 }
 
 impl Look<'_> {

@@ -8,7 +8,8 @@
 //!   The `fail` crate reads that variable only when the program calls `fail::FailScenario::setup()` first.
 //!
 //! Names: `journal_before_append`, `journal_before_sync`, `journal_after_sync`, `shred_before_destroy`,
-//! `state_before_apply`, `state_after_apply` kill; `journal_write_error`, `journal_sync_error`, `journal_spare_error`
+//! `state_before_apply`, `state_after_apply`, `export_before_rename`, `export_after_rename`, `archive_before_rename`,
+//! `archive_before_remove`, `archive_after_remove`, `backup_before_journal` kill; `journal_write_error`, `journal_sync_error`, `journal_spare_error`
 //! and `state_apply_error` make that step fail as on a full disk.
 
 use std::io;

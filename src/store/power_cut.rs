@@ -37,9 +37,7 @@ pub(crate) enum Event {
         path: PathBuf,
     },
     /// sled was given a batch.
-    Applied {
-        dir: PathBuf,
-    },
+    Applied,
     /// The test was told that its batch `n` is durable.
     Acknowledged(u64),
 }
@@ -158,6 +156,6 @@ pub(crate) fn synced_dir(path: &Path) {
 
 pub(crate) fn applied(dir: &Path) {
     if let Some(log) = of(dir) {
-        log.lock().events.push(Event::Applied { dir: dir.to_owned() });
+        log.lock().events.push(Event::Applied);
     }
 }

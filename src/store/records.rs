@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Batch, Entry, SealScope, StoreError};
+use super::{Batch, Entry, SealScope, Store, StoreError};
 use crate::domain::{
     UnixMillis,
     account::Account,
@@ -199,6 +199,21 @@ fn join(prefix: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut key = prefix.to_vec();
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key
+}
+
+/// The highest time-ordered identifier that any record has: of commands, audit records, tokens, API keys, incidents. (An account that was deleted
+/// takes its commands along, and its deletion is an audit record above them.)
+///
+/// # Errors
+/// The store's.
+pub async fn highest_id(store: &dyn Store) -> Result<Option<ulid::Ulid>, StoreError> {
+    let mut highest = None;
+    for prefix in [b"c".as_slice(), b"u", TOKENS, KEYS, INCIDENTS] {
+        let last = store.last_key(prefix).await?;
+        let id = last.and_then(|key| key.strip_prefix(prefix).and_then(|id| id.try_into().ok()).map(ulid::Ulid::from_bytes));
+        highest = highest.max(id);
+    }
+    Ok(highest)
 }
 
 /// What an Idempotency-Key was used for.

@@ -160,8 +160,11 @@ impl Trading {
     async fn keep_up(&self, stop: CancellationToken) {
         let mut turn = interval(Duration::from_secs(1));
         turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(turn.tick()).await.is_some() {
-            self.repeat_latches();
+        for second in 0_u64.. {
+            if stop.run_until_cancelled(turn.tick()).await.is_none() {
+                return;
+            }
+            self.repeat_latches(second.is_multiple_of(5));
             if let Err(error) = self.note_days().await {
                 warn!(%error, "the equity with which a day began could not be recorded");
             }

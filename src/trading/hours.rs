@@ -34,9 +34,12 @@ const KNOWN_MAX: usize = 10_000;
 const EDGE_S: i64 = 60;
 const DAY_S: i64 = 86_400;
 
+/// What a terminal said of a symbol's week, and when.
+type Told = (Instant, Vec<TradeSession>);
+
 #[derive(Debug, Default)]
 pub(super) struct Hours {
-    known: Mutex<HashMap<(Account, String), (Instant, Vec<TradeSession>)>>,
+    known: Mutex<HashMap<(Account, String), Told>>,
 }
 
 impl Hours {
@@ -81,11 +84,12 @@ impl Trading {
             Some(sessions) => sessions,
             None => {
                 let ask = |call| GetSession { call, symbol: symbol.to_owned() }.into();
-                // No answer is not kept: the next order asks again.
                 let Ok(reply) = session.call(PATIENCE, ask).await else { return Ok(()) };
                 let told = match reply.status {
                     reply_status::OK => codec::record::<TradeSessions>(&reply.body).unwrap_or_default().sessions,
-                    _ => Vec::new(),
+                    reply_status::NOT_FOUND | reply_status::UNSUPPORTED => Vec::new(),
+                    // Not now: the next order asks again.
+                    _ => return Ok(()),
                 };
                 let sessions: Vec<_> = told.into_iter().map(|row| row.0).collect();
                 self.inner.hours.put(account, symbol, sessions.clone());

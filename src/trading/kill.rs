@@ -195,12 +195,13 @@ impl Trading {
         let _ = session.send(latch);
     }
 
-    /// Tells the terminals that say otherwise than it stands.
-    pub(super) fn repeat_latches(&self) {
+    /// Tells the terminals that say otherwise than it stands. An EA's own switch may stay on when the hub's is off, so those are told
+    /// only when it is their `turn`.
+    pub(super) fn repeat_latches(&self, turn: bool) {
         for session in self.inner.hub.sessions() {
             let Some(told) = session.latch() else { continue };
             let stands = self.inner.kills.of_account(session.owner(), session.account()).is_some();
-            if stands != (told > 0) {
+            if (stands && told == 0) || (!stands && told > 0 && turn) {
                 self.tell_latch(&session);
             }
         }

@@ -6,6 +6,7 @@
 mod claims;
 mod controls;
 pub mod core;
+mod counting;
 mod deadman;
 mod duplicates;
 mod exposure;
@@ -53,7 +54,7 @@ use crate::{
         message::{Acknowledge, Query, Trade},
     },
     store::{Batch, Store, StoreError, records},
-    telemetry::metrics::{Metrics, count, time},
+    telemetry::metrics::time,
 };
 
 pub use claims::Claim;
@@ -496,37 +497,6 @@ impl Trading {
                 return;
             }
         }
-    }
-
-    fn metrics(&self) -> &Metrics {
-        self.inner.hub.metrics()
-    }
-
-    fn count_change(&self, live: &Live, before: CommandState, after: CommandState) {
-        if before == after {
-            return;
-        }
-        if after == CommandState::Unknown {
-            self.metrics().commands_unknown.inc();
-        }
-        if after.is_final() {
-            info!(command = %live.updates.borrow().id, state = after.name(), "command ended");
-            count(&self.metrics().commands, "state", after.name());
-            // After a restart nobody knows how long it took.
-            if live.session.is_some() {
-                time(&self.metrics().command_seconds, "hop", "whole", live.since.elapsed());
-            }
-        }
-    }
-
-    /// How many commands have no final outcome, by their state.
-    #[must_use]
-    pub fn open_by_state(&self) -> HashMap<CommandState, usize> {
-        let mut open = HashMap::new();
-        for live in self.live_where(|_| true) {
-            *open.entry(live.updates.borrow().state).or_default() += 1;
-        }
-        open
     }
 
     /// Whether what comes after it may be done too: nothing is acknowledged whose incident is not on the disk.

@@ -271,6 +271,17 @@ async fn a_terminal_that_drops_in_the_middle_leaves_a_page_that_says_so_and_the_
     let (again, asked) = tokio::join!(api.get(&path), terminal.answers(1));
     assert_eq!((asked[0].from, asked[0].mode), (terminal.bars[19_999].time, bars_mode::RANGE));
     assert_times(&broker_times(&again.expect(200)), &terminal.bars);
+    // A span from before the oldest bar: the terminal is asked whether there is older history now, and says no more than that.
+    let older = bars(&format!("from={}&to={}&limit=100", minute(-100), minute(50)));
+    let (older, ()) = tokio::join!(api.get(&older), async {
+        let get = terminal.asked().await;
+        let no_more = Reply { call: get.call, status: reply_status::NO_MORE, parts: 1, ..Reply::default() };
+        terminal.fake.send(no_more).await;
+    });
+    let older = older.expect(200);
+    assert_times(&broker_times(&older), &terminal.bars[..50]);
+    assert!(older["data"].as_array().unwrap().iter().all(|row| row["complete"] == true), "{older}");
+    assert_eq!(older["no_more_history"], true);
 }
 
 #[tokio::test]
@@ -375,7 +386,7 @@ async fn what_the_cache_lacks_while_the_terminal_is_away_is_told_stretch_by_stre
 
 #[tokio::test]
 async fn offline_without_anything_cached_is_409_and_after_a_restart_the_cache_still_answers_in_utc() {
-    let mut hub = TestHub::start().await;
+    let mut hub = TestHub::start_with(|config| config.http.read_timeout = std::time::Duration::from_secs(1)).await;
     let source = two_islands(&hub).await;
     hub.restart().await;
     let api = hub.admin();
@@ -385,6 +396,9 @@ async fn offline_without_anything_cached_is_409_and_after_a_restart_the_cache_st
     assert_eq!((&answer["data"][0]["time"], &answer["utc_source"]), (&rfc3339(minute(100)), &json!("measured")));
     api.get(&bars(&format!("from={}&to={}", minute(220), minute(250)))).await.refused(409, "terminal_offline");
     api.get("/api/v1/terminals/1001/bars/GBPUSD").await.refused(409, "terminal_offline");
+    // What is skipped has to be held as well.
+    hub.admin().get(&bars("start_pos=4000000000")).await.refused(429, "too_many_downloads");
+    assert_times(&broker_times(&api.get(&bars("start_pos=11&limit=5")).await.expect(200)), &source[385..390]);
 }
 
 #[tokio::test]

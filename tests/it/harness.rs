@@ -1,5 +1,6 @@
 //! What the tests speak in: a hub, its callers, its terminals, and waiting for what is to come.
 
+pub mod canned;
 pub mod fake;
 mod process;
 mod wire;

@@ -15,8 +15,11 @@
 
 mod harness;
 
+mod backup;
 mod bars;
 mod cli;
+mod cli_reads;
+mod cli_trades;
 mod close_all;
 mod connect;
 mod keys;
@@ -26,6 +29,7 @@ mod limits;
 mod model;
 mod month;
 mod operations;
+mod paper;
 mod permissions;
 mod presence;
 mod races;

@@ -6,18 +6,24 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use mtbridge::store::embedded::{EmbeddedOptions, EmbeddedStore};
+use mtbridge::store::embedded::{EmbeddedOptions, EmbeddedStore, verify_history};
 use mtbridge::store::{Batch, SealScope, Store};
 
 /// Set for the child: where to write.
 const DIR: &str = "MTBRIDGE_STORE_TEST_CHILD";
+/// Set for a child that exports, archives and is copied all the time.
+const UPKEEP: &str = "MTBRIDGE_STORE_TEST_UPKEEP";
 const TASKS: u64 = 4;
 /// A task deletes what is this many batches old.
 const WINDOW: u64 = 50;
 
 fn open(dir: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(EmbeddedOptions { segment_bytes: 1 << 20, free_space_floor: 0, ..EmbeddedOptions::new(dir) }).unwrap()
+    let often = if std::env::var_os(UPKEEP).is_some() { Duration::from_nanos(1) } else { Duration::ZERO };
+    let options =
+        EmbeddedOptions { segment_bytes: 128 << 10, free_space_floor: 0, export_every: often, ..EmbeddedOptions::new(dir) };
+    EmbeddedStore::open(options).unwrap()
 }
 
 fn scope(task: u64) -> SealScope {
@@ -62,7 +68,7 @@ fn child_that_writes_until_it_is_killed() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     #[cfg(feature = "failpoints")]
     let _armed = fail::FailScenario::setup();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let store = Arc::new(open(Path::new(&dir)));
         let mut tasks = Vec::new();
@@ -76,9 +82,20 @@ fn child_that_writes_until_it_is_killed() {
                 }
             }));
         }
-        for task in tasks {
-            task.await.unwrap();
+        if std::env::var_os(UPKEEP).is_some() {
+            let store = Arc::clone(&store);
+            tasks.push(tokio::task::spawn(async move {
+                loop {
+                    store.upkeep().await.unwrap();
+                    let mut backup = store.backup().await.unwrap();
+                    while let Some(chunk) = backup.chunks.recv().await {
+                        chunk.unwrap();
+                    }
+                }
+            }));
         }
+        // None of them ends well; the first that ends at all ends the child.
+        futures_util::future::select_all(tasks).await.0.unwrap();
     });
 }
 
@@ -90,6 +107,9 @@ fn spawn_child(dir: &Path, failpoints: Option<&str>) -> Child {
     command.env(DIR, dir).stdout(Stdio::piped()).stderr(Stdio::null());
     if let Some(failpoints) = failpoints {
         command.env("FAILPOINTS", failpoints);
+        if ["export", "archive", "backup"].iter().any(|step| failpoints.starts_with(step)) {
+            command.env(UPKEEP, "1");
+        }
     }
     command.spawn().unwrap()
 }
@@ -177,4 +197,33 @@ async fn a_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
         run_child(dir.path(), Some(&format!("{step}=20*off->1*return")), None, &mut acknowledged);
         check(dir.path(), &acknowledged).await;
     }
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn no_acknowledged_batch_is_lost_at_any_step_of_an_export_an_archiving_or_a_backup() {
+    let steps = [
+        "export_before_rename",
+        "export_after_rename",
+        "archive_before_rename",
+        "archive_before_remove",
+        "archive_after_remove",
+        "backup_before_journal",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = [0; TASKS as usize];
+    for (round, step) in steps.iter().cycle().take(18).enumerate() {
+        let armed = format!("{step}={}*off->return", round % 3 + 1);
+        run_child(dir.path(), Some(&armed), None, &mut acknowledged);
+        check(dir.path(), &acknowledged).await;
+        let history = verify_history(dir.path()).unwrap();
+        assert_eq!(history.first, 1);
+        // Now and then the projection is built from what is left.
+        if round % 4 == 3 {
+            std::fs::remove_dir_all(dir.path().join("state")).unwrap();
+            check(dir.path(), &acknowledged).await;
+        }
+    }
+    assert!(acknowledged.iter().all(|count| *count > 0));
+    assert!(std::fs::read_dir(dir.path().join("archive")).unwrap().count() > 2, "segments were archived on the way");
 }

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,11 +62,9 @@ pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Backup, StoreError> {
     let (begun, begins) = oneshot::channel();
     let (shared, runtime) = (Arc::clone(shared), Handle::current());
     let copying = move || {
-        let _turn = match shared.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(turn)) => PoisonError::into_inner(turn),
-            Err(TryLockError::WouldBlock) => return drop(begun.send(Err(StoreError::Busy))),
-        };
+        // Outlives the turn: who has heard the end of a backup may begin the next one.
+        let _open = sender.clone();
+        let Some(_turn) = shared.take_turn() else { return drop(begun.send(Err(StoreError::Busy))) };
         let _ = begun.send(Ok(()));
         let mut out = Chunks { shared: &shared, runtime, sender, buffer: Vec::with_capacity(CHUNK) };
         if let Err(error) = write(&shared, &mut out) {

@@ -15,7 +15,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::overlay::{Group, Slot, Stored};
@@ -115,9 +115,11 @@ impl Export {
 
     /// The tombstones of everything up to [`Export::seq`].
     pub(super) fn tombstones(&self) -> io::Result<HashSet<Stone>> {
-        let bytes = std::fs::read(&self.path)?;
-        let stones = usize::try_from(self.body).ok().and_then(|body| bytes.get(HEADER + body..));
-        let (stones, crc) = stones.and_then(<[u8]>::split_last_chunk::<4>).ok_or_else(|| not_whole("it ends too early"))?;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start((HEADER as u64).saturating_add(self.body)))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        let (stones, crc) = tail.split_last_chunk::<4>().ok_or_else(|| not_whole("it ends too early"))?;
         let (each, rest) = stones.as_chunks::<40>();
         if !rest.is_empty() || each.len() as u64 != self.stones || u32::from_le_bytes(*crc) != crc32c::crc32c(stones) {
             return Err(not_whole("its tombstones are not whole"));
@@ -162,7 +164,7 @@ impl Export {
 
     fn open_body(&self) -> io::Result<io::Take<io::BufReader<File>>> {
         let mut file = File::open(&self.path)?;
-        io::Seek::seek(&mut file, io::SeekFrom::Start(HEADER as u64))?;
+        file.seek(SeekFrom::Start(HEADER as u64))?;
         Ok(io::BufReader::with_capacity(1 << 16, file).take(self.body))
     }
 }

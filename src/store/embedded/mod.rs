@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -171,6 +171,15 @@ impl Shared {
     /// Whether long work may go on.
     fn usable(&self) -> Result<(), StoreError> {
         if self.closing.is_cancelled() { Err(StoreError::Closed) } else { self.readable() }
+    }
+
+    /// The turn, unless somebody has it. Whoever panicked with it left nothing that the next one could not mend.
+    fn take_turn(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.turn.try_lock() {
+            Ok(turn) => Some(turn),
+            Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn durable(&self) -> Seq {
@@ -371,6 +380,10 @@ impl Store for EmbeddedStore {
     }
 }
 
+#[cfg(test)]
+mod backup_tests;
+#[cfg(test)]
+mod power_cut_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -160,6 +160,7 @@ fn start(
     faults: Faults,
 ) -> Result<EmbeddedStore, StoreError> {
     let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
+    let any_destroyed = !keyring.stones().is_empty();
     let (to_projection, groups) = std::sync::mpsc::sync_channel(GROUPS_WAITING);
     let space = Space::new(options.dir.clone(), options.free_space_floor);
     let shared = Arc::new(Shared {
@@ -179,7 +180,7 @@ fn start(
         closing: CancellationToken::new(),
         durable: AtomicU64::new(journal.last_seq()),
         // What was destroyed just before the last stop may not have been removed yet.
-        shredded: AtomicBool::new(true),
+        shredded: AtomicBool::new(any_destroyed),
     });
     tracing::info!(dir = %options.dir.display(), last = journal.last_seq(), "the store is open");
     let writer = Writer { shared: Arc::clone(&shared), journal, space, metrics: options.metrics.clone(), to_projection };

@@ -38,7 +38,7 @@ pub(super) struct Upkeep {
 
 /// Does what is due. Blocking. Returns at once when another thread is at it.
 pub(super) fn run(shared: &Shared, requests: &mpsc::Sender<Request>) -> Result<(), StoreError> {
-    let Ok(_turn) = shared.turn.try_lock() else { return Ok(()) };
+    let Some(_turn) = shared.take_turn() else { return Ok(()) };
     shared.usable()?;
     if shared.shredded.swap(false, std::sync::atomic::Ordering::Relaxed) {
         sweep(shared, requests)?;

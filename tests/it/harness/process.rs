@@ -48,6 +48,14 @@ impl Program {
         soon("the program ends", self.child.wait()).await.unwrap()
     }
 
+    /// Its end, when nobody reads what it has to say.
+    pub async fn ended_unread(self) -> (ExitStatus, String) {
+        let Self { mut child, stdout, stderr } = self;
+        drop(stdout);
+        let status = soon("the program ends", child.wait()).await.unwrap();
+        (status, std::fs::read_to_string(stderr).unwrap())
+    }
+
     /// SIGTERM.
     pub async fn terminate(&self) {
         let pid = self.child.id().expect("it still runs").to_string();
