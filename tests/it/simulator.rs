@@ -1,10 +1,12 @@
 //! The simulated terminal against the real hub: what the demo and every other test stand on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use mtbridge::simulator::SimulatedTerminal;
+use mtbridge::simulator::{Origin, SimulatedTerminal, bars::epoch, control::Control, fleet::Fleet};
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use crate::harness::{TestHub, Token, simulator_config, soon};
+use crate::harness::{Api, TestHub, Token, client, simulator_config, soon};
 
 #[tokio::test]
 async fn a_terminal_with_a_wrong_token_ends_in_the_hubs_own_words() {
@@ -77,4 +79,53 @@ async fn fifty_terminals_connect_trade_and_leave() {
         if ready["terminals"] == 0 { Ok(()) } else { Err(ready.to_string()) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn every_deal_leads_back_to_a_request_of_a_command_or_to_the_brokers_own_reason() {
+    let hub = TestHub::start().await;
+    let terminal = hub.terminal_with(1001, |config| config.start = Some(epoch("2024.03.08 15:00").unwrap())).await;
+    let send = async |request: Value| {
+        let command = hub.admin().once().post("/api/v1/terminals/1001/trade", request).await.expect(200);
+        assert!(["executed", "placed"].contains(&command["state"].as_str().unwrap()), "{command}");
+        command
+    };
+    // The labour figures of 15:30 carry the price from 1.0937 to 1.0981 and to 1.0918.
+    let market = send(json!({"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "sl": 1.092, "tp": 1.0975})).await;
+    let standing =
+        send(json!({"action": 5, "symbol": "EURUSD", "volume": 0.2, "type": 3, "price": 1.0979, "type_filling": 2})).await;
+    terminal.broker().advance(Duration::from_secs(3_600)).unwrap();
+    let origins: Vec<_> = terminal.broker().origins().into_iter().map(|(deal, origin)| (deal.order, origin)).collect();
+    let ticket = |command: &Value| command["result"]["order"].as_u64().unwrap();
+    assert_eq!(origins.len(), 4, "{origins:?}");
+    assert_eq!((origins[0].1, origins[2].1), (Origin::Deposit, Origin::TakeProfit), "{origins:?}");
+    assert_eq!(origins[1], (ticket(&market), Origin::Request(1)));
+    assert_eq!(origins[3], (ticket(&standing), Origin::Request(2)), "it opened long after it was placed");
+    let tags: Vec<_> = terminal.broker().executed().iter().map(|one| one.request.magic).collect();
+    assert_eq!(tags, [&market, &standing].map(|command| command["tag"].as_u64().unwrap()));
+}
+
+#[tokio::test]
+async fn a_control_call_breaks_a_terminal_that_the_hub_trades_with() {
+    let hub = TestHub::start().await;
+    let token = hub.mint_token().await;
+    let fleet = Arc::new(Fleet::default());
+    fleet.add(simulator_config(&hub.url(), &token, 1001)).unwrap();
+    let control = Control::serve(([127, 0, 0, 1], 0).into(), fleet.clone()).await.unwrap();
+    let terminal = fleet.terminal(1001).unwrap();
+    soon("it connects", terminal.connected().wait_for(|connected| *connected)).await.unwrap();
+    let controlled = Api::new(&format!("http://{}", control.addr()), "", client());
+    controlled
+        .send(Method::PUT, "/terminals/1001/faults", Some(json!({"faults": ["requote"]}).to_string()))
+        .await
+        .unwrap()
+        .expect(200);
+    assert_eq!(hub.admin().once().buy(1001).await.status, 422, "the broker said no");
+    hub.admin().once().buy(1001).await.expect(200);
+    let ledger = controlled.get("/terminals/1001/ledger").await.expect(200);
+    let codes: Vec<_> = ledger["requests"].as_array().unwrap().iter().map(|one| one["result"]["retcode"].clone()).collect();
+    assert_eq!(codes, [10_004, 10_009]);
+    assert_eq!(ledger["deals"][1]["origin"], json!({"request_id": 2}));
+    fleet.stop().await;
+    control.stop().await;
 }
