@@ -56,6 +56,14 @@ async fn an_order_is_executed_once_and_the_printed_key_finds_it_again() {
 
     let deals = admin(&hub, &["history", "deals", "--from", "2024-03-01", "--json"]).await.json();
     assert_eq!(deals.last().unwrap()["volume"], json!(0.02));
+    let recorded = ["history", "trades", "--account", "1001", "--kind", "deal", "--json"];
+    let found = eventually("the hub has recorded the deal", async || {
+        let rows = admin(&hub, &recorded).await.json();
+        rows.iter().find(|row| row["command"] == *id).cloned().ok_or(format!("{rows:?}"))
+    })
+    .await;
+    assert_eq!((&found["kind"], &found["volume"]), (&json!("deal"), &json!(0.02)));
+    assert!(admin(&hub, &["history", "trades"]).await.expect(0).starts_with("KIND"));
     let other = admin(&hub, &["order", "sell", "EURUSD", "0.02", "--idempotency-key", &key]).await;
     assert!(other.code == 5 && other.err.contains("idempotency_key_reused"), "{}", other.err);
     assert_eq!(terminal.broker().executed().len(), 1);
