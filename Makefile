@@ -3,8 +3,10 @@
 CARGO ?= cargo
 # Flags for the demo: make run DEMO='--listen 127.0.0.1:9000 --speed 60'
 DEMO ?=
-# Cases of each property in `make prove`.
+# Cases of each property in `make prove`, and its long run: terminals, and for how long they break.
 CASES ?= 100000
+TERMINALS ?= 2000
+SECONDS_LONG ?= 600
 # What the build needs beside Rust, as command:package-of-Debian. ring and zstd bring C sources.
 NEEDS := cc:gcc
 
@@ -37,8 +39,10 @@ lint: needs ## format, clippy, documentation, and licences if cargo-deny is inst
 bench: needs ## the benchmarks
 	$(CARGO) bench --locked
 
-prove: needs ## the properties over many more cases, optimised; CASES=100000
+prove: needs ## many more cases, then ten minutes of 2,000 terminals with faults; CASES= TERMINALS= SECONDS_LONG=
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release --locked --features failpoints
+	SOAK_TERMINALS=$(TERMINALS) SOAK_SECONDS=$(SECONDS_LONG) \
+	  $(CARGO) test --release --locked --features failpoints --test it soak:: -- --nocapture
 
 needs:
 	@missing=; for need in $(NEEDS); do \

@@ -186,6 +186,15 @@ pub struct Trading {
     /// An outcome unknown for so long is told to people.
     #[serde(with = "humantime_serde")]
     pub alert_after: Duration,
+    /// Between two comparisons of commands and recorded history with what a terminal shows; zero turns them off.
+    #[serde(with = "humantime_serde")]
+    pub compare_every: Duration,
+    /// What differs for less is not judged: a broker's history lags behind its answers.
+    #[serde(with = "humantime_serde")]
+    pub compare_settle: Duration,
+    /// How far back an account's history is read when the hub meets it for the first time.
+    #[serde(with = "humantime_serde")]
+    pub history_reach: Duration,
     /// The same order again within that time needs `allow_duplicate`; 0 lets it through.
     #[serde(with = "humantime_serde")]
     pub duplicate_window: Duration,
@@ -304,6 +313,9 @@ impl Default for Trading {
             settle: Duration::from_secs(180),
             resume: Duration::from_secs(120),
             alert_after: Duration::from_secs(900),
+            compare_every: Duration::from_secs(60),
+            compare_settle: Duration::from_secs(5),
+            history_reach: Duration::from_secs(30 * 86_400),
             duplicate_window: Duration::from_secs(1),
             unsafe_short_waits: false,
             limits: Limits::default(),

@@ -13,6 +13,7 @@
 //! | 3 | [`hub`] | the live sockets of this node |
 //! | 4 | [`market`], [`revocation`] | bars and broker time; cutting sockets that may not go on |
 //! | 5 | [`trading`] | trades: one execution at most, exactly one recorded outcome |
+//! | 5 | [`history`] | every deal and order change seen, and whether commands and broker agree |
 //! | 6 | [`api`] | HTTP: the only module that knows status codes |
 //! | 7 | [`server`], [`simulator`] | the only wiring; a paper terminal on the same wire |
 //! | 8 | [`cli`] | the command line |
@@ -36,6 +37,8 @@ pub mod market;
 pub mod revocation;
 
 pub mod trading;
+
+pub mod history;
 
 pub mod api;
 

@@ -22,7 +22,8 @@ use crate::{
     api::{self, ApiState, Fillings, router},
     clock::{Clock, Ids},
     config::Config,
-    hub::{Hub, SessionHandle, Signal},
+    history::{self, History},
+    hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{bars::BarService, clocks::Clocks, memory::DownloadMemory, ticks::TickService},
     revocation,
     store::{
@@ -38,6 +39,8 @@ use crate::{
 
 /// Signals of sessions that may wait for the trading side; above it, the sessions wait.
 const SIGNALS: usize = 4_096;
+/// Pushes of sessions that may wait for the trade history; above it they are dropped, and found later.
+const PUSHES: usize = 4_096;
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
 /// The store is asked so often whether anything is due.
@@ -121,34 +124,25 @@ impl Server {
         let identity = config.tls.files().map(|(cert, key)| Identity::read(cert, key)).transpose()?.map(Arc::new);
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
-        let used =
-            !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
-        let pepper = secrets::pepper(&config, used)?;
-        let access = Access::open(Arc::clone(&store), pepper, clock, Arc::clone(&ids)).await.map_err(StartError::Access)?;
-        let first_admin_key =
-            access.ensure_admin(secrets::admin_key(&config)?.as_deref()).await.map_err(|error| match error {
-                AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
-                AccessError::NotAdmin => StartError::AdminKey("this key exists and lacks the permission admin; preset another"),
-                AccessError::Revoked | AccessError::Expired => {
-                    StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
-                }
-                error => StartError::Access(error),
-            })?;
-
+        let (access, first_admin_key) = open_access(&config, &store, clock, &ids).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
+        let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
+        let ears = Ears { signals, pushes };
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
-        let hub = Hub::new(access.clone(), config.terminals.clone(), signals, clock, Arc::clone(&ids), metrics.clone());
+        let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
         let trading =
             Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
         restored::fence(&trading, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let memory = DownloadMemory::default();
+        let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
+            history: history.clone(),
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
             ticks: TickService::new(memory),
             clocks,
@@ -180,6 +174,7 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
+        let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
         {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });
@@ -193,7 +188,7 @@ impl Server {
         let front = accept::Front { router: router(state), limits: config.http, tls, metrics, tasks, stop: stopping };
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
-        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, follower, stop.clone()));
+        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
         Ok(Self { addr, scheme, first_admin_key, stop, stopped })
     }
 
@@ -228,6 +223,27 @@ impl Server {
     }
 }
 
+/// Tokens and keys, and the admin key if this is the first start.
+async fn open_access(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Clock,
+    ids: &Arc<Ids>,
+) -> Result<(Access, Option<Secret>), StartError> {
+    let used = !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
+    let pepper = secrets::pepper(config, used)?;
+    let access = Access::open(Arc::clone(store), pepper, clock, Arc::clone(ids)).await.map_err(StartError::Access)?;
+    let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(|error| match error {
+        AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
+        AccessError::NotAdmin => StartError::AdminKey("this key exists and lacks the permission admin; preset another"),
+        AccessError::Revoked | AccessError::Expired => {
+            StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
+        }
+        error => StartError::Access(error),
+    })?;
+    Ok((access, first))
+}
+
 struct Parts {
     store: Arc<dyn Store>,
     hub: Hub,
@@ -237,7 +253,7 @@ struct Parts {
 }
 
 /// From the listener down to the disk.
-async fn wind_down(parts: Parts, accepting: JoinHandle<()>, follower: JoinHandle<()>, stop: CancellationToken) {
+async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 2], stop: CancellationToken) {
     stop.cancelled().await;
     let begun = Instant::now();
     info!(terminals = parts.hub.len(), "stopping");
@@ -252,8 +268,8 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, follower: JoinHandle
         error!("requests were still open and are dropped");
     }
     parts.stop_following.cancel();
-    if timeout_at(begun + LAST_COMMANDS, follower).await.is_err() {
-        error!("commands were still in work; they are taken up at the next start");
+    if timeout_at(begun + LAST_COMMANDS, futures_util::future::join_all(followers)).await.is_err() {
+        error!("commands or history were still in work; they are taken up at the next start");
     }
     match timeout_at(begun + LAST_RECORDS, parts.store.close()).await {
         Ok(Ok(())) => {}
@@ -323,6 +339,27 @@ fn within_descriptors(mut config: Config) -> Config {
     // Strangers never take more than half of it.
     config.http.max_unauthenticated = config.http.max_unauthenticated.min((config.http.max_connections / 2).max(1));
     config
+}
+
+fn history_of(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    hub: &Hub,
+    access: &Access,
+    trading: &Trading,
+    clocks: &Clocks,
+    clock: Clock,
+) -> History {
+    History::new(history::Parts {
+        store: Arc::clone(store),
+        hub: hub.clone(),
+        access: access.clone(),
+        trading: trading.clone(),
+        settings: config.trading.clone(),
+        read_timeout: config.http.read_timeout,
+        clocks: clocks.clone(),
+        clock,
+    })
 }
 
 async fn open_store(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, StartError> {

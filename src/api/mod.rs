@@ -1,6 +1,7 @@
 //! HTTP: the only module that knows status codes. Every route stands in one table, with what it asks of its caller.
 
 mod account;
+mod audit;
 pub mod auth;
 mod backup;
 mod bars;
@@ -125,6 +126,7 @@ pub fn routes() -> Vec<Route> {
         route(&post, "/api/v1/terminals/{terminal}/orders/check", may(ReadAccount), placing::check),
         route(&post, "/api/v1/terminals/{terminal}/calc/margin", may(ReadAccount), calc::margin),
         route(&post, "/api/v1/terminals/{terminal}/calc/profit", may(ReadAccount), calc::profit),
+        route(&get, "/api/v1/audit/trades", may(ReadHistory), audit::trades),
         // Bots: trades.
         route(&post, "/api/v1/terminals/{terminal}/orders", may(TradeWrite), placing::place),
         route(&patch, "/api/v1/terminals/{terminal}/orders/{ticket}", may(TradeWrite), modifying::modify_order),

@@ -12,6 +12,7 @@ use crate::{
     access::Access,
     clock::Clock,
     config,
+    history::History,
     hub::{Hub, SessionHandle},
     market::{bars::BarService, clocks::Clocks, ticks::TickService},
     store::Store,
@@ -49,6 +50,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Commands.
     pub trading: Trading,
+    /// What happened on each account.
+    pub history: History,
     /// Bars.
     pub bars: BarService,
     /// Ticks.

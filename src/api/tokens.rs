@@ -144,8 +144,17 @@ pub(super) async fn disconnect(
             format!("the account's kill switch stands at {} ({}): lift it first", switch.level.name(), switch.reason),
         ));
     }
+    // Held until the token is unlocked, so that nothing that the terminal still says is written down after it was deleted.
+    let mut held = match history {
+        History::Delete => Some(state.history.hold(token.owner, &account).await),
+        History::Keep => None,
+    };
+    if let Some(held) = &mut held {
+        held.forget().await?;
+    }
     let token = state.access.unlock_token(token.id, history, &caller.actor()).await?;
     state.hub.cut(token.id, CloseReason::Disconnected);
+    drop(held);
     if history == History::Delete {
         state.trading.forget_account(token.owner, &account).await?;
         state.bars.forget(token.owner, &account).await;

@@ -197,11 +197,23 @@ pub const fn tag_sequence(magic: u64) -> Option<u64> {
     }
 }
 
+/// Digits of the mark in a comment: base 32 without the letters that are mistaken for others.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The sequence number in the mark that [`tagged_comment`] puts first, if there is one.
+#[must_use]
+pub fn comment_sequence(comment: &str) -> Option<u64> {
+    let mark = comment.split(' ').next()?.strip_prefix('#').filter(|mark| !mark.is_empty())?;
+    mark.bytes().try_fold(0_u64, |sequence, digit| {
+        let value = DIGITS.iter().position(|one| *one == digit)?;
+        sequence.checked_mul(32)?.checked_add(u64::try_from(value).ok()?)
+    })
+}
+
 /// The comment that goes to the broker: the tag's sequence in base 32 first, as a second witness, then the caller's words, cut to
 /// what MetaTrader keeps.
 #[must_use]
 pub fn tagged_comment(tag: u64, comment: &str) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut sequence = tag_sequence(tag).unwrap_or(0);
     let mut digits = Vec::new();
     loop {
@@ -238,6 +250,8 @@ mod tests {
         let mark = tag(Platform::Mt5, 33).unwrap();
         assert_eq!(tagged_comment(mark, ""), "#11");
         assert_eq!(tagged_comment(mark, "grid bot"), "#11 grid bot");
+        assert_eq!(comment_sequence("#11 grid bot"), Some(33));
+        assert_eq!(comment_sequence("#zzzzzzzzzzzzzzzzzzzz"), None, "it does not fit into a number");
         assert_eq!(tagged_comment(mark, &"x".repeat(40)).chars().count(), 31);
     }
 }

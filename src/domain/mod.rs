@@ -7,6 +7,7 @@ pub mod account;
 pub mod api_key;
 pub mod command;
 pub mod group;
+pub mod history;
 pub mod ids;
 pub mod limits;
 pub mod market;

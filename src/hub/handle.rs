@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError, mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,9 @@ use crate::{
     },
     telemetry::metrics::{Metrics, time},
 };
+
+/// Pushes of one session that may wait for the trade history.
+const PUSHES_MAX: usize = 256;
 
 /// A message to the session actor.
 #[derive(Debug)]
@@ -87,6 +90,8 @@ struct Inner {
     bulk: Semaphore,
     /// Somebody is about to cut it, and asks it its last questions.
     farewell: AtomicBool,
+    /// Pushes of it that may still wait: one terminal's flood does not fill the channel of all.
+    pushes: Arc<Semaphore>,
     signs: Mutex<Signs>,
     metrics: Metrics,
 }
@@ -162,6 +167,7 @@ impl SessionHandle {
                 calls: AtomicU64::new(1),
                 bulk: Semaphore::new(1),
                 farewell: AtomicBool::new(false),
+                pushes: Arc::new(Semaphore::new(PUSHES_MAX)),
                 signs: Mutex::new(signs),
                 metrics: identity.metrics,
             }),
@@ -375,6 +381,11 @@ impl SessionHandle {
             Err(CallError::Busy) => self.presence().heard_ago < within,
             Err(_) => false,
         }
+    }
+
+    /// Room for one more push that waits.
+    pub(super) fn push_place(&self) -> Result<OwnedSemaphorePermit, TryAcquireError> {
+        Arc::clone(&self.inner.pushes).try_acquire_owned()
     }
 
     pub(super) fn note_frame(&self, now: Instant) {

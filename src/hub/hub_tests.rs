@@ -58,13 +58,16 @@ impl Sink<Message> for End {
 struct Fixture {
     hub: Hub,
     signals: mpsc::Receiver<Signal>,
+    pushes: mpsc::Receiver<Push>,
 }
 
 async fn fixture() -> Fixture {
     let (clock, ids) = (Clock::start(), Arc::new(Ids::default()));
     let access = Access::open(Arc::new(MemoryStore::default()), [1; 32], clock, Arc::clone(&ids)).await.unwrap();
     let (sender, signals) = mpsc::channel(64);
-    Fixture { hub: Hub::new(access, config::Terminals::default(), sender, clock, ids, Metrics::new()), signals }
+    let (to_history, pushes) = mpsc::channel(1_024);
+    let ears = Ears { signals: sender, pushes: to_history };
+    Fixture { hub: Hub::new(access, config::Terminals::default(), ears, clock, ids, Metrics::new()), signals, pushes }
 }
 
 impl Fixture {
@@ -332,6 +335,26 @@ async fn a_terminal_that_does_not_read_is_cut_and_unwritten_frames_say_so() {
         unwritten += usize::from(fate.await.is_err());
     }
     assert!(unwritten > 32 && unwritten < total, "{unwritten} of {total}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_pushes_holds_up_neither_its_own_trades_nor_other_terminals() {
+    let mut fixture = fixture().await;
+    let token = fixture.token().await;
+    let mut terminal = fixture.dial(&token, 1001, 1).await;
+    terminal.welcome().await;
+    fixture.signals.recv().await.unwrap();
+    // Nobody reads the pushes.
+    for seq in 1..=5_000 {
+        terminal.tell(Transaction { seq, ..Transaction::default() }).await;
+    }
+    let command = crate::domain::ids::CommandId::from_bytes([1; 16]);
+    terminal.tell(Accepted { command, lease_ms: 1 }).await;
+    assert!(matches!(fixture.signals.recv().await.unwrap().kind, SignalKind::Accepted(_)));
+    let waiting = std::iter::from_fn(|| fixture.pushes.try_recv().ok()).map(|push| push.transaction.seq).collect::<Vec<_>>();
+    assert_eq!(waiting, (1..=256).collect::<Vec<_>>(), "one terminal has so many places, and the channel has more");
+    terminal.tell(Transaction { seq: 5_001, ..Transaction::default() }).await;
+    assert_eq!(fixture.pushes.recv().await.unwrap().transaction.seq, 5_001, "its places come back");
 }
 
 #[tokio::test(start_paused = true)]

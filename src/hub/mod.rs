@@ -1,7 +1,8 @@
 //! The live sockets of this node.
 //!
 //! A session is one task that owns its socket (`session.rs`); the rest of the hub holds a [`SessionHandle`] with a bounded mailbox.
-//! What sessions hear about trades goes up through one bounded channel of [`Signal`]s, which ticks never share.
+//! What sessions hear about commands goes up through one bounded channel of [`Signal`]s, which nothing else shares; what they hear of
+//! changes in the account goes through another, of [`Push`]es.
 
 mod handle;
 mod heartbeat;
@@ -17,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     domain::{ids::TokenId, token::Token},
     protocol::{
         CloseReason,
-        message::{Accepted, Answer, Outcome},
+        message::{Accepted, Answer, Outcome, Transaction},
     },
     telemetry::metrics::Metrics,
 };
@@ -63,6 +64,26 @@ pub enum SignalKind {
     Answer(Answer),
 }
 
+/// A terminal tells of a change in its account.
+#[derive(Debug)]
+pub struct Push {
+    /// The session.
+    pub session: SessionHandle,
+    /// What changed.
+    pub transaction: Transaction,
+    /// Its place among the pushes of its session that wait.
+    _place: OwnedSemaphorePermit,
+}
+
+/// Where what sessions hear goes: bounded channels, so that a flood of one kind never holds up another.
+#[derive(Debug, Clone)]
+pub struct Ears {
+    /// To the trading side. Nothing that goes here is ever dropped.
+    pub signals: mpsc::Sender<Signal>,
+    /// To the trade history. When it is full a push is dropped: the history finds later what it missed.
+    pub pushes: mpsc::Sender<Push>,
+}
+
 /// Where a socket comes from.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -83,7 +104,7 @@ struct Inner {
     registry: registry::Registry,
     access: Access,
     settings: config::Terminals,
-    signals: mpsc::Sender<Signal>,
+    ears: Ears,
     /// Every session task; shutdown waits for them.
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -94,16 +115,9 @@ struct Inner {
 }
 
 impl Hub {
-    /// A hub without sessions. `signals` goes to the trading side.
+    /// A hub without sessions.
     #[must_use]
-    pub fn new(
-        access: Access,
-        settings: config::Terminals,
-        signals: mpsc::Sender<Signal>,
-        clock: Clock,
-        ids: Arc<Ids>,
-        metrics: Metrics,
-    ) -> Self {
+    pub fn new(access: Access, settings: config::Terminals, ears: Ears, clock: Clock, ids: Arc<Ids>, metrics: Metrics) -> Self {
         // Starting at the time of day in microseconds keeps epochs growing over restarts without a record of them.
         let epoch = AtomicU64::new(u64::try_from(clock.wall().0).unwrap_or(0).saturating_mul(1_000));
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -112,7 +126,7 @@ impl Hub {
                 registry: registry::Registry::default(),
                 access,
                 settings,
-                signals,
+                ears,
                 tasks,
                 shutdown,
                 clock,

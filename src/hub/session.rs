@@ -29,7 +29,7 @@ use tracing::{
 };
 
 use super::{
-    Hub, Peer, SessionHandle, Signal, SignalKind,
+    Hub, Peer, Push, SessionHandle, Signal, SignalKind,
     handle::{Call, Identity, Mail},
     heartbeat::{Due, Heartbeat},
     wire::{Input, Outgoing, Socket, Wire},
@@ -150,7 +150,7 @@ async fn leave(hub: &Hub, handle: SessionHandle, heard: Vec<SignalKind>, end: &E
     let at = hub.inner.clock.wall();
     // The trading side outlives every session, so this waits at most for its queue.
     for kind in heard.into_iter().chain([SignalKind::Left]) {
-        let _ = hub.inner.signals.send(Signal { session: handle.clone(), kind }).await;
+        let _ = hub.inner.ears.signals.send(Signal { session: handle.clone(), kind }).await;
     }
     if let Err(error) = hub.inner.access.note_disconnect(token, &account, at, &end.words()).await {
         debug!(%error, "last seen not noted");
@@ -352,7 +352,7 @@ impl<S: Socket> Session<S> {
             let signal = Signal { session: self.handle.clone(), kind };
             select! {
                 biased;
-                sent = self.hub.inner.signals.send(signal) => if sent.is_err() { return false },
+                sent = self.hub.inner.ears.signals.send(signal) => if sent.is_err() { return false },
                 () = cancel.cancelled() => return false,
             }
         }
@@ -473,8 +473,13 @@ impl<S: Socket> Session<S> {
                 self.heard.push(SignalKind::Outcome(outcome));
             }
             Some(FromTerminal::Answer(answer)) => self.heard.push(SignalKind::Answer(answer)),
-            // Whatever these tell is found by comparison too.
-            Some(FromTerminal::Transaction(_)) => {}
+            Some(FromTerminal::Transaction(transaction)) => {
+                // Never waited for: a gap in its numbers tells the history to look, and trades go on meanwhile.
+                if let Ok(place) = self.handle.push_place() {
+                    let push = Push { session: self.handle.clone(), transaction, _place: place };
+                    let _ = self.hub.inner.ears.pushes.try_send(push);
+                }
+            }
             Some(FromTerminal::Log(Log { level, text })) => {
                 let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
                 debug!(level, text, "terminal says");

@@ -8,7 +8,7 @@ use super::{Batch, Entry, SealScope, Store, StoreError};
 use crate::domain::{
     UnixMillis,
     account::Account,
-    command::CommandRecord,
+    command::{CommandRecord, tag_sequence as tag_sequence_of},
     ids::{CommandId, IncidentId, KeyId, OwnerId, TokenId},
     safety::{Deadman, Incident, IncidentKind, KillScope, KillSwitch},
 };
@@ -183,6 +183,42 @@ pub fn forgotten_commands(owner: OwnerId, account: &Account) -> Vec<u8> {
     join(b"z", &[scope(owner, account).digest()])
 }
 
+/// Key of the command that a tag of an account was given to.
+#[must_use]
+pub fn tagged_command(owner: OwnerId, account: &Account, sequence: u64) -> Vec<u8> {
+    join(&tagged_commands(owner, account), &[&sequence.to_be_bytes()])
+}
+
+/// What the keys of all [`tagged_command`]s of an account start with.
+#[must_use]
+pub fn tagged_commands(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(b"g", &[scope(owner, account).digest()])
+}
+
+/// Key of what is known of an account's trade history as a whole.
+#[must_use]
+pub fn history_account(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(&history_accounts(owner), &[scope(owner, account).digest()])
+}
+
+/// What the keys of all [`history_account`]s of an owner start with.
+#[must_use]
+pub fn history_accounts(owner: OwnerId) -> Vec<u8> {
+    join(b"f", &[&owner.to_bytes()])
+}
+
+/// Key of a row of the trade history: by broker time in milliseconds, then by identity. It names neither ticket nor symbol.
+#[must_use]
+pub fn history_row(owner: OwnerId, account: &Account, broker_msc: u64, identity: &[u8; 16]) -> Vec<u8> {
+    join(&history_rows(owner, account), &[&broker_msc.to_be_bytes(), identity])
+}
+
+/// What the keys of all rows of an account's trade history start with.
+#[must_use]
+pub fn history_rows(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(b"h", &[scope(owner, account).digest()])
+}
+
 /// The seal of a token's lock. Not the account's, so that deleting an account through one token does not unlock another.
 #[must_use]
 pub fn token_scope(id: TokenId) -> SealScope {
@@ -299,5 +335,10 @@ fn put_scoped(batch: Batch, of: &KillScope, key: Vec<u8>, value: Vec<u8>) -> Bat
 #[must_use]
 pub fn put_command(batch: Batch, record: &CommandRecord) -> Batch {
     let batch = batch.put_sealed(&scope(record.owner, &record.account), command(record.id), encode(record));
-    if record.state.is_final() { batch.delete(open_command(record.id)) } else { batch.put(open_command(record.id), b"".to_vec()) }
+    if record.state.is_final() {
+        return batch.delete(open_command(record.id));
+    }
+    let sequence = tag_sequence_of(record.tag).unwrap_or(0);
+    let tagged = tagged_command(record.owner, &record.account, sequence);
+    batch.put(open_command(record.id), b"".to_vec()).put(tagged, record.id.to_bytes())
 }

@@ -128,6 +128,7 @@ impl Trading {
         let named = |batch: Batch, id| batch.delete(records::command(id)).delete(records::open_command(id));
         self.forget_under(&records::account_commands(owner, account), named).await?;
         self.forget_under(&records::account_parents(owner, account), |batch, id| batch.delete(records::parent(id))).await?;
+        self.forget_under(&records::tagged_commands(owner, account), |batch, _| batch).await?;
         self.forget_under(&records::client_orders(owner, account, None), |batch, _| batch).await
     }
 

@@ -56,6 +56,14 @@ async fn an_order_is_executed_once_and_the_printed_key_finds_it_again() {
 
     let deals = admin(&hub, &["history", "deals", "--from", "2024-03-01", "--json"]).await.json();
     assert_eq!(deals.last().unwrap()["volume"], json!(0.02));
+    let recorded = ["history", "trades", "--account", "1001", "--kind", "deal", "--json"];
+    let found = eventually("the hub has recorded the deal", async || {
+        let rows = admin(&hub, &recorded).await.json();
+        rows.iter().find(|row| row["command"] == *id).cloned().ok_or(format!("{rows:?}"))
+    })
+    .await;
+    assert_eq!((&found["kind"], &found["volume"]), (&json!("deal"), &json!(0.02)));
+    assert!(admin(&hub, &["history", "trades"]).await.expect(0).starts_with("KIND"));
     let other = admin(&hub, &["order", "sell", "EURUSD", "0.02", "--idempotency-key", &key]).await;
     assert!(other.code == 5 && other.err.contains("idempotency_key_reused"), "{}", other.err);
     assert_eq!(terminal.broker().executed().len(), 1);
@@ -89,7 +97,7 @@ async fn positions_are_changed_and_closed_in_part_by_ticket_and_all_at_once() {
     let shown = async || admin(&hub, &["positions", "--json"]).await.json();
     admin(&hub, &["positions", "modify", one, "--sl", "1.05", "--tp", "1.2"]).await.expect(0);
     admin(&hub, &["positions", "modify", one, "--sl", "none"]).await.expect(0);
-    let row = shown().await.into_iter().find(|row| row["ticket"].to_string() == one).unwrap();
+    let row = shown().await.into_iter().find(|row| row["ticket"].as_u64() == one.parse().ok()).unwrap();
     assert_eq!((row["sl"].as_f64(), row["tp"].as_f64()), (Some(0.0), Some(1.2)), "cleared, and kept");
     assert_eq!(admin(&hub, &["positions", "modify", one]).await.code, 2);
     assert_eq!(admin(&hub, &["positions", "--symbol", "EURUSD", "modify", one, "--sl", "1"]).await.code, 2);
@@ -332,7 +340,7 @@ async fn pending_orders_are_placed_seen_changed_and_cancelled() {
     assert_eq!(admin(&hub, &["orders", "-q"]).await.expect(0), "");
     assert_eq!(admin(&hub, &["order", "cancel", ticket]).await.code, 4);
     let past = admin(&hub, &["history", "orders", "--from", "2024-03-01", "--json"]).await.json();
-    assert!(past.iter().any(|row| row["ticket"].to_string() == ticket && row["state_name"] == "canceled"), "{past:?}");
+    assert!(past.iter().any(|row| row["ticket"].as_u64() == ticket.parse().ok() && row["state_name"] == "canceled"), "{past:?}");
     let check = admin(&hub, &["order", "buy", "EURUSD", "0.10", "--check"]).await;
     assert!(check.code == 0 && check.out.contains("margin"), "{check:?}");
 }

@@ -3,6 +3,7 @@
 pub mod canned;
 pub mod fake;
 mod process;
+pub mod proof;
 mod wire;
 mod world;
 
@@ -147,6 +148,8 @@ impl TestHub {
         config.store.free_space_floor_bytes = 0;
         config.store.segment_bytes = 1 << 20;
         config.terminals.heartbeat = Duration::from_millis(500);
+        // Terminals that the tests speak for hear only what they were asked; tests of the comparison turn it on.
+        config.trading.compare_every = Duration::ZERO;
         // Most tests place the same order again and again.
         config.trading.duplicate_window = Duration::ZERO;
         change(&mut config);

@@ -1,15 +1,17 @@
 //! Real processes that die at the worst moments: of the hub and of the terminal, at each step of a trade, and at random.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
-    simulator::{Executed, PaperBroker, SimulatedTerminal, bars::BarSet, broker::AccountSettings},
+    simulator::{PaperBroker, SimulatedTerminal, bars::BarSet, broker::AccountSettings},
 };
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::harness::{Api, HubProcess, Program, Token, assert_true, buy, eventually, free_port, orders, simulator_config, soon};
+use crate::harness::{
+    Api, HubProcess, Program, Token, assert_true, buy, eventually, free_port, orders, proof::one_story, simulator_config, soon,
+};
 
 const LOGIN: u64 = 1001;
 
@@ -61,22 +63,7 @@ async fn the_hub_dies(armed: &[&str]) {
         assert_eq!(again["state"], record["state"], "{failpoint}");
         records.push(record);
     }
-    one_for_one(&records, &terminal.broker().requests());
-}
-
-/// Every record of a command agrees with the broker, and no request at the broker is without its record.
-fn one_for_one(records: &[Value], requests: &[Executed]) {
-    let mut seen: HashMap<u64, usize> = HashMap::new();
-    for request in requests {
-        *seen.entry(request.request.magic).or_default() += 1;
-    }
-    assert!(seen.values().all(|times| *times == 1), "a tag reached the broker twice: {seen:?}");
-    let executed: Vec<_> = requests.iter().filter(|request| request.is_done()).cloned().collect();
-    for record in records {
-        assert_true(record, &executed);
-        seen.remove(&record["tag"].as_u64().unwrap());
-    }
-    assert!(seen.is_empty(), "requests at the broker that no command explains: {seen:?}");
+    one_story(&records, &terminal.broker());
 }
 
 async fn is_back(api: &Api, token: &Token) {
@@ -165,7 +152,7 @@ async fn the_hub_dies_closing_all(armed: &str) {
     // Four at once may have been on their way when it died.
     assert!(done >= 1, "{armed}: {parent}");
     records.extend(commands.iter().cloned());
-    one_for_one(&records, &terminal.broker().requests());
+    one_story(&records, &terminal.broker());
     assert_eq!(all_closed(&api, "all").await, parent, "{armed}: and it stays so");
     hub.program.kill().await;
 }
@@ -239,7 +226,7 @@ async fn the_terminal_dies(step: &str, expected: &str) {
     let next = settled(&api, "next").await;
     assert_eq!(next["state"], "executed", "nothing was harmed for good: {next}");
     terminal.kill().await;
-    one_for_one(&[record, next], &broker_in(&state).requests());
+    one_story(&[record, next], &broker_in(&state));
 }
 
 #[tokio::test]
@@ -313,7 +300,7 @@ async fn a_hub_that_is_killed_again_and_again_under_a_stream_of_orders_agrees_wi
         cursor = format!("&cursor={next}");
     }
     assert_eq!(records.len(), counts.iter().sum::<usize>() + 1, "one command for each key");
-    one_for_one(&records, &terminal.broker().requests());
+    one_story(&records, &terminal.broker());
     let executed = records.iter().filter(|record| record["state"] == "executed").count();
     assert!(executed > ROUNDS, "{executed} of {} executed: the stream did flow", records.len());
     assert_eq!(terminal.broker().positions().len(), executed);

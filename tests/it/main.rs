@@ -22,6 +22,7 @@ mod cli_reads;
 mod cli_trades;
 mod close_all;
 mod connect;
+mod history;
 mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;
@@ -36,6 +37,7 @@ mod races;
 mod relay;
 mod safety;
 mod simulator;
+mod soak;
 mod store_faults;
 mod store_kill;
 mod surface;

@@ -12,7 +12,7 @@ const LEVELS: &[&[&str]] = &[
     &["access"],
     &["hub"],
     &["market", "revocation"],
-    &["trading"],
+    &["trading", "history"],
     &["api"],
     &["server", "simulator"],
     &["cli"],
@@ -24,6 +24,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
     // Randomness for identifiers.
     ("clock", "crypto"),
     ("clock", "domain"),
+    // The comparison judges commands by what the account's history shows.
+    ("history", "trading"),
     // The shape of the log.
     ("telemetry", "config"),
     // The provider of cryptography.
