@@ -233,14 +233,7 @@ async fn open_access(
     let used = !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
     let pepper = secrets::pepper(config, used)?;
     let access = Access::open(Arc::clone(store), pepper, clock, Arc::clone(ids)).await.map_err(StartError::Access)?;
-    let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(|error| match error {
-        AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
-        AccessError::NotAdmin => StartError::AdminKey("this key exists and lacks the permission admin; preset another"),
-        AccessError::Revoked | AccessError::Expired => {
-            StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
-        }
-        error => StartError::Access(error),
-    })?;
+    let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
     Ok((access, first))
 }
 
@@ -318,6 +311,17 @@ async fn keep_up(store: Arc<dyn Store>, stop: CancellationToken) {
         if let Err(error) = store.upkeep().await {
             error!(%error, "export or archive of the store; it is tried again in a minute");
         }
+    }
+}
+
+fn bad_admin_key(error: AccessError) -> StartError {
+    match error {
+        AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
+        AccessError::NotAdmin => StartError::AdminKey("this key exists and lacks the permission admin; preset another"),
+        AccessError::Revoked | AccessError::Expired => {
+            StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
+        }
+        error => StartError::Access(error),
     }
 }
 
