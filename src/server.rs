@@ -124,20 +124,7 @@ impl Server {
         let identity = config.tls.files().map(|(cert, key)| Identity::read(cert, key)).transpose()?.map(Arc::new);
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
-        let used =
-            !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
-        let pepper = secrets::pepper(&config, used)?;
-        let access = Access::open(Arc::clone(&store), pepper, clock, Arc::clone(&ids)).await.map_err(StartError::Access)?;
-        let first_admin_key =
-            access.ensure_admin(secrets::admin_key(&config)?.as_deref()).await.map_err(|error| match error {
-                AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
-                AccessError::NotAdmin => StartError::AdminKey("this key exists and lacks the permission admin; preset another"),
-                AccessError::Revoked | AccessError::Expired => {
-                    StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
-                }
-                error => StartError::Access(error),
-            })?;
-
+        let (access, first_admin_key) = open_access(&config, &store, clock, &ids).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -236,6 +223,20 @@ impl Server {
     }
 }
 
+/// Tokens and keys, and the admin key if this is the first start.
+async fn open_access(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Clock,
+    ids: &Arc<Ids>,
+) -> Result<(Access, Option<Secret>), StartError> {
+    let used = !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
+    let pepper = secrets::pepper(config, used)?;
+    let access = Access::open(Arc::clone(store), pepper, clock, Arc::clone(ids)).await.map_err(StartError::Access)?;
+    let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
+    Ok((access, first))
+}
+
 struct Parts {
     store: Arc<dyn Store>,
     hub: Hub,
@@ -310,6 +311,17 @@ async fn keep_up(store: Arc<dyn Store>, stop: CancellationToken) {
         if let Err(error) = store.upkeep().await {
             error!(%error, "export or archive of the store; it is tried again in a minute");
         }
+    }
+}
+
+fn bad_admin_key(error: AccessError) -> StartError {
+    match error {
+        AccessError::Unknown => StartError::AdminKey("it is no sk_live_ key; `mtbridge key generate` makes one"),
+        AccessError::NotAdmin => StartError::AdminKey("this key exists and lacks the permission admin; preset another"),
+        AccessError::Revoked | AccessError::Expired => {
+            StartError::AdminKey("this key was revoked or has expired; preset another, or none to use those there are")
+        }
+        error => StartError::Access(error),
     }
 }
 

@@ -22,7 +22,7 @@ const STALLED: Duration = Duration::from_secs(60);
 
 /// Takes a copy of a running hub: everything that it has, secrets included, as one file.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mtbridge backup --key-file admin.key /backups/hub-$(date +%F).tar.zst\n\n\
+#[command(after_help = "Example:\n  mtbridge backup --key-file admin.key /backups/hub.tar.zst\n\n\
 The file holds keys and secrets: keep it as safe as the data folder.")]
 pub(super) struct Backup {
     /// Where the copy goes; an older file there is replaced when the new one is whole.

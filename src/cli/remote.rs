@@ -58,7 +58,7 @@ impl Remote {
             out.note(&format!("warning: the API key goes to {} unencrypted; use https", self.url.host_str().unwrap_or("?")));
         }
         let client = super::http_client(self.ca.as_deref())?;
-        Ok((Hub { client, base: self.url.clone(), key, json: self.json }, out))
+        Ok((Hub::new(client, self.url.clone(), key, self.json), out))
     }
 
     fn key(&self) -> anyhow::Result<String> {
@@ -123,9 +123,8 @@ impl Answer {
 }
 
 impl Hub {
-    #[cfg(test)]
-    pub(super) fn for_tests(base: &str) -> Self {
-        Self { client: super::http_client(None).unwrap(), base: base.parse().unwrap(), key: "sk_live_x".into(), json: false }
+    pub(super) const fn new(client: reqwest::Client, base: Url, key: String, json: bool) -> Self {
+        Self { client, base, key, json }
     }
 
     /// The address of `/api/v1/` and these segments, which may hold any character.
@@ -281,7 +280,7 @@ mod tests {
     use super::*;
 
     fn hub(base: &str) -> Hub {
-        Hub::for_tests(base)
+        Hub::new(super::super::http_client(None).unwrap(), base.parse().unwrap(), "sk_live_x".into(), false)
     }
 
     #[test]

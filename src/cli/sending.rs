@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     fn hub() -> Hub {
-        Hub::for_tests("http://127.0.0.1:1")
+        Hub::new(super::super::http_client(None).unwrap(), "http://127.0.0.1:1".parse().unwrap(), "sk_live_x".into(), false)
     }
 
     fn verdict(status: u16, body: &Value) -> (&'static str, u8) {

@@ -14,7 +14,10 @@ use clap::{Args, ValueEnum};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, interval},
+};
 use tracing::info;
 
 use crate::{
@@ -32,8 +35,8 @@ use crate::{
     telemetry,
 };
 
-/// Terminals started a second: a thousand handshakes at once would only wait for each other.
-const STARTED_EACH: Duration = Duration::from_millis(2);
+/// So many terminals connect at a time.
+const CONNECTING: usize = 32;
 /// Tokens minted at a time.
 const MINTED_AT_ONCE: usize = 16;
 
@@ -132,6 +135,11 @@ impl Simulate {
         if !(0.01..=1_000_000.0).contains(&self.speed) {
             bail!("--speed must be 0.01 to 1000000");
         }
+        // One socket each, and some for the process; a limit that stays too low shows as connections that fail.
+        let wanted = u64::from(self.count) + 200;
+        if rlimit::increase_nofile_limit(wanted).is_ok_and(|limit| limit < wanted) {
+            tracing::warn!(wanted, "the limit of open files is lower: see ulimit -n");
+        }
         let mut rules = Rules::default();
         for rule in &self.rules {
             rules = rules.with(rule).map_err(|why| anyhow::anyhow!("--rule {rule}: {why}"))?;
@@ -176,13 +184,11 @@ impl Simulate {
         };
         let tls = crate::tls::client(self.ca.as_deref())?;
         let started = Instant::now();
-        let mut turn = interval(STARTED_EACH);
-        turn.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let gate = Arc::new(Semaphore::new(CONNECTING));
         let mut progress = Progress::of(self.count, started);
         for (login, token) in (self.login..).zip(tokens) {
-            turn.tick().await;
             let config = self.terminal(login, token, Arc::clone(bars), rules.clone());
-            fleet.add(SimulatorConfig { tls: Some(Arc::clone(&tls)), ..config })?;
+            fleet.add(SimulatorConfig { tls: Some(Arc::clone(&tls)), gate: Some(Arc::clone(&gate)), ..config })?;
             progress.show(fleet);
         }
         let mut turn = interval(Progress::EVERY);

@@ -1,8 +1,8 @@
 //! What happened on each account, and whether it agrees with what the hub recorded of its commands.
 //!
 //! Terminals push deals and order changes ([`Push`]); what was lost on the way, or happened while nobody was connected, is found when
-//! the hub reads the terminal's own history, at each connect and from time to time. Both end in the account's [`book`], once. The same
-//! look compares the account's commands with what the terminal shows ([`compare`]).
+//! the hub reads the terminal's own history, at each connect and from time to time. Both end in the account's `book`, once. The same
+//! look compares the account's commands with what the terminal shows (`compare`).
 
 mod book;
 mod budget;

@@ -40,7 +40,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -86,6 +86,8 @@ pub struct SimulatorConfig {
     pub backoff: Backoff,
     /// The terminal gives a connection up when it has heard nothing, not even a ping, for so long.
     pub hub_silence: Duration,
+    /// Shared by many terminals: so many of them connect at a time, the others wait. A thousand at once would only overrun the hub.
+    pub gate: Option<Arc<Semaphore>>,
     /// How long after going half open the terminal connects again, while the old socket stays open.
     pub half_open_for: Duration,
 }
@@ -108,6 +110,7 @@ impl SimulatorConfig {
             broker: None,
             backoff: Backoff::default(),
             hub_silence: Duration::from_secs(30),
+            gate: None,
             half_open_for: Duration::from_secs(15),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -91,6 +91,7 @@ pub(super) struct Player {
     backoff: Backoff,
     hub_silence: Duration,
     half_open_for: Duration,
+    gate: Option<Arc<Semaphore>>,
     /// Sockets that went half open: nobody reads or writes them, and they stay open.
     frozen: Vec<Socket>,
 }
@@ -143,6 +144,7 @@ impl Player {
             backoff: config.backoff,
             hub_silence: config.hub_silence,
             half_open_for: config.half_open_for,
+            gate: config.gate,
             frozen: Vec::new(),
         })
     }
@@ -186,19 +188,29 @@ impl Player {
         Ok(())
     }
 
+    /// The place at the gate is kept until Welcome: what a hub must write down for a newcomer takes it longer than the connection.
+    async fn connect(&self) -> Result<(Socket, Option<OwnedSemaphorePermit>), Ended> {
+        let turn = match &self.gate {
+            // A gate that was closed lets everybody through.
+            Some(gate) => Arc::clone(gate).acquire_owned().await.ok(),
+            None => None,
+        };
+        Ok((self.address.connect().await?, turn))
+    }
+
     async fn connect_once(&mut self, failures: &mut u32, shutdown: &CancellationToken) -> Over {
         if let Some(Wish::Crash { lose }) = self.shared.take_order() {
             self.terminal.crash(lose);
         }
-        let socket = tokio::select! {
+        let (socket, turn) = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Over::Stopped,
-            connected = self.address.connect() => match connected {
-                Ok(socket) => socket,
+            connected = self.connect() => match connected {
+                Ok(connected) => connected,
                 Err(ended) => return Over::Ended(ended),
             },
         };
-        let session = Session::new(&mut self.terminal, &self.shared, socket, self.backoff.taken, self.hub_silence);
+        let session = Session::new(&mut self.terminal, &self.shared, socket, turn, (self.backoff.taken, self.hub_silence));
         let (over, socket, welcomed) = session.run(shutdown).await;
         self.shared.set_connected(false);
         if welcomed {

@@ -4,7 +4,10 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 use tokio_tungstenite::tungstenite::{
     self, Bytes, Message,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -60,6 +63,8 @@ pub(super) struct Session<'a> {
     terminal: &'a mut Terminal,
     shared: &'a Shared,
     socket: Socket,
+    /// The place at the gate of those who connect.
+    turn: Option<OwnedSemaphorePermit>,
     taken: Duration,
     hub_silence: Duration,
     /// Since when, and how often a Status is wanted.
@@ -77,14 +82,15 @@ impl<'a> Session<'a> {
         terminal: &'a mut Terminal,
         shared: &'a Shared,
         socket: Socket,
-        taken: Duration,
-        hub_silence: Duration,
+        turn: Option<OwnedSemaphorePermit>,
+        (taken, hub_silence): (Duration, Duration),
     ) -> Self {
         let now = Instant::now();
         Self {
             terminal,
             shared,
             socket,
+            turn,
             taken,
             hub_silence,
             welcomed: None,
@@ -235,6 +241,7 @@ impl<'a> Session<'a> {
         let every = welcome.heartbeat_ms.clamp(*HEARTBEATS.start(), *HEARTBEATS.end());
         let now = Instant::now();
         self.welcomed = Some((now, Duration::from_millis(u64::from(every))));
+        self.turn = None;
         self.next_status = now;
         self.shared.set_connected(true);
     }

@@ -29,6 +29,9 @@ pub(crate) type KeyId = [u8; 8];
 /// A tombstone: a scope, and the id of the key of it that was destroyed.
 pub(crate) type Stone = ([u8; 32], KeyId);
 
+/// Ending of the name of a key that is being destroyed.
+const DYING: &str = ".dying";
+
 #[derive(Debug)]
 struct ScopeKey {
     id: KeyId,
@@ -55,9 +58,13 @@ pub(crate) enum Opened {
 }
 
 impl Keyring {
-    /// Loads every key of `dir`.
+    /// Loads every key of `dir`, and ends what a crash cut short: keys half made are removed, and those half destroyed destroyed.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         disk::remove_matching(dir, |name| name.ends_with(".new")).at("clean", dir)?;
+        for name in disk::matching(dir, |name| name.ends_with(DYING)).at("list", dir)? {
+            let path = dir.join(name);
+            wipe(&path).at("destroy", &path)?;
+        }
         let mut keys = HashMap::new();
         for name in disk::matching(dir, |_| true).at("list", dir)? {
             let path = dir.join(&name);
@@ -103,19 +110,21 @@ impl Keyring {
         self.find(scope.digest()).map(|found| found.id)
     }
 
-    /// Destroys the key `id` of a scope: overwritten, removed, directory synced. Does nothing if the scope has no key
-    /// or a newer one. The tombstone must be durable before.
+    /// Destroys the key `id` of a scope: renamed, overwritten, removed, the directory synced after each change of a name. Does nothing if
+    /// the scope has no key or a newer one. The tombstone must be durable before.
+    ///
+    /// The new name is durable before the first byte is overwritten: a key file that is not whole is damage, at which no store opens,
+    /// and a power cut between overwriting and removing must not look like it.
     pub(crate) fn destroy(&self, scope: &[u8; 32], id: &KeyId) -> io::Result<()> {
         self.stones.write().unwrap_or_else(PoisonError::into_inner).insert((*scope, *id));
         if self.find(scope).is_none_or(|found| found.id != *id) {
             return Ok(());
         }
         let path = self.dir.join(crypto::hex(scope));
-        let mut file = DurableFile::open(&path)?;
-        file.write_all(&[0; FILE_LENGTH])?;
-        file.sync_all()?;
-        disk::remove(&path)?;
+        let dying = self.dir.join(format!("{}{DYING}", crypto::hex(scope)));
+        disk::rename(&path, &dying)?;
         disk::sync_dir(&self.dir)?;
+        wipe(&dying)?;
         self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(scope);
         Ok(())
     }
@@ -145,6 +154,15 @@ impl Keyring {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(*scope.digest(), Arc::clone(&created));
         Ok(created)
     }
+}
+
+/// Overwrites and removes a key file, durably.
+fn wipe(path: &Path) -> io::Result<()> {
+    let mut file = DurableFile::open(path)?;
+    file.write_all(&[0; FILE_LENGTH])?;
+    file.sync_all()?;
+    disk::remove(path)?;
+    disk::sync_parent(path)
 }
 
 fn no_crypto(_: CryptoError) -> io::Error {
@@ -201,6 +219,18 @@ mod tests {
         assert_eq!(ring.open_value(b"key", &sealed), Opened::Plain(b"secret".to_vec()));
         assert_eq!(ring.open_value(b"other key", &sealed), Opened::Damaged, "the entry's key is authenticated");
         ring.destroy(scope.digest(), &ring.current_id(&scope).unwrap()).unwrap();
+        assert_eq!(ring.open_value(b"key", &sealed), Opened::Forgotten);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_destruction_that_was_cut_short_is_ended_at_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let scope = SealScope::new("anna", 1, "Demo");
+        let sealed = Keyring::open(dir.path()).unwrap().seal(&scope, b"key", b"secret").unwrap();
+        let name = dir.path().join(crypto::hex(scope.digest()));
+        std::fs::rename(&name, format!("{}{DYING}", name.display())).unwrap();
+        let ring = Keyring::open(dir.path()).unwrap();
         assert_eq!(ring.open_value(b"key", &sealed), Opened::Forgotten);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }

@@ -49,7 +49,7 @@ impl Trading {
     }
 
     /// Commands of an account that `keep` wants, oldest first, after `after`, and where the next page begins. A page that is not full may
-    /// have a next one: no call looks through more than [`LOOKED_AT_MAX`] commands.
+    /// have a next one: no call looks through more than so many commands.
     ///
     /// # Errors
     /// The store's.

@@ -56,6 +56,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/deadman", "read:account"),
     ("POST", "/api/v1/deadman", "trade:reduce"),
     ("GET", "/api/v1/incidents", "read:account"),
+    ("GET", "/api/v1/audit/trades", "read:history"),
+    ("GET", "/api/v1/backup", "admin"),
     ("GET", "/api/v1/tokens", "admin"),
     ("POST", "/api/v1/tokens", "admin"),
     ("GET", "/api/v1/tokens/{id}", "admin"),
@@ -199,7 +201,11 @@ async fn a_test_key_does_not_see_a_terminal_with_real_money() {
             let body = (*method == "POST").then(|| crate::harness::buy().to_string());
             let body = if path.ends_with("/trade") {
                 Some(r#"{"action":1,"symbol":"EURUSD","volume":0.1}"#.into())
-            } else if path.ends_with("/close") {
+            } else if path.ends_with("/calc/margin") {
+                Some(r#"{"symbol":"EURUSD","side":"buy","volume":0.1}"#.into())
+            } else if path.ends_with("/calc/profit") {
+                Some(r#"{"symbol":"EURUSD","side":"buy","volume":0.1,"price_open":1.0,"price_close":1.1}"#.into())
+            } else if path.ends_with("/close") || path.ends_with("/close-all") {
                 Some("{}".into())
             } else {
                 body

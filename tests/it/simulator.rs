@@ -90,8 +90,8 @@ async fn every_deal_leads_back_to_a_request_of_a_command_or_to_the_brokers_own_r
         assert!(["executed", "placed"].contains(&command["state"].as_str().unwrap()), "{command}");
         command
     };
-    // The labour figures of 15:30 carry the price from 1.0937 to 1.0981 and to 1.0918.
-    let market = send(json!({"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "sl": 1.092, "tp": 1.0975})).await;
+    // The labour figures of 15:30 carry the price from 1.0940 down to 1.0918 and then above 1.0979.
+    let market = send(json!({"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "sl": 1.0905, "tp": 1.0975})).await;
     let standing =
         send(json!({"action": 5, "symbol": "EURUSD", "volume": 0.2, "type": 3, "price": 1.0979, "type_filling": 2})).await;
     terminal.broker().advance(Duration::from_secs(3_600)).unwrap();

@@ -177,3 +177,31 @@ async fn what_a_ticks_request_gets_wrong_is_named() {
         assert!(body["message"].as_str().unwrap().contains(field), "{query}: {body}");
     }
 }
+
+#[tokio::test]
+async fn the_simulators_ticks_in_pages_are_those_of_one_answer_and_begin_every_minute_at_its_bars_open() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let api = hub.admin();
+    let span = "from=2024-03-08T21:40:00Z&to=2024-03-10T21:20:00Z";
+    let whole = api.get(&path(&format!("{span}&limit=100000"))).await.expect(200);
+    let rows = whole["data"].as_array().unwrap();
+    assert_eq!((&whole["next_cursor"], &whole["complete"]), (&Value::Null, &json!(true)));
+    let (mut paged, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = api.get(&path(&format!("{span}&limit=7{cursor}"))).await.expect(200);
+        paged.extend(page["data"].as_array().unwrap().iter().cloned());
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(paged, *rows);
+    let bars = api.get(&format!("/api/v1/terminals/1001/bars/EURUSD?{span}&limit=1000")).await.expect(200);
+    let bars = bars["data"].as_array().unwrap();
+    assert!(bars.len() > 20, "both sides of the switch: {}", bars.len());
+    for bar in bars {
+        let open = bar["time_msc"].as_i64().unwrap();
+        let first = rows.iter().find(|tick| tick["time_msc"].as_i64().unwrap() >= open).unwrap();
+        assert!(first["time_msc"].as_i64().unwrap() < open + 60_000, "{first} in {bar}");
+        assert_eq!(first["bid"], bar["open"], "{bar}");
+    }
+}

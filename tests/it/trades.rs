@@ -195,7 +195,6 @@ async fn what_the_broker_rejects_is_422_with_its_retcode_and_raw_200() {
         (1001, order("sl", json!(5.0)), 10_016, "invalid_stops"),
         (1001, order("filling", json!("return")), 10_030, "invalid_fill"),
         (1002, buy(), 10_019, "no_money"),
-        (1003, buy(), 10_018, "market_closed"),
     ];
     for (login, body, code, name) in cases {
         let refused = hub.admin().once().post(&orders(login), body).await.refused(422, "broker_rejected");
@@ -205,6 +204,10 @@ async fn what_the_broker_rejects_is_422_with_its_retcode_and_raw_200() {
     let raw = json!({"action": 1, "symbol": "EURUSD", "volume": 0.015});
     let record = hub.admin().once().post("/api/v1/terminals/1001/trade", raw).await.expect(200);
     assert_eq!((&record["state"], &record["result"]["retcode"]), (&json!("broker_rejected"), &json!(10_014)));
+    // The hub knows the hours of the symbol.
+    hub.admin().once().buy(1003).await.refused(409, "market_closed");
+    // The hub knows the hours of the symbol.
+    hub.admin().once().buy(1003).await.refused(409, "market_closed");
     for terminal in [rich, poor, closed] {
         assert!(terminal.broker().executed().is_empty());
     }

@@ -105,7 +105,7 @@ fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
         tar.file(dir, &dir.join(name))?;
     }
     let keys = dir.join("keys");
-    for name in disk::matching(&keys, |name| !name.ends_with(".new")).at("list", &keys)? {
+    for name in disk::matching(&keys, |name| !name.contains('.')).at("list", &keys)? {
         let path = keys.join(name);
         match std::fs::read(&path) {
             // Being destroyed at this moment: overwritten already, or gone.
