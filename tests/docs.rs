@@ -145,8 +145,12 @@ fn the_command_line_document_names_every_command_and_every_flag() {
 /// Words as a shell reads them, up to a pipe or a redirection.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
+    let mut inside = 0;
     for c in line.chars() {
+        // `$(date +%F)` is one word, whatever is in it.
+        inside += i32::from(c == '(') - i32::from(c == ')');
         match (quote, c) {
+            (None, c) if inside > 0 => word.push(c),
             (Some(end), c) if c == end => quote = None,
             (None, '\'' | '"') => (quote, open) = (Some(c), true),
             (None, '|' | '>') => break,
