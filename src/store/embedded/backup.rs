@@ -98,8 +98,7 @@ fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
     for segment in scan::list(&journal_dir(dir))? {
         shared.usable()?;
         segment.read(&mut data)?;
-        let written = frame::written(&data).max(frame::HEADER).min(data.len());
-        tar.bytes(dir, &segment.path, &data[..written])?;
+        tar.bytes(dir, &segment.path, &data[..frame::end(&data)])?;
     }
     for name in ["format", "secret.key"].into_iter().filter(|name| dir.join(name).exists()) {
         tar.file(dir, &dir.join(name))?;

@@ -70,6 +70,21 @@ async fn what_was_acknowledged_before_a_backup_is_there_after_the_restore_and_th
     store.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_last_record_that_ends_with_zeros_is_in_the_backup_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file, target) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("target"));
+    let store = open(&data);
+    put(&store, 0..3).await;
+    store.commit(Batch::outcome().put("zeros", vec![0; 5_000])).await.unwrap();
+    save(store.backup().await.unwrap(), &file).await;
+    store.close().await.unwrap();
+    assert_eq!(restore(file, target.clone()).await.unwrap().seq, 4);
+    let store = open(&target);
+    assert_eq!(store.get(b"zeros").await.unwrap().unwrap().value, vec![0; 5_000]);
+    store.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_go_on_while_a_backup_is_read_slowly_and_none_from_before_it_is_missing() {
     let dir = tempfile::tempdir().unwrap();

@@ -160,7 +160,17 @@ pub(crate) fn decode(data: &[u8]) -> Option<Frame<'_>> {
     })
 }
 
-/// Length of `data` without the zeros at its end: preallocated space that was never written reads as zeros.
+/// Where a segment's records end. The last one may itself end with zeros, which [`written`] takes for space.
+pub(crate) fn end(data: &[u8]) -> usize {
+    let mut at = HEADER.min(data.len());
+    while let Some(frame) = decode(&data[at..]) {
+        at += frame.length();
+    }
+    at.max(written(data))
+}
+
+/// Length of `data` without the zeros at its end: preallocated space that was never written reads as zeros. The last record ends there
+/// or later, since its payload may end with zeros too.
 pub(crate) fn written(data: &[u8]) -> usize {
     const BLANK: [u8; 4096] = [0; 4096];
     // Whole blocks first: a fresh segment is 64 MiB of them.

@@ -319,7 +319,7 @@ impl Reader {
             } else if at >= written {
                 return Ok(at);
             } else {
-                match self.resume(&data[..written], at, newest) {
+                match self.resume(data, written, at, newest) {
                     Resume::Torn => return Ok(at),
                     Resume::At(next, seq) => {
                         self.gap(seq, segment, at, "the record here is not what was written");
@@ -342,11 +342,12 @@ impl Reader {
     }
 
     /// Looks for good records behind a bad one at `bad`, byte by byte.
-    fn resume(&self, data: &[u8], bad: usize, newest: bool) -> Resume {
+    /// Looks for records behind a bad one. They begin before `written`, but a payload may end with zeros, and so behind it.
+    fn resume(&self, data: &[u8], written: usize, bad: usize, newest: bool) -> Resume {
         let mut first = None;
         let mut proof = !newest;
         let mut at = bad + 1;
-        while at + frame::FRAME <= data.len() && !(first.is_some() && proof) {
+        while at < written && !(first.is_some() && proof) {
             match frame::decode(&data[at..]) {
                 // The bad record itself may decode when only its chain is wrong, so it must be a later one.
                 Some(frame) if frame.seq > self.expected => {
