@@ -342,6 +342,9 @@ impl From<ExecuteError> for ApiError {
                     .with("value", exceeded.value)
                     .with("asked", exceeded.asked)
             }
+            ExecuteError::WouldOpen => {
+                Self::new(StatusCode::CONFLICT, "would_open", format!("{error}: look at the position again; nothing was sent"))
+            }
             ExecuteError::Duplicate(command) => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "duplicate_order",

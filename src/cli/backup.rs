@@ -49,6 +49,8 @@ impl Backup {
         let mut answer = hub.stream(&["backup"]).await?;
         // Beside it, so that the rename stays on one file system, and unreadable for others from the first byte.
         let temporary = PathBuf::from(format!("{}.part", self.file.display()));
+        // What an earlier try has left.
+        let _ = std::fs::remove_file(&temporary);
         let mut file = create_private(&temporary).with_context(|| format!("cannot write {}", temporary.display()))?;
         let mut progress = Progress::begin();
         let mut taking = async || {
@@ -98,7 +100,8 @@ fn summary(found: &Restored) -> String {
 
 fn create_private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // Never into a file that somebody else has made and may read.
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

@@ -262,6 +262,7 @@ fn exit_code(status: u16, code: &str) -> u8 {
         | "kill_switch"
         | "limit_exceeded"
         | "duplicate_order"
+        | "would_open"
         | "idempotency_key_reused"
         | "tags_exhausted"
         | "unsupported" => exit::NOT_EXECUTED,

@@ -56,7 +56,11 @@ impl Serve {
         let config = self.settings.load()?.config;
         telemetry::start(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
         let mut stop = super::StopSignal::listen()?;
-        let server = Server::bind(config).await?;
+        let server = tokio::select! {
+            bound = Server::bind(config) => bound?,
+            // Whatever the start was doing goes on at the next one.
+            () = stop.asked() => return Ok(ExitCode::SUCCESS),
+        };
         if let Some(key) = server.first_admin_key() {
             eprintln!("first start: this admin key is shown once, keep it safe\n{}", key.reveal());
         }

@@ -31,6 +31,9 @@ use crate::{
     store::cache::{BarCache, Cover, Span},
 };
 
+/// Records that one answer from the cache may read: those it skips, and those it gives.
+const SKIPPED_MAX: u32 = 200_000;
+
 pub use super::download::LATEST;
 
 /// Which bars are wanted. Times are broker time, epoch seconds, ends included.
@@ -232,8 +235,14 @@ impl BarService {
 
     async fn download(self, series: Series, session: Option<SessionHandle>, wanted: Wanted, within: Duration) -> Answer {
         let count = match wanted {
-            // The cache knows no positions: what is skipped is read too.
-            Wanted::Latest { start, count } if session.is_none() => count.saturating_add(start),
+            // The cache knows no positions: what is skipped is read too, so one caller could take the memory of all.
+            Wanted::Latest { start, count } if session.is_none() => {
+                let all = count.saturating_add(start);
+                if all > SKIPPED_MAX {
+                    return Err(Crowded.into());
+                }
+                all
+            }
             Wanted::Forward { count, .. } | Wanted::Backward { count, .. } | Wanted::Latest { count, .. } => count,
         };
         let room = self.memory.take(count, within).await?;

@@ -26,7 +26,12 @@ impl Default for DownloadMemory {
 impl DownloadMemory {
     /// Room for so many records; first come, first served. Given back when the answer has been sent.
     pub(super) async fn take(&self, records: u32, within: Duration) -> Result<OwnedSemaphorePermit, Crowded> {
-        let taking = Arc::clone(&self.free).acquire_many_owned(records.div_ceil(1_000).max(1));
+        let thousands = records.div_ceil(1_000).max(1);
+        if thousands as usize > THOUSANDS {
+            // It would never get its turn, and everybody behind it would wait.
+            return Err(Crowded);
+        }
+        let taking = Arc::clone(&self.free).acquire_many_owned(thousands);
         match tokio::time::timeout(within, taking).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(Crowded),

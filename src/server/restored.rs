@@ -9,7 +9,7 @@ use crate::{
     trading::{KillError, Trading},
 };
 
-/// Latches the whole hub if a restore has left its mark in the data folder; the mark goes when the latch is durable.
+/// Latches the whole hub, and lets nothing act that the backup had armed, if a restore has left its mark in the data folder; the mark goes when the latch is durable.
 pub(super) async fn fence(trading: &Trading, data_dir: &Path) -> Result<(), StoreError> {
     let mark = data_dir.join("restored");
     let refused = |action, source: io::Error| StoreError::Io { action, path: mark.clone(), source: source.into() };
@@ -22,6 +22,7 @@ pub(super) async fn fence(trading: &Trading, data_dir: &Path) -> Result<(), Stor
     let told: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let made = told["backup_at"].as_str().map_or_else(|| told["backup_at"].to_string(), str::to_owned);
     let reason = format!("restored from a backup of {made}: compare every account with its terminal, then lift");
+    trading.quiet_after_restore(&reason).await?;
     match trading.set_kill(KillScope::Hub, KillLevel::Block, &reason, "hub", false).await {
         // It stands higher already.
         Ok(_) | Err(KillError::MayNotLower(_)) => {}

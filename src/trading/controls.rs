@@ -7,6 +7,8 @@ use super::{
 };
 use crate::{
     domain::{
+        account::MARGIN_MODE_HEDGING,
+        api_key::Permission,
         command::{CommandRecord, CommandState},
         ids::CommandId,
         limits::Limits,
@@ -26,13 +28,19 @@ impl Trading {
         let mut effect = exposure::effect(&trade.request, session.hello().margin_mode);
         let stopped = self.check_kill(trade, effect).is_err();
         let open_volume = limits.iter().any(|(_, Limits { max_open_volume, .. })| max_open_volume.is_some());
-        let asks = (effect == Effect::MayReduce && (stopped || !limits.is_empty())) || (effect == Effect::Opens && open_volume);
+        // Where deals net, one that was meant to close turns the position round if that has become smaller meanwhile.
+        let must_close = trade.permission == Permission::TradeReduce && session.hello().margin_mode != MARGIN_MODE_HEDGING;
+        let asks = (effect == Effect::MayReduce && (stopped || must_close || !limits.is_empty()))
+            || (effect == Effect::Opens && open_volume);
         let turn = match asks {
             true => Some(self.inner.turns.claim(records::account_commands(owner, account)).await),
             false => None,
         };
         if effect == Effect::MayReduce && turn.is_some() {
             effect = if self.only_closes(session, &trade.request).await { Effect::Reduces } else { Effect::Opens };
+            if effect == Effect::Opens && must_close {
+                return Err(ExecuteError::WouldOpen);
+            }
         }
         self.check_kill(trade, effect)?;
         self.check_limits(trade, effect, &limits).await?;

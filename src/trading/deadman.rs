@@ -93,6 +93,20 @@ impl Trading {
         found
     }
 
+    /// Makes everything that a backup had armed let go, before anything can act on it: timers that run are disarmed, and switches that
+    /// cancel or flatten go back to `block`. What a restored hub knows is old, so it must not trade by itself until a person has looked.
+    ///
+    /// # Errors
+    /// The store's; calling it again goes on where it stopped.
+    pub async fn quiet_after_restore(&self, reason: &str) -> Result<(), StoreError> {
+        for timer in self.deadmen().into_iter().filter(|timer| timer.fires_at.is_some()) {
+            let Deadman { key, scope, action, .. } = timer.record;
+            warn!(%key, %scope, action = action.name(), "a dead-man timer of the backup is disarmed; arm it anew");
+            self.disarm_deadman(key, &scope).await?;
+        }
+        self.block_only(reason).await
+    }
+
     pub(super) async fn load_deadmen(&self) -> Result<(), StoreError> {
         let now = self.inner.clock.wall();
         let mut after: Option<Vec<u8>> = None;

@@ -40,6 +40,13 @@ pub(super) const fn effect(request: &TradeRequest, margin_mode: u8) -> Effect {
     }
 }
 
+/// Whether two deals run against the same position, or may. On a hedging account a deal that names none opens one of its own.
+fn closes_the_same(other: &TradeRequest, request: &TradeRequest, netting: bool) -> bool {
+    let nets = netting && (other.position == 0 || request.position == 0);
+    let same = other.symbol == request.symbol && other.kind == request.kind;
+    other.action == action::DEAL && same && (other.position == request.position || nets)
+}
+
 /// Whether `position` takes a deal of `request` without turning round, when `under_way` lots of such deals are on their way already.
 fn is_covered(request: &TradeRequest, position: &Position, under_way: f64) -> bool {
     let opposite = position.kind != request.kind;
@@ -50,7 +57,8 @@ impl Trading {
     /// Whether a deal only closes, asked of the terminal. `false` when it does not, or cannot be told.
     pub(super) async fn only_closes(&self, session: &SessionHandle, request: &TradeRequest) -> bool {
         // Before the question: one that ends while the terminal answers is counted twice rather than not at all.
-        let under_way = self.closing_under_way(session.owner(), session.account(), request);
+        let netting = session.hello().margin_mode != MARGIN_MODE_HEDGING;
+        let under_way = self.closing_under_way((session.owner(), session.account()), request, netting);
         let (symbol, ticket) = (request.symbol.clone(), request.position);
         let ask = |call| GetPositions { call, symbol: if ticket == 0 { symbol } else { String::new() }, ticket }.into();
         let Ok(reply) = session.call(super::PATIENCE, ask).await else { return false };
@@ -66,11 +74,8 @@ impl Trading {
     }
 
     /// Lots of deals under way that close the same position, or may.
-    fn closing_under_way(&self, owner: OwnerId, account: &Account, request: &TradeRequest) -> f64 {
-        let same = |other: &TradeRequest| {
-            let target = other.position == request.position || other.position == 0 || request.position == 0;
-            other.action == action::DEAL && other.symbol == request.symbol && other.kind == request.kind && target
-        };
+    fn closing_under_way(&self, (owner, account): (OwnerId, &Account), request: &TradeRequest, netting: bool) -> f64 {
+        let same = |other: &TradeRequest| closes_the_same(other, request, netting);
         let live = self.live_where(|live| live.owner == owner && live.account == *account);
         let volumes = live.iter().map(|live| live.updates.borrow().request.clone());
         volumes.filter(|other| same(other)).map(|other| other.volume).sum()
@@ -101,6 +106,16 @@ mod tests {
         for closes in [action::REMOVE, action::CLOSE_BY, action::SLTP] {
             assert_eq!(effect(&request(closes), 2), Effect::Reduces);
         }
+    }
+
+    #[test]
+    fn an_order_that_opens_is_no_close_under_way_where_it_opens_a_position_of_its_own() {
+        let opening = request(action::DEAL);
+        let closing = TradeRequest { position: 7, ..opening.clone() };
+        assert!(!closes_the_same(&opening, &closing, false), "hedging");
+        assert!(closes_the_same(&opening, &closing, true), "netting");
+        assert!(closes_the_same(&closing, &closing, false));
+        assert!(!closes_the_same(&TradeRequest { position: 8, ..closing.clone() }, &closing, true));
     }
 
     #[test]

@@ -9,17 +9,21 @@ use std::{
     time::Duration,
 };
 
-use tokio::{select, time::sleep};
+use futures_util::{StreamExt as _, stream};
+use tokio::{
+    select,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{ExecuteError, Execution, NewTrade, Trading};
 use crate::{
     domain::{
-        account::MARGIN_MODE_HEDGING,
+        account::{Account, MARGIN_MODE_HEDGING},
         api_key::Permission,
         command::CommandRecord,
-        ids::{KeyId, KillId},
+        ids::{KeyId, KillId, OwnerId},
         market::SymbolSpec,
         safety::{KillLevel, KillSwitch},
         trade::{ORDER_BUY, ORDER_SELL, Order, Position, TradeRequest, action, offered_filling},
@@ -43,6 +47,11 @@ const AGAIN_MAX_MS: i64 = 60_000;
 const DEVIATION: u64 = 1_000;
 /// Life of each attempt.
 const TTL: Duration = Duration::from_secs(10);
+
+/// Accounts that are looked at together.
+const AT_ONCE: usize = 64;
+/// A look at one account goes on no longer; the next one begins where this one stopped, since what was sent is under way.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Attempts that are known to be over, by switch and what they act on, so that the next look need not begin at the first.
 type Attempts = HashMap<(KillId, Target), u32>;
@@ -80,7 +89,7 @@ impl Target {
 impl Trading {
     /// Carries out what is on, until `stop`.
     pub(super) async fn carry_out_kills(&self, stop: CancellationToken) {
-        let mut attempts = Attempts::new();
+        let mut attempts = HashMap::new();
         loop {
             let raised = self.inner.kills.raised.notified();
             let left = stop.run_until_cancelled(self.carry_out(&mut attempts)).await;
@@ -93,9 +102,10 @@ impl Trading {
         }
     }
 
-    /// One look at every account that is to be cleared. Whether anything is left.
-    async fn carry_out(&self, attempts: &mut Attempts) -> bool {
-        let (mut seen, mut left, mut standing) = (HashSet::new(), false, HashSet::new());
+    /// One look at every account that is to be cleared, all at once: a terminal that is slow keeps no other one waiting. Whether anything
+    /// is left.
+    async fn carry_out(&self, attempts: &mut HashMap<(OwnerId, Account), Attempts>) -> bool {
+        let mut seen = HashSet::new();
         // The same order each time, so that one account is always reached by the same terminal.
         let mut sessions = self.inner.hub.sessions();
         sessions.sort_by_key(SessionHandle::token);
@@ -104,12 +114,19 @@ impl Trading {
             let once = switch.level >= KillLevel::Cancel && seen.insert((session.owner(), session.account().clone()));
             once.then_some((session, switch))
         });
-        let clearing: Vec<_> = clearing.collect();
-        for (session, switch) in clearing {
-            standing.insert(switch.id);
-            left |= self.clear(&session, &switch, attempts).await;
-        }
-        attempts.retain(|(kill, _), _| standing.contains(kill));
+        let mut earlier = std::mem::take(attempts);
+        let looks = clearing.collect::<Vec<_>>().into_iter().map(|(session, switch)| {
+            let whose = (session.owner(), session.account().clone());
+            let mut mine = earlier.remove(&whose).unwrap_or_default();
+            mine.retain(|(kill, _), _| *kill == switch.id);
+            async move {
+                let left = self.clear(&session, &switch, &mut mine).await;
+                (whose, mine, left)
+            }
+        });
+        let looked: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
+        let left = looked.iter().any(|(_, _, left)| *left);
+        attempts.extend(looked.into_iter().map(|(whose, mine, _)| (whose, mine)));
         left
     }
 
@@ -117,7 +134,7 @@ impl Trading {
         if Self::check_presence(session).is_err() {
             return true;
         }
-        let looked_at = self.inner.clock.steady().0;
+        let (looked_at, begun) = (self.inner.clock.steady().0, Instant::now());
         let orders = self.orders(session, 0).await;
         if orders.is_none() {
             warn!(account = %session.account(), "a terminal does not tell its pending orders, so they cannot be deleted");
@@ -125,6 +142,9 @@ impl Trading {
         // What cannot be seen may be there.
         let mut left = orders.as_ref().is_none_or(|orders| !orders.is_empty());
         for order in orders.unwrap_or_default() {
+            if begun.elapsed() > LOOK {
+                return true;
+            }
             let request = delete(&order);
             self.attempt(session, switch, (Target::Order(order.ticket), looked_at), request, attempts).await;
         }
@@ -137,8 +157,13 @@ impl Trading {
             let Ok(positions) = codec::rows::<Position>(&reply.body, super::POSITIONS_MAX) else { return true };
             left |= !positions.is_empty();
             for position in positions.iter().filter(|position| !self.is_known_closed(session, &position.symbol)) {
-                let Some(type_filling) = self.filling(session, &position.symbol).await else { continue };
-                let request = TradeRequest { type_filling, ..close(position) };
+                if begun.elapsed() > LOOK {
+                    return true;
+                }
+                let Some((type_filling, largest)) = self.filling(session, &position.symbol).await else { continue };
+                // What one order may not close, the next looks do.
+                let volume = if largest > 0.0 { position.volume.min(largest) } else { position.volume };
+                let request = TradeRequest { type_filling, volume, ..close(position) };
                 self.attempt(session, switch, (Target::Position(position.ticket), looked_at), request, attempts).await;
             }
         }
@@ -217,10 +242,12 @@ impl Trading {
         record.state.is_final() && (looked_at >= record.updated_at.0 + wait || from_the_future)
     }
 
-    async fn filling(&self, session: &SessionHandle, symbol: &str) -> Option<u8> {
+    /// How a symbol's orders are filled, and the largest of them, lots.
+    async fn filling(&self, session: &SessionHandle, symbol: &str) -> Option<(u8, f64)> {
         let ask = |call| GetSymbol { call, symbol: symbol.to_owned() }.into();
         let reply = session.call(super::PATIENCE, ask).await.ok().filter(|reply| reply.status == reply_status::OK)?;
-        codec::record::<SymbolSpec>(&reply.body).ok().map(|spec| offered_filling(spec.trade_exemode, spec.filling_mode))
+        let spec = codec::record::<SymbolSpec>(&reply.body).ok()?;
+        Some((offered_filling(spec.trade_exemode, spec.filling_mode), spec.volume_max))
     }
 }
 

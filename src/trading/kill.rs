@@ -144,6 +144,18 @@ impl Trading {
         self.change_kill(batch, scope, level, reason, by).await
     }
 
+    /// Lowers every switch that cancels or flattens to `block`.
+    pub(super) async fn block_only(&self, reason: &str) -> Result<(), StoreError> {
+        let _turn = self.inner.kills.changing.lock().await;
+        let acting = |switch: &&KillSwitch| switch.level > KillLevel::Block;
+        let found: Vec<_> = self.inner.kills.gate().on.values().filter(acting).cloned().collect();
+        for KillSwitch { scope, level, .. } in found {
+            warn!(%scope, level = level.name(), "a kill switch of the backup blocks only; raise it again if it is still meant");
+            self.change_kill(Batch::outcome(), scope, KillLevel::Block, reason, "hub").await?;
+        }
+        Ok(())
+    }
+
     async fn change_kill(
         &self,
         batch: Batch,

@@ -159,8 +159,8 @@ impl Trading {
             return Ok(());
         }
         let unknown = || ExecuteError::LimitUnknown(Limit::PriceDistance, "the terminal told no present price of the symbol");
-        let symbol = if trade.request.symbol.is_empty() {
-            // A change names the order only.
+        let symbol = if trade.request.action == action::MODIFY || trade.request.symbol.is_empty() {
+            // A change is of the order that it names, whatever symbol it says.
             let ticket = trade.request.order;
             let orders = self.orders(&trade.session, ticket).await.ok_or_else(unknown)?;
             orders.into_iter().find(|order| order.ticket == ticket).map(|order| order.symbol).ok_or_else(unknown)?
@@ -304,7 +304,8 @@ impl Days {
     fn of(&self, owner: OwnerId, account: &Account, broker_time: i64) -> Option<f64> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = known.get(&(owner, account.clone()))?;
-        (begun.day == broker_time.div_euclid(86_400)).then_some(begun.equity)
+        // A clock that says an older day (it is the terminal's machine's) does not begin one anew.
+        (begun.day >= broker_time.div_euclid(86_400)).then_some(begun.equity)
     }
 
     fn set(&self, owner: OwnerId, account: &Account, begun: records::DayEquity) {
@@ -329,7 +330,7 @@ impl Trading {
                 Some(entry) => Some(records::decode::<records::DayEquity>(&key, &entry)?),
                 None => None,
             };
-            let begun = match stored.filter(|begun| begun.day == day) {
+            let begun = match stored.filter(|begun| begun.day >= day) {
                 Some(begun) => begun,
                 None => {
                     let begun = records::DayEquity { day, equity };

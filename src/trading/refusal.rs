@@ -44,6 +44,9 @@ pub enum ExecuteError {
     /// The same order was taken a moment ago.
     #[error("the same order was taken a moment ago as {0}")]
     Duplicate(CommandId),
+    /// It was to close, and it cannot be told that it does no more than that.
+    #[error("the position is smaller than that by now, or another close of it is under way, or the terminal does not tell")]
+    WouldOpen,
     /// Its mailbox is full.
     #[error("too many messages wait for this terminal")]
     Busy,

@@ -206,8 +206,6 @@ async fn what_the_broker_rejects_is_422_with_its_retcode_and_raw_200() {
     assert_eq!((&record["state"], &record["result"]["retcode"]), (&json!("broker_rejected"), &json!(10_014)));
     // The hub knows the hours of the symbol.
     hub.admin().once().buy(1003).await.refused(409, "market_closed");
-    // The hub knows the hours of the symbol.
-    hub.admin().once().buy(1003).await.refused(409, "market_closed");
     for terminal in [rich, poor, closed] {
         assert!(terminal.broker().executed().is_empty());
     }

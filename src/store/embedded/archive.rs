@@ -52,7 +52,8 @@ fn keep(segment: &Segment, archive: &Path) -> Result<(), StoreError> {
             "the archived copy does not read back as it was written; the segment stays in journal/. Check the disk".into();
         return Err(StoreError::Damaged { path, offset: 0, detail });
     }
-    Ok(())
+    // A copy that a crash had left may have its name only in memory.
+    disk::sync_dir(archive).at("sync", archive)
 }
 
 fn pack(from: &Path, to: &Path) -> io::Result<()> {

@@ -95,10 +95,23 @@ fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
     // First how far it goes, then what there is: so nothing up to there is missing.
     let seq = shared.durable();
     let mut data = Vec::new();
-    for segment in scan::list(&journal_dir(dir))? {
+    let segments = scan::list(&journal_dir(dir))?;
+    for (index, segment) in segments.iter().enumerate() {
         shared.usable()?;
         segment.read(&mut data)?;
-        tar.bytes(dir, &segment.path, &data[..frame::end(&data)])?;
+        let (mut end, last) = frame::end(&data);
+        let newest = segments.get(index + 1).is_none_or(|next| next.first > seq);
+        if newest && last < seq {
+            let detail = format!(
+                "the journal reads up to record {last} only, and {seq} were acknowledged; look at the log of the next start"
+            );
+            return Err(StoreError::Damaged { path: segment.path.clone(), offset: end as u64, detail });
+        }
+        if !newest {
+            // As it is, also where a loss was accepted: nobody writes there any more.
+            end = end.max(frame::written(&data));
+        }
+        tar.bytes(dir, &segment.path, &data[..end])?;
     }
     for name in ["format", "secret.key"].into_iter().filter(|name| dir.join(name).exists()) {
         tar.file(dir, &dir.join(name))?;

@@ -160,13 +160,16 @@ pub(crate) fn decode(data: &[u8]) -> Option<Frame<'_>> {
     })
 }
 
-/// Where a segment's records end. The last one may itself end with zeros, which [`written`] takes for space.
-pub(crate) fn end(data: &[u8]) -> usize {
-    let mut at = HEADER.min(data.len());
-    while let Some(frame) = decode(&data[at..]) {
+/// Where a segment's records end, and the number of the last: up to the first that does not follow the one before it. The last one may
+/// itself end with zeros, which [`written`] takes for space.
+pub(crate) fn end(data: &[u8]) -> (usize, Seq) {
+    let Ok(header) = Header::decode(data) else { return (HEADER.min(data.len()), 0) };
+    let (mut at, mut last, mut chain) = (HEADER, header.first.saturating_sub(1), header.chain);
+    while let Some(frame) = decode(&data[at..]).filter(|frame| frame.seq == last + 1 && frame.follows(&chain)) {
         at += frame.length();
+        (last, chain) = (frame.seq, frame.chain);
     }
-    at.max(written(data))
+    (at, last)
 }
 
 /// Length of `data` without the zeros at its end: preallocated space that was never written reads as zeros. The last record ends there
