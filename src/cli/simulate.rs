@@ -58,7 +58,7 @@ pub(super) struct Simulate {
     #[arg(long)]
     ca: Option<PathBuf>,
     /// Connection token of the one terminal
-    #[arg(long, env = "MTBRIDGE_TOKEN", hide_env_values = true, conflicts_with_all = ["count", "key"], required_unless_present = "key")]
+    #[arg(long, env = "MTBRIDGE_TOKEN", hide_env_values = true, conflicts_with = "count", required_unless_present = "key")]
     token: Option<String>,
     /// Account number; with --count the first of many
     #[arg(long, default_value_t = 1001)]
@@ -69,7 +69,7 @@ pub(super) struct Simulate {
     /// How many terminals
     #[arg(long, default_value_t = 1, requires = "key", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
-    /// Admin key with which each terminal's token is minted
+    /// Admin key with which each terminal's token is minted; not used beside --token, so that the variable may stay set
     #[arg(long, env = "MTBRIDGE_API_KEY", hide_env_values = true)]
     key: Option<String>,
     /// What the terminals claim to be
