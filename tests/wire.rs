@@ -23,9 +23,11 @@ use serde_json::Value;
 const MESSAGES: &str = include_str!("../src/protocol/message.rs");
 const DOCUMENT: &str = include_str!("../docs/terminal-protocol.md");
 const READS: &str = include_str!("../src/protocol/reads.rs");
-const SOURCES: [&str; 5] = [
+const DRAW: &str = include_str!("../src/protocol/draw.rs");
+const SOURCES: [&str; 6] = [
     MESSAGES,
     READS,
+    DRAW,
     include_str!("../src/domain/account.rs"),
     include_str!("../src/domain/market.rs"),
     include_str!("../src/domain/trade.rs"),
@@ -92,7 +94,7 @@ fn decoded(golden: &Golden) -> (Option<(String, Value)>, u64, Option<Vec<u8>>) {
         (found.message.as_ref().map(|message| told(message, fields(message))), found.count, again)
     } else {
         let found = codec::decode::<FromHub>(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let fields = |m: &FromHub| fields_of!(FromHub, m, Welcome Trade Query Acknowledge Latch GetAccount GetSymbols GetSymbol GetQuotes GetBars GetPositions GetDeals GetTicks GetOrders GetHistoryOrders GetDepth SelectSymbol CheckOrder CalcMargin CalcProfit GetSession);
+        let fields = |m: &FromHub| fields_of!(FromHub, m, Welcome Trade Query Acknowledge Latch Draw GetAccount GetSymbols GetSymbol GetQuotes GetBars GetPositions GetDeals GetTicks GetOrders GetHistoryOrders GetDepth SelectSymbol CheckOrder CalcMargin CalcProfit GetSession);
         let again = found.message.as_ref().map(|message| message.encode(found.count));
         (found.message.as_ref().map(|message| told(message, fields(message))), found.count, again)
     }
@@ -300,6 +302,8 @@ fn the_document_describes_every_nested_record_with_every_field_in_order() {
         "Amount",
         "TradeSessions",
         "TradeSession",
+        "DrawPoint",
+        "DrawLine",
     ] {
         assert_table(name, name, 0);
     }
@@ -308,7 +312,7 @@ fn the_document_describes_every_nested_record_with_every_field_in_order() {
 #[test]
 fn the_document_names_every_constant_with_its_value() {
     let mut count = 0;
-    for line in MESSAGES.lines().chain(READS.lines()).filter_map(|line| line.strip_prefix("    pub const ")) {
+    for line in MESSAGES.lines().chain(READS.lines()).chain(DRAW.lines()).filter_map(|line| line.strip_prefix("    pub const ")) {
         let Some((name, rest)) = line.split_once(": u8 = ") else { continue };
         let Ok(value) = rest.trim_end_matches(';').parse::<u8>() else { continue };
         assert!(DOCUMENT.contains(&format!("| {value} | `{name}` |")), "{name} = {value}");

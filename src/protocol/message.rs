@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::SeqAccess};
 
 use super::codec::{self, Messages, Row};
-pub use super::reads::*;
+pub use super::{draw::*, reads::*};
 use crate::domain::{
     account::{Account, InvalidAccount, Platform},
     ids::{CommandId, EaInstance, SessionId},
@@ -46,7 +46,7 @@ messages! {
 messages! {
     /// Hub to terminal. Reads start at 16.
     FromHub {
-        1 Welcome, 2 Trade, 3 Query, 4 Acknowledge, 5 Latch,
+        1 Welcome, 2 Trade, 3 Query, 4 Acknowledge, 5 Latch, 6 Draw,
         16 GetAccount, 17 GetSymbols, 18 GetSymbol, 19 GetQuotes, 20 GetBars, 21 GetPositions, 22 GetDeals, 23 GetTicks,
         24 GetOrders, 25 GetHistoryOrders, 26 GetDepth, 27 SelectSymbol, 28 CheckOrder, 29 CalcMargin, 30 CalcProfit, 31 GetSession,
     }

@@ -5,6 +5,7 @@
 
 pub mod close;
 pub mod codec;
+mod draw;
 pub mod message;
 mod reads;
 

@@ -92,7 +92,13 @@ pub(super) fn answer(message: &FromHub, look: &mut Look<'_>) -> Vec<FromTerminal
         FromHub::CalcMargin(get) => (get.call, look.calc_margin(get)),
         FromHub::CalcProfit(get) => (get.call, look.calc_profit(get)),
         FromHub::GetSession(get) => (get.call, look.session(get)),
-        FromHub::Welcome(_) | FromHub::Trade(_) | FromHub::Query(_) | FromHub::Acknowledge(_) | FromHub::Latch(_) => {
+        // A paper terminal has no chart.
+        FromHub::Draw(_)
+        | FromHub::Welcome(_)
+        | FromHub::Trade(_)
+        | FromHub::Query(_)
+        | FromHub::Acknowledge(_)
+        | FromHub::Latch(_) => {
             return Vec::new();
         }
     };
