@@ -67,6 +67,15 @@ impl Output {
         write_out(table::fields(&value, columns, self.colour).as_bytes())
     }
 
+    /// A list that came whole, in one answer.
+    pub(super) fn page(self, page: &Page, columns: &[Column]) -> anyhow::Result<()> {
+        if self.json {
+            return page.data.iter().try_for_each(|row| self.line(row.get()));
+        }
+        let rows = page.data.iter().map(|row| serde_json::from_str(row.get())).collect::<Result<Vec<_>, _>>()?;
+        self.rows(&rows, columns)
+    }
+
     /// Rows that are all there.
     pub(super) fn rows(self, rows: &[Value], columns: &[Column]) -> anyhow::Result<()> {
         write_out(self.rendered(rows, columns).as_bytes())
@@ -124,6 +133,9 @@ pub(super) struct Page {
     pub(super) data: Vec<Box<RawValue>>,
     #[serde(default)]
     pub(super) next_cursor: Option<String>,
+    /// It is not there yet: ask again.
+    #[serde(default)]
+    pub(super) loading: bool,
 }
 
 impl Page {
