@@ -88,11 +88,10 @@ pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Backup, StoreError> {
 fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
     let dir = &shared.dir;
     let made_at = Clock::start().wall();
-    let mut tar = Tar {
-        builder: tar::Builder::new(zstd::Encoder::new(out, ZSTD_LEVEL).at("begin a backup of", dir)?),
-        made_at,
-        files: Vec::new(),
-    };
+    let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL).at("begin a backup of", dir)?;
+    // For what the manifest does not cover: its own bytes, and the tar's headers.
+    encoder.include_checksum(true).at("begin a backup of", dir)?;
+    let mut tar = Tar { builder: tar::Builder::new(encoder), made_at, files: Vec::new() };
     let mut inspection = Inspection::of(dir);
     for segment in scan::list_packed(&archive_dir(dir))? {
         inspection.archived(&segment);
