@@ -144,3 +144,68 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    fn left_unread() -> (Lingering<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(1 << 10);
+        let unread = Unread::default();
+        unread.0.store(true, Ordering::Relaxed);
+        (Lingering::new(ours, unread), theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_after_the_answer_is_thrown_away_until_the_client_closes() {
+        let (mut ours, mut theirs) = left_unread();
+        ours.write_all(b"answer").await.unwrap();
+        let begun = Instant::now();
+        let client = async move {
+            theirs.write_all(&[0; 100_000]).await.unwrap();
+            let mut answer = Vec::new();
+            theirs.read_to_end(&mut answer).await.unwrap();
+            answer
+        };
+        let (answer, ended) = tokio::join!(client, ours.shutdown());
+        ended.unwrap();
+        assert_eq!(answer, b"answer");
+        assert_eq!(begun.elapsed(), Duration::ZERO, "nobody waited for anything else");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_neither_sends_nor_closes_is_left_after_five_seconds() {
+        let (mut ours, _theirs) = left_unread();
+        let begun = Instant::now();
+        ours.shutdown().await.unwrap();
+        assert_eq!(begun.elapsed(), LONGEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_without_end_is_cut_at_sixteen_megabytes() {
+        let (mut ours, mut theirs) = left_unread();
+        let client = async move {
+            let mut sent = 0;
+            while let Ok(more) = theirs.write(&[0; 1 << 10]).await {
+                sent += more;
+            }
+            sent
+        };
+        let hub = async move { ours.shutdown().await.unwrap() };
+        let (sent, ()) = tokio::join!(client, hub);
+        assert!((MOST..=MOST + (2 << 10)).contains(&sent), "{sent}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_requests_were_read_ends_at_once() {
+        let (ours, _theirs) = duplex(1 << 10);
+        let begun = Instant::now();
+        Lingering::new(ours, Unread::default()).shutdown().await.unwrap();
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+}
