@@ -153,12 +153,12 @@ fn say(text: &str) {
     eprintln!("{text}");
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use super::*;
-
+    #[cfg(unix)]
     #[test]
     fn a_copy_is_never_written_into_what_somebody_else_has_put_there() {
+        use super::create_private;
         let dir = tempfile::tempdir().unwrap();
         let (file, link, victim) = (dir.path().join("file"), dir.path().join("link"), dir.path().join("victim"));
         std::fs::write(&file, "theirs").unwrap();

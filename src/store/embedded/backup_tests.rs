@@ -147,6 +147,7 @@ async fn a_backup_that_is_cut_or_changed_anywhere_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = backed_up(dir.path()).await;
     let bytes = std::fs::read(&file).unwrap();
+    let unpacked = zstd::decode_all(bytes.as_slice()).unwrap();
     let bad = dir.path().join("bad");
     for at in (0..bytes.len()).step_by(bytes.len() / 40).chain([bytes.len() - 1, bytes.len() - 5]) {
         std::fs::write(&bad, &bytes[..at]).unwrap();
@@ -154,7 +155,10 @@ async fn a_backup_that_is_cut_or_changed_anywhere_is_refused() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x40;
         std::fs::write(&bad, &changed).unwrap();
-        assert!(matches!(check_backup(&bad), Err(RestoreError::NotABackup { .. })), "changed at {at}");
+        let refused = matches!(check_backup(&bad), Err(RestoreError::NotABackup { .. }));
+        // A few bits of zstd's tables mean nothing: with one of them changed, all that was packed is still there.
+        let the_same = || zstd::decode_all(changed.as_slice()).is_ok_and(|found| found == unpacked);
+        assert!(refused || the_same(), "changed at {at}");
     }
     let target = dir.path().join("target");
     std::fs::write(&bad, &bytes[..bytes.len() / 2]).unwrap();
