@@ -3,7 +3,8 @@
 # docker run -d --name mtbridge -p 443:8787 -v mtbridge:/data -v /etc/mtbridge/tls:/tls:ro \
 #   -e MTBRIDGE_TLS__CERT_FILE=/tls/fullchain.pem -e MTBRIDGE_TLS__KEY_FILE=/tls/privkey.pem mtbridge
 # Without TLS the hub does not start: it listens off loopback in here. Behind a proxy container set MTBRIDGE_HTTP__TRUSTED_PROXIES
-# to its network instead, for instance ["172.16.0.0/12"]. docs/operations.md says more.
+# to the proxy's own address instead, for instance ["172.28.0.10/32"], never to a whole network: Docker's gateway is in it, and with that
+# every client of a published port. docs/operations.md has a compose file.
 
 FROM rust:1.95-slim-bookworm AS build
 # ring and zstd bring C sources; the image has gcc and the headers of the C library.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod forwarded;
+mod linger;
 mod restored;
 mod secrets;
 

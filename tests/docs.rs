@@ -59,6 +59,28 @@ fn every_variable_in_the_files_for_operators_is_a_setting() {
 }
 
 #[test]
+fn no_example_trusts_more_than_single_proxies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut examples = 0;
+    for file in ["Dockerfile", "deploy/mtbridge.service", "docs/operations.md", "README.md", "config/mtbridge.toml"] {
+        let text = fs::read_to_string(root.join(file)).unwrap().to_lowercase();
+        for after in text.split("trusted_proxies").skip(1) {
+            // The list that is given to it, if one is: on this line or, in a comment, the next.
+            let list = after.lines().take(2).collect::<Vec<_>>().join(" ");
+            let Some(list) = list.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(list, _)| list) else {
+                continue;
+            };
+            // What is no network is a link, or an address in prose.
+            for network in list.split(',').filter_map(|one| one.trim().trim_matches('"').parse::<ipnet::IpNet>().ok()) {
+                examples += 1;
+                assert_eq!(network.prefix_len(), network.max_prefix_len(), "{file} trusts {network}");
+            }
+        }
+    }
+    assert!(examples >= 3, "{examples}");
+}
+
+#[test]
 fn the_api_document_lists_every_error_code() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
     let mut codes = BTreeSet::from(["broker_rejected", "ea_refused", "expired", "cancelled", "not_executed"].map(str::to_owned));

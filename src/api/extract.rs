@@ -3,7 +3,7 @@
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -60,7 +60,9 @@ impl FromRequest<ApiState> for JsonBody {
             Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time")),
             Ok(Err(_)) => {
                 let detail = format!("the body is above {limit} bytes, or the connection broke");
-                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+                // What still comes of it is thrown away, and the connection with it.
+                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+                    .with_header(header::CONNECTION, HeaderValue::from_static("close")));
             }
             Ok(Ok(bytes)) => bytes,
         };

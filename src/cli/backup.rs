@@ -13,7 +13,7 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::remote::Remote;
-use crate::store::embedded::{Restored, check_backup, restore};
+use crate::store::embedded::{Damage, Restored, check_backup, restore};
 
 /// Time between two words about progress.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -77,6 +77,7 @@ impl Backup {
         std::fs::rename(&temporary, &self.file).with_context(|| format!("cannot write {}", self.file.display()))?;
         sync_parent(&self.file)?;
         say(&format!("{} is whole: {}", self.file.display(), summary(&found)));
+        warn(&found, "was damaged in the hub's own folder already, and the copy has it so");
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -86,6 +87,7 @@ impl Restore {
         say(&format!("unpacking {} and checking all of it", self.file.display()));
         let found = restore(self.file, self.data_dir.clone()).await?;
         say(&format!("{} is ready: {}", self.data_dir.display(), summary(&found)));
+        warn(&found, "is damaged, and the hub goes on without it");
         say(
             "the hub that starts on it blocks all opening of positions until you have compared the accounts and lifted the kill switch",
         );
@@ -96,6 +98,13 @@ impl Restore {
 fn summary(found: &Restored) -> String {
     let at = jiff::Timestamp::from_millisecond(found.backup_at.0).map_or_else(|_| "?".to_owned(), |at| at.to_string());
     format!("{} files, records up to {}, made at {at}", found.files, found.seq)
+}
+
+/// Names each damaged file.
+fn warn(found: &Restored, what: &str) {
+    for Damage { file, detail } in &found.damaged {
+        say(&format!("warning: {file} {what}: {detail}"));
+    }
 }
 
 fn create_private(path: &Path) -> std::io::Result<File> {
@@ -142,4 +151,24 @@ impl Progress {
 #[expect(clippy::print_stderr, reason = "progress is for whoever waits")]
 fn say(text: &str) {
     eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(unix)]
+    #[test]
+    fn a_copy_is_never_written_into_what_somebody_else_has_put_there() {
+        use super::create_private;
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link, victim) = (dir.path().join("file"), dir.path().join("link"), dir.path().join("victim"));
+        std::fs::write(&file, "theirs").unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        for planted in [&file, &link] {
+            let refused = create_private(planted).unwrap_err();
+            assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists, "{}", planted.display());
+        }
+        assert!(!victim.exists() && std::fs::read(&file).unwrap() == b"theirs");
+        let mode = create_private(&victim).unwrap().metadata().unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    }
 }

@@ -1,13 +1,13 @@
 //! `mtbridge key`: what bots and people call the hub with.
 
 use clap::{Args, Subcommand};
-use reqwest::Method;
 use serde_json::Value;
 
 use super::{
-    arguments::{Body, segment, time},
-    output::{Output, confirm, minted},
-    remote::{Query, Remote},
+    arguments::{Body, time},
+    output::Output,
+    remote::Remote,
+    secrets::{self, Secrets},
     table::Column,
 };
 use crate::{
@@ -72,35 +72,15 @@ enum Action {
     /// Give a key another name
     #[command(after_help = "Examples:
   mtbridge key rename key_01M807HNJ9D8AJMDS7869DFZHC 'grid bot'")]
-    Rename {
-        /// Id of the key, key_…
-        #[arg(value_parser = segment)]
-        id: String,
-        /// For people
-        name: String,
-    },
+    Rename(secrets::Rename),
     /// End a key for good
     #[command(after_help = "Examples:
   mtbridge key revoke key_01M807HNJ9D8AJMDS7869DFZHC --yes")]
-    Revoke {
-        /// Id of the key, key_…
-        #[arg(value_parser = segment)]
-        id: String,
-        /// Do not ask first
-        #[arg(short, long)]
-        yes: bool,
-    },
+    Revoke(secrets::Revoke),
     /// Make a new key of the same rights, shown once; the old one ends after the overlap
     #[command(after_help = "Examples:
   mtbridge key rotate key_01M807HNJ9D8AJMDS7869DFZHC --overlap 3600")]
-    Rotate {
-        /// Id of the key, key_…
-        #[arg(value_parser = segment)]
-        id: String,
-        /// How long the old one is still good, seconds [default: a day]
-        #[arg(long, value_name = "SECONDS")]
-        overlap: Option<u64>,
-    },
+    Rotate(secrets::Rotate),
     /// Print a new live key, to be preset as `MTBRIDGE_ADMIN_KEY`. Nothing is stored, and no hub is asked
     #[command(after_help = "Examples:
   mtbridge key generate")]
@@ -119,7 +99,7 @@ impl Key {
             return Ok(0);
         }
         let (hub, out) = self.remote.open()?;
-        let none = Query::new();
+        let secrets = Secrets { hub: &hub, out, kind: "key", path: "keys", columns: COLUMNS };
         match &self.action {
             Action::Create { name, permission, limits, test, expires } => {
                 let names = permission.as_ref().map(|list| list.iter().map(|one| one.name()).collect::<Vec<_>>());
@@ -128,24 +108,13 @@ impl Key {
                     .maybe("permissions", names)
                     .maybe("limits", limits.clone())
                     .with("test", *test)
-                    .maybe("expires_at", expires.as_deref())
-                    .value();
-                minted(out, &hub.call(Method::POST, &["keys"], &none, Some(&body)).await?, "key")?;
+                    .maybe("expires_at", expires.as_deref());
+                secrets.create(body).await?;
             }
-            Action::List => out.list(&hub, &["keys"], &none, None, COLUMNS).await?,
-            Action::Rename { id, name } => {
-                let body = Body::default().with("name", name.as_str()).value();
-                out.one(&hub.call(Method::PATCH, &["keys", id], &none, Some(&body)).await?, COLUMNS)?;
-            }
-            Action::Revoke { id, yes } => {
-                confirm(&format!("revoke {id} for good?"), *yes)?;
-                hub.call(Method::DELETE, &["keys", id], &none, None).await?;
-                out.note(&format!("{id} is revoked"));
-            }
-            Action::Rotate { id, overlap } => {
-                let body = Body::default().maybe("overlap_s", *overlap).value();
-                minted(out, &hub.call(Method::POST, &["keys", id, "rotate"], &none, Some(&body)).await?, "key")?;
-            }
+            Action::List => secrets.list().await?,
+            Action::Rename(rename) => secrets.rename(rename).await?,
+            Action::Revoke(revoke) => secrets.revoke(revoke).await?,
+            Action::Rotate(rotate) => secrets.rotate(rotate).await?,
             Action::Generate => {}
         }
         Ok(0)

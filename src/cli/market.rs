@@ -1,9 +1,12 @@
-//! `mtbridge symbols`, `mtbridge quotes`.
+//! `mtbridge symbols`, `quotes`, `depth`, `watchlist`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use reqwest::Method;
 
 use super::{
     arguments::{At, Much, ask, segment},
+    exit::{self, Failure},
+    output::Page,
     remote::{Query, Remote},
     table::Column,
 };
@@ -52,6 +55,12 @@ const QUOTES: &[Column] = &[
     Column::number("ASK", &["/ask"]),
     Column::number("LAST", &["/last"]),
     Column::time("TIME (UTC)", &["/time"]),
+];
+
+const LEVELS: &[Column] = &[
+    Column::text("SIDE", &["/type_name", "/type"]),
+    Column::number("PRICE", &["/price"]),
+    Column::number("VOLUME", &["/volume"]),
 ];
 
 /// What a terminal's broker offers; with a name one symbol
@@ -111,6 +120,82 @@ impl Quotes {
         let (hub, out) = self.remote.open()?;
         let query = vec![("symbols", self.symbols.join(","))];
         out.list(&hub, &["terminals", &self.at.terminal, "quotes"], &query, None, QUOTES).await?;
+        Ok(0)
+    }
+}
+
+/// The order book of a symbol: sells from high to low, then buys
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mtbridge depth EURUSD
+  mtbridge depth EURUSD --terminal 1001 --json")]
+pub(super) struct Depth {
+    /// The broker's own name, with suffix
+    #[arg(value_parser = segment)]
+    symbol: String,
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Depth {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let (hub, out) = self.remote.open()?;
+        let answer = hub.get(&["terminals", &self.at.terminal, "depth", &self.symbol], &Query::new()).await?;
+        let page = Page::read(&answer)?;
+        if page.loading {
+            let detail = "the terminal has not had a book of this symbol from its broker yet; ask again";
+            return Err(Failure::new(exit::NOT_NOW, detail).into());
+        }
+        out.page(&page, LEVELS)?;
+        Ok(0)
+    }
+}
+
+/// Market Watch of a terminal: MetaTrader has quotes only of symbols that are in it
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mtbridge watchlist show GBPUSD
+  mtbridge watchlist hide GBPUSD --terminal 1001")]
+pub(super) struct Watchlist {
+    #[command(subcommand)]
+    action: Watch,
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, Subcommand)]
+enum Watch {
+    /// Put a symbol into it
+    #[command(after_help = "Examples:
+  mtbridge watchlist show GBPUSD")]
+    Show {
+        /// The broker's own name, with suffix
+        #[arg(value_parser = segment)]
+        symbol: String,
+    },
+    /// Take a symbol out of it; MetaTrader keeps one that a chart, a position or an order needs
+    #[command(after_help = "Examples:
+  mtbridge watchlist hide GBPUSD")]
+    Hide {
+        /// The broker's own name, with suffix
+        #[arg(value_parser = segment)]
+        symbol: String,
+    },
+}
+
+impl Watchlist {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let (hub, out) = self.remote.open()?;
+        let (method, symbol, done) = match &self.action {
+            Watch::Show { symbol } => (Method::PUT, symbol, "is in the Market Watch"),
+            Watch::Hide { symbol } => (Method::DELETE, symbol, "is not in the Market Watch any more"),
+        };
+        hub.call(method, &["terminals", &self.at.terminal, "watchlist", symbol], &Query::new(), None).await?;
+        out.note(&format!("{symbol} {done}"));
         Ok(0)
     }
 }

@@ -3,6 +3,7 @@
 mod account;
 mod arguments;
 mod backup;
+mod calc;
 mod command;
 mod command_view;
 mod demo;
@@ -17,6 +18,7 @@ mod positions;
 mod progress;
 mod remote;
 mod safety;
+mod secrets;
 mod sending;
 mod serve;
 mod simulate;
@@ -57,6 +59,9 @@ enum Command {
     Account(account::Account),
     Symbols(market::Symbols),
     Quotes(market::Quotes),
+    Depth(market::Depth),
+    Watchlist(market::Watchlist),
+    Calc(calc::Calc),
     Bars(download::Bars),
     Ticks(download::Ticks),
     Order(order::Order),
@@ -147,6 +152,9 @@ impl Command {
             Self::Account(account) => account.run().await,
             Self::Symbols(symbols) => symbols.run().await,
             Self::Quotes(quotes) => quotes.run().await,
+            Self::Depth(depth) => depth.run().await,
+            Self::Watchlist(watchlist) => watchlist.run().await,
+            Self::Calc(calc) => calc.run().await,
             Self::Bars(bars) => bars.run().await,
             Self::Ticks(ticks) => ticks.run().await,
             Self::Order(order) => order.run().await,

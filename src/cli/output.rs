@@ -1,5 +1,6 @@
 //! What a command prints: tables for people, the hub's own JSON for scripts, notes on standard error.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Deserialize;
@@ -25,7 +26,7 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(json: bool, quiet: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { json, quiet, colour: wanted && io::stdout().is_terminal() }
+        Self { json, quiet, colour: wanted && is_screen(&io::stdout()) }
     }
 
     pub(super) const fn is_json(self) -> bool {
@@ -65,6 +66,15 @@ impl Output {
             return self.line(&columns.first().map_or_else(String::new, |column| column.cell(&value)));
         }
         write_out(table::fields(&value, columns, self.colour).as_bytes())
+    }
+
+    /// A list that came whole, in one answer.
+    pub(super) fn page(self, page: &Page, columns: &[Column]) -> anyhow::Result<()> {
+        if self.json {
+            return page.data.iter().try_for_each(|row| self.line(row.get()));
+        }
+        let rows = page.data.iter().map(|row| serde_json::from_str(row.get())).collect::<Result<Vec<_>, _>>()?;
+        self.rows(&rows, columns)
     }
 
     /// Rows that are all there.
@@ -124,6 +134,9 @@ pub(super) struct Page {
     pub(super) data: Vec<Box<RawValue>>,
     #[serde(default)]
     pub(super) next_cursor: Option<String>,
+    /// It is not there yet: ask again.
+    #[serde(default)]
+    pub(super) loading: bool,
 }
 
 impl Page {
@@ -160,6 +173,16 @@ pub(super) fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
     })
 }
 
+/// Whether a terminal shows this stream that understands more than text.
+pub(super) fn is_screen(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && !is_dumb(std::env::var_os("TERM").as_deref())
+}
+
+/// A terminal that says so of itself: an editor's shell, a serial line.
+fn is_dumb(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| term == "dumb")
+}
+
 /// Whether there is a person who can be asked.
 pub(super) fn somebody_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
@@ -182,7 +205,14 @@ fn agrees(answer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::agrees;
+    use super::*;
+
+    #[test]
+    fn a_dumb_terminal_gets_text_alone() {
+        for (term, dumb) in [(Some("dumb"), true), (Some("xterm-256color"), false), (None, false)] {
+            assert_eq!(is_dumb(term.map(OsStr::new)), dumb, "{term:?}");
+        }
+    }
 
     #[test]
     fn only_a_yes_is_a_yes() {

@@ -161,8 +161,9 @@ pub(super) struct Close {
     remote: Remote,
 }
 
+/// Which way a trade goes.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Side {
+pub(super) enum Side {
     Buy,
     Sell,
 }

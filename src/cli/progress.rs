@@ -1,11 +1,13 @@
 //! How far a download is, on one line of standard error that overwrites itself. Only where somebody looks at it.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     time::Duration,
 };
 
 use tokio::time::Instant;
+
+use super::output::is_screen;
 
 /// Between two lines.
 const TURN: Duration = Duration::from_millis(200);
@@ -23,7 +25,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(what: &'static str, total: Option<u64>, wanted: bool) -> Self {
-        Self { what, total, shown: wanted && io::stderr().is_terminal(), begun: Instant::now(), last: None }
+        Self { what, total, shown: wanted && is_screen(&io::stderr()), begun: Instant::now(), last: None }
     }
 
     pub(super) fn tell(&mut self, count: u64) {
@@ -35,7 +37,7 @@ impl Progress {
 
     pub(super) fn say(&mut self, text: &str) {
         if self.shown {
-            let _ = write!(io::stderr(), "\r\u{1b}[K{text}");
+            let _ = io::stderr().write_all(over(text).as_bytes());
             self.last = Some(Instant::now());
         }
     }
@@ -46,6 +48,11 @@ impl Progress {
             let _ = write!(io::stderr(), "\r\u{1b}[K");
         }
     }
+}
+
+/// What writes a line over the one before. Without wrapping: what went on in a second row would stay there for ever.
+fn over(text: &str) -> String {
+    format!("\r\u{1b}[K\u{1b}[?7l{text}\u{1b}[?7h")
 }
 
 fn line(what: &str, count: u64, total: Option<u64>, took: Duration) -> String {
@@ -60,6 +67,11 @@ fn line(what: &str, count: u64, total: Option<u64>, took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_at_the_edge_of_the_screen_and_wrapping_is_on_again_after_it() {
+        assert_eq!(over("5 bars"), "\r\u{1b}[K\u{1b}[?7l5 bars\u{1b}[?7h");
+    }
 
     #[test]
     fn a_line_says_how_many_of_how_many_and_how_fast() {

@@ -1,6 +1,6 @@
 //! `mtbridge serve`
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
@@ -10,6 +10,9 @@ use crate::{
     server::Server,
     telemetry,
 };
+
+/// A start that is asked to stop may come to its end for so long; what is left of ten seconds is for the stop itself.
+const STARTING: Duration = Duration::from_secs(5);
 
 /// Flags; each stands above environment and file.
 #[derive(Debug, Args, Serialize)]
@@ -56,16 +59,27 @@ impl Serve {
         let config = self.settings.load()?.config;
         telemetry::start(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
         let mut stop = super::StopSignal::listen()?;
-        let server = tokio::select! {
-            bound = Server::bind(config) => bound?,
-            // Whatever the start was doing goes on at the next one.
-            () = stop.asked() => return Ok(ExitCode::SUCCESS),
+        let mut binding = std::pin::pin!(Server::bind(config));
+        let (server, stopping) = tokio::select! {
+            bound = &mut binding => (bound?, false),
+            () = stop.asked() => {
+                // A first start may have recorded its admin key, which only the end of the start can tell.
+                let bound = tokio::select! {
+                    bound = tokio::time::timeout(STARTING, &mut binding) => bound,
+                    () = stop.asked() => return Ok(ExitCode::from(super::STOPPED_AT_ONCE)),
+                };
+                // A long start, of a hub that has its key: whatever it was doing goes on at the next one.
+                let Ok(bound) = bound else { return Ok(ExitCode::SUCCESS) };
+                (bound?, true)
+            }
         };
         if let Some(key) = server.first_admin_key() {
             eprintln!("first start: this admin key is shown once, keep it safe\n{}", key.reveal());
         }
-        println!("listening on {}", server.url());
-        stop.asked().await;
+        if !stopping {
+            println!("listening on {}", server.url());
+            stop.asked().await;
+        }
         server.shutdown();
         tokio::select! {
             () = server.join() => Ok(ExitCode::SUCCESS),

@@ -6,8 +6,9 @@ use reqwest::Method;
 use super::{
     arguments::{Body, segment},
     order::word,
-    output::{confirm, minted},
+    output::confirm,
     remote::{Query, Remote},
+    secrets::{self, Secrets},
     table::Column,
 };
 
@@ -54,13 +55,7 @@ enum Action {
     /// Give a token another name
     #[command(after_help = "Examples:
   mtbridge token rename tok_01M807HNC70HSXRRFSQN2GR3ZF 'desk 4'")]
-    Rename {
-        /// Id of the token, tok_…
-        #[arg(value_parser = segment)]
-        id: String,
-        /// For people
-        name: String,
-    },
+    Rename(secrets::Rename),
     /// Cut the terminal and free the token's lock, so that another account can use it
     #[command(after_help = "Examples:
   mtbridge token disconnect tok_01M807HNC70HSXRRFSQN2GR3ZF --history keep")]
@@ -78,25 +73,11 @@ enum Action {
     /// End a token for good; its terminal is cut
     #[command(after_help = "Examples:
   mtbridge token revoke tok_01M807HNC70HSXRRFSQN2GR3ZF --yes")]
-    Revoke {
-        /// Id of the token, tok_…
-        #[arg(value_parser = segment)]
-        id: String,
-        /// Do not ask first
-        #[arg(short, long)]
-        yes: bool,
-    },
+    Revoke(secrets::Revoke),
     /// Make a new token of the same lock, shown once; the old one ends after the overlap
     #[command(after_help = "Examples:
   mtbridge token rotate tok_01M807HNC70HSXRRFSQN2GR3ZF --overlap 3600")]
-    Rotate {
-        /// Id of the token, tok_…
-        #[arg(value_parser = segment)]
-        id: String,
-        /// How long the old one is still good, seconds [default: a day]
-        #[arg(long, value_name = "SECONDS")]
-        overlap: Option<u64>,
-    },
+    Rotate(secrets::Rotate),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,32 +89,19 @@ enum History {
 impl Token {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let (hub, out) = self.remote.open()?;
-        let none = Query::new();
+        let secrets = Secrets { hub: &hub, out, kind: "token", path: "tokens", columns: COLUMNS };
         match &self.action {
-            Action::Create { name } => {
-                let body = Body::default().with("name", name.as_str()).value();
-                minted(out, &hub.call(Method::POST, &["tokens"], &none, Some(&body)).await?, "token")?;
-            }
-            Action::List => out.list(&hub, &["tokens"], &none, None, COLUMNS).await?,
-            Action::Rename { id, name } => {
-                let body = Body::default().with("name", name.as_str()).value();
-                out.one(&hub.call(Method::PATCH, &["tokens", id], &none, Some(&body)).await?, COLUMNS)?;
-            }
+            Action::Create { name } => secrets.create(Body::default().with("name", name.as_str())).await?,
+            Action::List => secrets.list().await?,
+            Action::Rename(rename) => secrets.rename(rename).await?,
             Action::Disconnect { id, history, yes } => {
                 let what = if *history == History::Delete { " and DELETE every record of its account" } else { "" };
                 confirm(&format!("disconnect {id}{what}?"), *yes)?;
                 let body = Body::default().with("history", word(*history)).value();
-                out.one(&hub.call(Method::POST, &["tokens", id, "disconnect"], &none, Some(&body)).await?, COLUMNS)?;
+                out.one(&hub.call(Method::POST, &["tokens", id, "disconnect"], &Query::new(), Some(&body)).await?, COLUMNS)?;
             }
-            Action::Revoke { id, yes } => {
-                confirm(&format!("revoke {id} for good?"), *yes)?;
-                hub.call(Method::DELETE, &["tokens", id], &none, None).await?;
-                out.note(&format!("{id} is revoked"));
-            }
-            Action::Rotate { id, overlap } => {
-                let body = Body::default().maybe("overlap_s", *overlap).value();
-                minted(out, &hub.call(Method::POST, &["tokens", id, "rotate"], &none, Some(&body)).await?, "token")?;
-            }
+            Action::Revoke(revoke) => secrets.revoke(revoke).await?,
+            Action::Rotate(rotate) => secrets.rotate(rotate).await?,
         }
         Ok(0)
     }

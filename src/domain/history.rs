@@ -42,7 +42,7 @@ pub enum Origin {
     UnknownTag,
     /// A person at the terminal, or another Expert Advisor.
     Foreign,
-    /// Nobody can tell: in MetaTrader 4 a closing bears the marks of the opening.
+    /// Nobody can tell: in MetaTrader 4 a closing bears the marks of the opening, and one in part can take them from what is left.
     Untold,
 }
 
@@ -195,10 +195,13 @@ impl Fact {
         by_expert.then(|| tag_sequence(magic).or_else(|| super::command::comment_sequence(comment))).flatten()
     }
 
-    /// A closing in MetaTrader 4, whose marks are those of the opening.
+    /// A closing in MetaTrader 4, whose marks are those of the opening; or what a closing in part left there, whose comment, and with it the
+    /// mark of an order that has a magic of its own, the broker replaces by `from #` and the old ticket.
     #[must_use]
     pub fn is_unmarked(&self, platform: Platform) -> bool {
-        platform == Platform::Mt4 && matches!(self, Self::Deal(deal) if deal.entry != ENTRY_IN)
+        let Self::Deal(deal) = self else { return false };
+        let left_over = deal.comment.starts_with("from #") && self.tag_sequence(platform).is_none();
+        platform == Platform::Mt4 && (deal.entry != ENTRY_IN || left_over)
     }
 
     const fn witnesses(&self) -> (u64, &str, u8) {
@@ -317,6 +320,19 @@ mod tests {
             symbol: "EURUSD".into(),
             ..Deal::default()
         }
+    }
+
+    #[test]
+    fn in_metatrader_4_a_closing_and_what_it_may_have_left_bear_no_mark_of_who_caused_them() {
+        let unmarked = |platform, magic, comment: &str, entry| {
+            Fact::Deal(Deal { magic, comment: comment.into(), entry, ..deal() }).is_unmarked(platform)
+        };
+        let tagged = tag(Platform::Mt4, 33).unwrap();
+        assert!(unmarked(Platform::Mt4, tagged, "", ENTRY_IN + 1), "a closing");
+        assert!(unmarked(Platform::Mt4, 234_000, "from #6", ENTRY_IN), "the comment had the mark, and is replaced");
+        assert!(!unmarked(Platform::Mt4, tagged, "from #6", ENTRY_IN), "the magic has it still");
+        assert!(!unmarked(Platform::Mt4, 234_000, "by hand", ENTRY_IN));
+        assert!(!unmarked(Platform::Mt5, 234_000, "from #6", ENTRY_IN + 1), "there each deal has its own");
     }
 
     #[test]

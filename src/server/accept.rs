@@ -28,7 +28,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::forwarded;
+use super::{
+    forwarded,
+    linger::{Lingering, Unread},
+};
 use crate::{
     api::{self, Budget, Connection},
     config,
@@ -146,7 +149,12 @@ async fn converse(
 ) {
     let direct = Arc::new(Connection { client: peer.ip().to_canonical(), peer, budget: Arc::clone(&slot) as _ });
     let answering = Arc::clone(front);
-    let service = service_fn(move |request| answer(request, Arc::clone(&answering), Arc::clone(&direct), Arc::clone(&slot)));
+    let unread = Unread::default();
+    let stream = Lingering::new(stream, unread.clone());
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let request = request.map(|body| Body::new(unread.watch(body)));
+        answer(request, Arc::clone(&answering), Arc::clone(&direct), Arc::clone(&slot))
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(front.limits.header_timeout)
@@ -169,28 +177,29 @@ async fn converse(
 }
 
 async fn answer(
-    mut request: hyper::Request<Incoming>,
+    mut request: hyper::Request<Body>,
     front: Arc<Front>,
     direct: Arc<Connection>,
     slot: Arc<Slot>,
 ) -> Result<Response, Infallible> {
     let mut connection = direct;
-    // Held until the request has its answer.
-    let mut _guest = None;
     if slot.proxied {
         let Ok(client) = forwarded::client(connection.peer.ip(), request.headers(), &front.limits.trusted_proxies) else {
             debug!(peer = %connection.peer, "X-Forwarded-For of a trusted proxy names no address");
             return Ok(api::refuse_forwarded());
         };
-        _guest = slot.budgets.guest(client);
-        if _guest.is_none() {
+        let Some(guest) = slot.budgets.guest(client) else {
             front.refused("limit");
             return Ok(api::refuse_busy());
-        }
-        connection = Arc::new(Connection { client, peer: connection.peer, budget: slot });
+        };
+        let budget = Arc::new(Proxied { slot, guest: Mutex::new(Some(guest)) });
+        connection = Arc::new(Connection { client, peer: connection.peer, budget });
     }
-    request.extensions_mut().insert(connection);
-    front.router.clone().oneshot(request.map(Body::new)).await
+    request.extensions_mut().insert(Arc::clone(&connection));
+    let answer = front.router.clone().oneshot(request).await;
+    // The request took one reference with it: a stranger's place is its address's until the answer is there.
+    drop(connection);
+    answer
 }
 
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -308,6 +317,20 @@ impl Budget for Slot {
     }
 }
 
+/// One request that a proxy brings: its client's place among strangers, until it shows a secret.
+#[derive(Debug)]
+struct Proxied {
+    slot: Arc<Slot>,
+    guest: Mutex<Option<Guest>>,
+}
+
+impl Budget for Proxied {
+    fn authenticated(&self) {
+        drop(self.guest.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.slot.authenticated();
+    }
+}
+
 impl Slot {
     fn leave_strangers(&self) -> bool {
         let was = self.stranger.swap(false, Ordering::Relaxed);
@@ -351,6 +374,21 @@ mod tests {
         assert!(budgets.enter(Some(ip(1))).is_none());
         let _other = budgets.enter(Some(ip(2))).unwrap();
         assert!(budgets.enter(Some(ip(3))).is_none(), "strangers all together are bounded too");
+    }
+
+    #[test]
+    fn a_request_that_a_proxy_brings_counts_under_its_client_until_it_shows_a_secret() {
+        let budgets = budgets();
+        let slot = Arc::new(budgets.enter(None).unwrap());
+        let request = || budgets.guest(ip(1)).map(|guest| Proxied { slot: Arc::clone(&slot), guest: Mutex::new(Some(guest)) });
+        let (one, two) = (request().unwrap(), request().unwrap());
+        assert!(request().is_none(), "two strangers of one address");
+        assert!(budgets.guest(ip(2)).is_some(), "the proxy's other clients are not held up");
+        one.authenticated();
+        let three = request().unwrap();
+        assert!(request().is_none());
+        drop((two, three));
+        assert!(budgets.strangers_by_ip.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -13,11 +13,12 @@ use super::{
     bars::BarSet,
     broker::{AccountSettings, Broker},
     ledger::{Entry, Executed, Lines, Origin},
+    mt4,
     replay::{MarketView, Replay},
     rules::{Quirk, Rules},
 };
 use crate::domain::{
-    account::AccountInfo,
+    account::{AccountInfo, Platform},
     trade::{Deal, Order, Position, TradeRequest, TradeResult},
 };
 
@@ -209,6 +210,15 @@ impl PaperBroker {
     #[must_use]
     pub fn deals(&self) -> Vec<Deal> {
         self.with(|broker, _| broker.deals().cloned().collect())
+    }
+
+    /// The same as a terminal of the account shows them: MetaTrader 4 tells of them as openings and closings of its orders.
+    #[must_use]
+    pub fn shown_deals(&self) -> Vec<Deal> {
+        self.with(|broker, _| match broker.settings().platform {
+            Platform::Mt4 => mt4::deals(broker),
+            Platform::Mt5 => broker.deals().cloned().collect(),
+        })
     }
 
     /// The open positions, by ticket.

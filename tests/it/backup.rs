@@ -88,3 +88,26 @@ async fn a_file_that_is_no_backup_is_refused_and_leaves_a_folder_that_no_hub_sta
     assert!(!program.ended().await.success());
     assert!(program.stderr().contains("restore again"), "{}", program.stderr());
 }
+
+#[tokio::test]
+async fn a_damaged_archive_is_named_by_both_commands_which_succeed_and_a_planted_link_is_not_written_through() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut hub = TestHub::start().await;
+    let (name, file, data) =
+        ("archive/00000000000000000001.log.zst", scratch.path().join("hub.tar.zst"), scratch.path().join("data"));
+    std::fs::write(hub.dir().join(name), "what was a segment").unwrap();
+    let victim = scratch.path().join("victim");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&victim, scratch.path().join("hub.tar.zst.part")).unwrap();
+    let admin = hub.admin_key.clone();
+    let (code, said) = take(scratch.path(), &hub, &admin, &file).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("warning: {name} was damaged in the hub's own folder")), "{said}");
+    assert!(!victim.exists() && file.metadata().unwrap().is_file());
+    hub.stop().await;
+    let (ok, said) = restore(scratch.path(), &file, &data).await;
+    assert!(ok && said.contains(&format!("warning: {name} is damaged, and the hub goes on without it")), "{said}");
+    hub.config.data_dir = data;
+    hub.start_again().await;
+    hub.admin().get("/api/v1/tokens").await.expect(200);
+}

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Program, TestHub,
+    PATIENCE, Program, TestHub,
     canned::{Canned, Say},
+    within,
 };
 
 /// What a command came to.
@@ -82,6 +83,31 @@ async fn a_list_is_a_table_for_people_lines_of_json_for_scripts_and_ids_when_qui
     assert!(admin(&hub, &["symbols", "-t", "1001"]).await.expect(0).contains("EURUSD"));
     assert!(admin(&hub, &["symbols", "EURUSD", "-t", "1001"]).await.expect(0).starts_with("symbol "));
     assert!(admin(&hub, &["quotes", "EURUSD", "-t", "1001"]).await.expect(0).lines().nth(1).unwrap().starts_with("EURUSD"));
+}
+
+#[tokio::test]
+async fn the_book_market_watch_and_the_terminals_own_arithmetic_are_commands_too() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let book = within(PATIENCE, "the first book", async || {
+        let done = admin(&hub, &["depth", "EURUSD"]).await;
+        if done.code == 0 { Ok(done.out) } else { Err(done.err) }
+    })
+    .await;
+    assert!(book.starts_with("SIDE") && book.contains("sell") && book.contains("buy"), "{book}");
+    let levels = admin(&hub, &["depth", "EURUSD", "--json"]).await.json();
+    assert!(levels.len() > 1 && levels[0]["price"].is_number(), "{levels:?}");
+
+    let hidden = admin(&hub, &["watchlist", "hide", "EURUSD"]).await;
+    assert!(hidden.code == 0 && hidden.err.contains("EURUSD is not in the Market Watch any more"), "{hidden:?}");
+    admin(&hub, &["watchlist", "show", "EURUSD"]).await.expect(0);
+    admin(&hub, &["watchlist", "show", "NOSUCH"]).await.expect(4);
+
+    let margin = admin(&hub, &["calc", "margin", "buy", "EURUSD", "0.10", "--price", "1.1"]).await.expect(0);
+    assert!(margin.starts_with("margin    ") && margin.contains("currency  USD"), "{margin}");
+    let profit = admin(&hub, &["calc", "profit", "sell", "EURUSD", "1", "1.1000", "1.0990", "--json"]).await.json();
+    assert!((profit[0]["profit"].as_f64().unwrap() - 100.0).abs() < 1e-6, "{profit:?}");
+    admin(&hub, &["calc", "profit", "sell", "EURUSD", "0", "1.1", "1.2"]).await.expect(2);
 }
 
 #[tokio::test]

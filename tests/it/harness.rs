@@ -33,7 +33,7 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-pub use wire::{bad_upgrade, exchange, upgrade_request};
+pub use wire::{bad_upgrade, exchange, exchange_over, upgrade_request};
 pub use world::{Played, World};
 
 /// Longer than anything in here takes, even on a busy machine: a wait that ends by it has failed.

@@ -20,6 +20,34 @@ async fn a_body_above_its_limit_is_413_and_nothing_was_sent() {
     assert!(terminal.broker().requests().is_empty());
 }
 
+/// Writes a request with a body of ten megabytes to its end, and only then looks for the answer.
+async fn writes_ten_megabytes_first(hub: &TestHub, key: &str) -> String {
+    let mut stream = TcpStream::connect(hub.addr()).await.unwrap();
+    let head = format!(
+        "POST /api/v1/tokens HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {key}\r\nContent-Length: {}\r\n\r\n",
+        10 << 20
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    soon("all of it is taken", stream.write_all(&vec![b'x'; 10 << 20])).await.unwrap();
+    let mut answer = String::new();
+    soon("it is answered, and the connection ended", stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_client_that_writes_ten_megabytes_before_it_reads_still_reads_why_they_are_refused() {
+    let hub = TestHub::start().await;
+    let answer = writes_ten_megabytes_first(&hub, &hub.admin_key).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("application/problem+json"), "{answer}");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.to_ascii_lowercase().contains("connection: close"), "{head}");
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&problem["code"], &problem["status"]), (&json!("too_large"), &json!(413)));
+    // A stranger is answered without a look at the body, and hears it too.
+    let answer = writes_ten_megabytes_first(&hub, "sk_live_nobody").await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("unauthorized"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_408() {
     let hub = TestHub::start_with(|config| config.http.body_timeout = Duration::from_millis(200)).await;

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::harness::{
     Api, FakeTerminal, HubProcess, Program, TestHub, Token, all_on, bad_upgrade, buy, client, client_trusting, eventually,
-    exchange, fake::executed, fresh, orders, simulator_config, soon,
+    exchange, exchange_over, fake::executed, fresh, orders, simulator_config, soon,
 };
 
 /// The value of one line of `/metrics`; 0 when it is not there yet.
@@ -433,35 +433,65 @@ async fn behind_a_proxy(change: impl FnOnce(&mut Config)) -> TestHub {
     .await
 }
 
+/// What a proxy at `127.0.0.2` is answered when it brings this request.
+async fn brought_by_a_proxy(hub: &TestHub, request: &str) -> String {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+    exchange_over(socket.connect(hub.addr()).await.unwrap(), request).await
+}
+
+fn healthz_for(client: &str) -> String {
+    format!("GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Forwarded-For: 9.9.9.9, {client}\r\n\r\n")
+}
+
 #[tokio::test]
 async fn a_trusted_proxy_says_who_the_client_is_and_budgets_count_by_that() {
-    let hub = behind_a_proxy(|config| config.http.max_unauthenticated_per_ip = 1).await;
-    // One client holds its only place with a request whose body does not come; the proxy's other clients are not held up.
-    let mut slow = TcpStream::connect(hub.addr()).await.unwrap();
-    let head = |client: &str| {
-        format!(
-            "POST /api/v1/tokens HTTP/1.1\r\nHost: hub\r\nX-Forwarded-For: 9.9.9.9, {client}\r\n\
-             Authorization: Bearer {}\r\nContent-Length: 2\r\n\r\n",
-            hub.admin_key
-        )
-    };
-    slow.write_all(head("203.0.113.1").as_bytes()).await.unwrap();
+    let hub = TestHub::start_with(|config| {
+        config.http.trusted_proxies = vec!["127.0.0.2/32".parse().unwrap()];
+        config.http.allow_plain = true;
+        config.http.max_unauthenticated_per_ip = 1;
+    })
+    .await;
+    // A client that is known from a connection of its own has its only place; the proxy's other clients are not held up.
+    let idle = TcpStream::connect(hub.addr()).await.unwrap();
     let refused = eventually("the same client is over its budget", async || {
-        let answer = exchange(hub.addr(), "GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n").await;
+        let answer = brought_by_a_proxy(&hub, &healthz_for("127.0.0.1")).await;
         if answer.starts_with("HTTP/1.1 503") { Ok(answer) } else { Err(answer) }
     })
     .await;
     assert!(refused.contains("too_many_connections"), "{refused}");
-    let other = exchange(hub.addr(), "GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Forwarded-For: 203.0.113.2\r\n\r\n").await;
+    let other = brought_by_a_proxy(&hub, &healthz_for("203.0.113.2")).await;
     assert!(other.starts_with("HTTP/1.1 200"), "{other}");
-    slow.write_all(b"{}").await.unwrap();
-    let mut answer = [0; 12];
-    soon("the slow one is answered", slow.read_exact(&mut answer)).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 201");
-    let again = exchange(hub.addr(), "GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n").await;
-    assert!(again.starts_with("HTTP/1.1 200"), "{again}");
-    let garbled = exchange(hub.addr(), "GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Forwarded-For: somebody\r\n\r\n").await;
+    drop(idle);
+    eventually("its place is free again", async || {
+        let answer = brought_by_a_proxy(&hub, &healthz_for("127.0.0.1")).await;
+        if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    let garbled = brought_by_a_proxy(&hub, &healthz_for("somebody")).await;
     assert!(garbled.starts_with("HTTP/1.1 400") && garbled.contains("malformed_request"), "{garbled}");
+}
+
+#[tokio::test]
+async fn a_request_that_showed_a_key_waits_behind_a_proxy_without_holding_a_strangers_place() {
+    let hub = behind_a_proxy(|config| config.http.max_unauthenticated_per_ip = 1).await;
+    let mut waiting = TcpStream::connect(hub.addr()).await.unwrap();
+    let head = format!(
+        "POST /api/v1/tokens HTTP/1.1\r\nHost: hub\r\nX-Forwarded-For: 203.0.113.1\r\nAuthorization: Bearer {}\r\n\
+         Expect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+        hub.admin_key
+    );
+    waiting.write_all(head.as_bytes()).await.unwrap();
+    // The handler asks for the body: the key was looked at.
+    let mut asked = [0; 12];
+    soon("the body is asked for", waiting.read_exact(&mut asked)).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+    let meanwhile = exchange(hub.addr(), &healthz_for("203.0.113.1")).await;
+    assert!(meanwhile.starts_with("HTTP/1.1 200"), "{meanwhile}");
+    waiting.write_all(b"{}").await.unwrap();
+    let mut answer = [0; 25];
+    soon("it is answered", waiting.read_exact(&mut answer)).await.unwrap();
+    assert!(answer.ends_with(b"HTTP/1.1 201"), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test]
@@ -563,4 +593,66 @@ async fn config_check_prints_what_is_in_force_or_all_that_is_wrong() {
     ] {
         assert!(wrong.stderr().contains(words), "{words} is not in {}", wrong.stderr());
     }
+}
+
+#[tokio::test]
+async fn a_credential_of_systemd_may_have_its_groups_bits_and_no_other_secret_may() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let (given, data) = (dir.path().join("credentials"), dir.path().join("data"));
+    std::fs::create_dir(&given).unwrap();
+    let file = given.join("admin-key");
+    std::fs::write(&file, key()).unwrap();
+    let hub = |mode: u32, folder: &Path| {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let env = [
+            ("CREDENTIALS_DIRECTORY", folder.to_str().unwrap()),
+            ("MTBRIDGE_ADMIN_KEY_FILE", file.to_str().unwrap()),
+            ("MTBRIDGE_DATA_DIR", data.to_str().unwrap()),
+            ("MTBRIDGE_STORE__FREE_SPACE_FLOOR_BYTES", "0"),
+            ("MTBRIDGE_STORE__SEGMENT_BYTES", "1048576"),
+        ];
+        Program::start(dir.path(), &["serve", "--listen", "127.0.0.1:0"], &env)
+    };
+    // As systemd gives it: the mask of its access list stands where the group's bits are.
+    let mut started = hub(0o440, &given);
+    assert!(started.line().await.is_some_and(|line| line.starts_with("listening on")), "{}", started.stderr());
+    started.terminate().await;
+    assert!(started.ended().await.success());
+    for (mode, folder) in [(0o440, data.as_path()), (0o444, given.as_path())] {
+        let mut refused = hub(mode, folder);
+        assert_eq!(refused.ended().await.code(), Some(1), "{mode:o} {}", folder.display());
+        assert!(refused.stderr().contains("chmod 600"), "{}", refused.stderr());
+    }
+}
+
+#[tokio::test]
+async fn sigterm_during_the_first_start_ends_it_cleanly_and_the_admin_key_is_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let env = [
+        ("MTBRIDGE_DATA_DIR", data.to_str().unwrap()),
+        ("MTBRIDGE_STORE__FREE_SPACE_FLOOR_BYTES", "0"),
+        ("MTBRIDGE_STORE__SEGMENT_BYTES", "1048576"),
+        // A slow disk: the key is durable for a while before the start goes on.
+        ("FAILPOINTS", "journal_after_sync=sleep(500)"),
+    ];
+    let mut hub = Program::start(dir.path(), &["serve", "--listen", "127.0.0.1:0"], &env);
+    let written = data.join("journal/00000000000000000001.log");
+    eventually("the journal has a record", async || {
+        let bytes = std::fs::read(&written).map_err(|error| error.to_string())?;
+        if bytes.iter().skip(64).any(|byte| *byte != 0) { Ok(()) } else { Err("only a header".into()) }
+    })
+    .await;
+    hub.terminate().await;
+    assert_eq!(hub.line().await, None, "it never said that it was ready");
+    assert!(hub.ended().await.success(), "{}", hub.stderr());
+    let told = hub.stderr();
+    let first = told.lines().find(|line| line.starts_with("sk_live_")).unwrap_or_else(|| panic!("no key in {told}"));
+    let mut again = Program::start(dir.path(), &["serve", "--listen", "127.0.0.1:0"], &env[..3]);
+    let line = again.line().await.unwrap_or_else(|| panic!("{}", again.stderr()));
+    let api = Api::new(line.strip_prefix("listening on ").unwrap(), first, client());
+    api.get("/api/v1/tokens").await.expect(200);
+    again.terminate().await;
+    assert!(again.ended().await.success());
 }

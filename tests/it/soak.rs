@@ -1,5 +1,7 @@
 //! Many terminals, many orders, and everything breaks at random: afterwards hub, brokers and history tell one story.
 //!
+//! Half of the accounts are hedging, a quarter netting, a quarter MetaTrader 4. Orders are of every kind, `close-all` among them.
+//!
 //! `make test` runs it small; `make prove` for ten minutes with 2,000 terminals. `SOAK_TERMINALS`, `SOAK_SECONDS` and `SOAK_SEED` set it.
 //! The seed decides what is ordered and what breaks; the interleaving is the machine's own.
 
@@ -14,6 +16,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
+    domain::account::Platform,
     simulator::{PaperBroker, SimulatedTerminal, SimulatorConfig},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -64,6 +67,8 @@ struct Seat {
 impl Seat {
     fn config(url: &str, token: &Token, login: u64) -> SimulatorConfig {
         let mut config = simulator_config(url, token, login);
+        config.account.netting = login % 4 == 2;
+        (config.platform, config.account.platform) = (platform(login), platform(login));
         config.half_open_for = Duration::from_secs(2);
         config.hub_silence = Duration::from_secs(10);
         config
@@ -78,6 +83,10 @@ impl Seat {
         let config = SimulatorConfig { broker: Some(self.broker.clone()), ..Self::config(url, &self.token, login) };
         SimulatedTerminal::start(config).unwrap()
     }
+}
+
+const fn platform(login: u64) -> Platform {
+    if login % 4 == 3 { Platform::Mt4 } else { Platform::Mt5 }
 }
 
 /// A call that trades.
@@ -96,7 +105,15 @@ fn any_order(dice: &mut StdRng, broker: &PaperBroker, login: u64) -> Order {
     let position = (!positions.is_empty()).then(|| positions[dice.random_range(0..positions.len())].clone());
     let standing = (!pending.is_empty()).then(|| pending[dice.random_range(0..pending.len())].clone());
     let rounded = |price: f64| (price * 100_000.0).round() / 100_000.0;
-    match (dice.random_range(0..16), position, standing) {
+    let place = |kind: &str, more: Value| {
+        let mut order = json!({"symbol": "EURUSD", "side": side, "type": kind, "volume": volume});
+        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        call(Method::POST, "/orders", order)
+    };
+    // Where the price may come, or not.
+    let market = broker.history_orders().last().map_or(1.093, |order| order.price_current.max(1.0));
+    let away = if dice.random() { 0.0002 } else { 0.01 } * if side == "buy" { 1.0 } else { -1.0 };
+    match (dice.random_range(0..20), position, standing) {
         (0..=2, Some(position), _) => call(Method::POST, &format!("/positions/{}/close", position.ticket), json!({})),
         (3, Some(position), _) if position.volume > 0.015 => {
             call(Method::POST, &format!("/positions/{}/close", position.ticket), json!({"volume": 0.01}))
@@ -118,26 +135,28 @@ fn any_order(dice: &mut StdRng, broker: &PaperBroker, login: u64) -> Order {
             let price = rounded(order.price_open * if order.kind % 2 == 0 { 0.999 } else { 1.001 });
             call(Method::PATCH, &format!("/orders/{}", order.ticket), json!({"price": price}))
         }
-        (8..=10, ..) => {
-            let market = broker.history_orders().last().map_or(1.093, |order| order.price_current.max(1.0));
-            let away = if dice.random() { 0.0002 } else { 0.01 };
-            let price = rounded(if side == "buy" { market - away } else { market + away });
-            let order = json!({"symbol": "EURUSD", "side": side, "type": "limit", "volume": volume, "price": price});
-            call(Method::POST, "/orders", order)
+        (8..=10, ..) => place("limit", json!({"price": rounded(market - away)})),
+        (11, ..) => place("stop", json!({"price": rounded(market + away)})),
+        // A MetaTrader 4 has none.
+        (12, ..) => {
+            let limit = rounded(market + away - away.signum() * 0.0003);
+            place("stop_limit", json!({"price": rounded(market + away), "stop_limit_price": limit}))
+        }
+        (13, ..) => {
+            let which = [json!({}), json!({"side": side}), json!({"magic": 234_000})];
+            call(Method::POST, "/positions/close-all", which[dice.random_range(0..which.len())].clone())
         }
         // A magic of the caller's own: then the comment alone bears the tag.
-        (11, ..) => {
-            let magic = json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": volume, "magic": 234_000, "comment": "grid"});
-            call(Method::POST, "/orders", magic)
-        }
+        (14, ..) => place("market", json!({"magic": 234_000, "comment": "grid"})),
         // Refused by the broker.
-        (12, ..) => call(Method::POST, "/orders", json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": 0.013})),
-        _ => call(Method::POST, "/orders", json!({"symbol": "EURUSD", "side": side, "type": "market", "volume": volume})),
+        (15, ..) => place("market", json!({"volume": 0.013})),
+        _ => place("market", json!({})),
     }
 }
 
-/// One order, followed until the hub has said what it made of it, over however many lives of the hub. Its id, if it was taken.
-async fn follow(api: &Api, key: &str, order: &Order, stop: &CancellationToken) -> Option<String> {
+/// One order, followed until the hub has said what it made of it, over however many lives of the hub. Its command, or the parent of its
+/// commands, if it was taken.
+async fn follow(api: &Api, key: &str, order: &Order, stop: &CancellationToken) -> Option<Value> {
     let Order { method, path, body } = order;
     let api = api.with_idempotency(key);
     let mut turn = interval(Duration::from_millis(50));
@@ -146,8 +165,8 @@ async fn follow(api: &Api, key: &str, order: &Order, stop: &CancellationToken) -
         turn.tick().await;
         match api.send(method.clone(), path, Some(body.to_string())).await {
             Ok(answer) => {
-                if let Some(id) = answer.json["id"].as_str() {
-                    return Some(id.to_owned());
+                if answer.json["id"].is_string() {
+                    return Some(answer.json);
                 }
                 // Nothing was sent: refused, the hub is on its way down, or what must be read first (the symbol) was not answered.
                 let unread = answer.json["code"] == "terminal_timeout";
@@ -220,10 +239,10 @@ async fn commands_of(api: &Api, login: u64) -> Result<Vec<Value>, String> {
 }
 
 /// A person settles what nobody else can tell, by a look at the broker's side.
-async fn settle_by_hand(api: &Api, commands: Vec<Value>, broker: &PaperBroker) -> Vec<Value> {
+async fn settle_by_hand(api: &Api, commands: Vec<Value>, login: u64, broker: &PaperBroker) -> Vec<Value> {
     let mut settled = Vec::new();
     for command in commands {
-        if !is_for_people(&command) {
+        if !is_for_people(&command, platform(login)) {
             settled.push(command);
             continue;
         }
@@ -236,20 +255,66 @@ async fn settle_by_hand(api: &Api, commands: Vec<Value>, broker: &PaperBroker) -
     settled
 }
 
+/// What the hub acknowledged, by id.
+#[derive(Default)]
+struct Taken {
+    commands: Vec<String>,
+    /// Calls that close many positions.
+    parents: Vec<String>,
+}
+
+impl Taken {
+    fn add(&mut self, told: &Value) {
+        let id = |one: &Value| one["id"].as_str().unwrap().to_owned();
+        if told["kind"] == "close_all" {
+            self.parents.push(id(told));
+            self.commands.extend(told["commands"].as_array().unwrap().iter().map(id));
+        } else {
+            self.commands.push(id(told));
+        }
+    }
+
+    /// Every parent is still known, and makes no more commands. How many commands they have made.
+    async fn parents_rest(&self, api: &Api, until: Instant) -> usize {
+        let mut children = 0;
+        for id in &self.parents {
+            let left = until.saturating_duration_since(Instant::now());
+            let parent = within(left, &format!("{id} makes no more commands"), async || {
+                let parent = api.get(&format!("/api/v1/commands/{id}")).await.expect(200);
+                if parent["state"] == "dispatched" { Err(parent.to_string()) } else { Ok(parent) }
+            })
+            .await;
+            children += parent["commands"].as_array().unwrap().len();
+        }
+        children
+    }
+}
+
+/// Whether the history says who caused a deal. In MetaTrader 4 nothing shows who closed, and what a closing in part leaves may lose its mark.
+fn is_traced(row: &Value, platform: Platform) -> bool {
+    match row["origin"].as_str().unwrap() {
+        "command" | "broker" => true,
+        origin => {
+            let unmarked = row["entry_name"] == "out" || row["comment"].as_str().unwrap().starts_with("from #");
+            origin == "untold" && platform == Platform::Mt4 && unmarked
+        }
+    }
+}
+
 /// Waits until every command of the account has its outcome, proves its story, and that the history has every deal.
 async fn settled(api: &Api, login: u64, seat: &Seat, until: Instant) -> (Counted, Vec<String>) {
     let left = until.saturating_duration_since(Instant::now());
     let commands = within(left, &format!("every command of {login} has its outcome"), async || {
         let commands = commands_of(api, login).await?;
-        match commands.iter().find(|command| command["final"] != true && !is_for_people(command)) {
+        match commands.iter().find(|command| command["final"] != true && !is_for_people(command, platform(login))) {
             None => Ok(commands),
             Some(open) => Err(open.to_string()),
         }
     })
     .await;
-    let commands = settle_by_hand(api, commands, &seat.broker).await;
+    let commands = settle_by_hand(api, commands, login, &seat.broker).await;
     let counted = one_story(&commands, &seat.broker);
-    let deals = seat.broker.deals();
+    let deals = seat.broker.shown_deals();
     let left = until.saturating_duration_since(Instant::now());
     within(left, &format!("the history of {login} is complete"), async || {
         let (mut rows, mut cursor) = (Vec::new(), String::new());
@@ -263,7 +328,7 @@ async fn settled(api: &Api, login: u64, seat: &Seat, until: Instant) -> (Counted
         let tickets: std::collections::BTreeSet<_> = rows.iter().map(|row| row["ticket"].as_u64().unwrap()).collect();
         assert_eq!(tickets.len(), rows.len(), "a deal has two rows");
         let missing = deals.iter().filter(|deal| !tickets.contains(&deal.ticket)).count();
-        let untraced = rows.iter().find(|row| !matches!(row["origin"].as_str(), Some("command" | "broker")));
+        let untraced = rows.iter().find(|row| !is_traced(row, platform(login)));
         match (missing, untraced) {
             (0, None) => Ok(()),
             (0, Some(row)) => panic!("a deal of a command is not traced to it: {row}"),
@@ -315,7 +380,7 @@ async fn whatever_breaks_hub_brokers_and_history_tell_one_story() {
     })
     .await;
 
-    let (stop, taken) = (CancellationToken::new(), Arc::new(tokio::sync::Mutex::new(Vec::new())));
+    let (stop, taken) = (CancellationToken::new(), tokio::sync::Mutex::new(Taken::default()));
     let posted = AtomicUsize::new(0);
     let ordering = stream::iter(0..24_u64).for_each_concurrent(None, |worker| {
         let (plan, seats, keys, stop, taken, posted) = (&plan, &seats, &keys, &stop, &taken, &posted);
@@ -329,8 +394,8 @@ async fn whatever_breaks_hub_brokers_and_history_tell_one_story() {
                 let api = if dice.random_range(0..3) == 0 { api.with("prefer", "respond-async") } else { api.waiting(2) };
                 count += 1;
                 posted.fetch_add(1, Ordering::Relaxed);
-                if let Some(id) = follow(&api, &format!("{worker}-{count}"), &order, stop).await {
-                    taken.lock().await.push(id);
+                if let Some(told) = follow(&api, &format!("{worker}-{count}"), &order, stop).await {
+                    taken.lock().await.add(&told);
                 }
             }
         }
@@ -361,7 +426,8 @@ async fn whatever_breaks_hub_brokers_and_history_tell_one_story() {
             terminal.set_faults(Vec::new());
         }
     }
-    let until = Instant::now() + CALM;
+    let (until, taken) = (Instant::now() + CALM, taken.lock().await);
+    let by_parents = taken.parents_rest(&admin, until).await;
     let (mut all, mut known) = (Counted::default(), std::collections::HashSet::new());
     let mut proofs = stream::iter(seats.iter().enumerate())
         .map(|(at, seat)| settled(&admin, FIRST_LOGIN + at as u64, seat, until))
@@ -370,18 +436,19 @@ async fn whatever_breaks_hub_brokers_and_history_tell_one_story() {
         all += counted;
         known.extend(ids);
     }
-    let taken = taken.lock().await;
-    assert!(taken.iter().all(|id| known.contains(id)), "a command that was acknowledged is gone");
+    assert!(taken.commands.iter().all(|id| known.contains(id)), "a command that was acknowledged is gone");
+    assert!(by_parents > 0, "{} calls closed nothing", taken.parents.len());
     assert!(all.done > seats.len(), "{all:?}: too little happened to prove anything");
     let log = std::fs::read_dir(dir.path().join("log")).unwrap();
     let told: String = log.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let incidents: Vec<_> = told.lines().filter(|line| line.contains("incident")).collect();
     assert!(incidents.is_empty(), "{incidents:?}");
     println!(
-        "{} terminals, {} s, {kills} kills of the hub, {broken} faults of terminals, {} calls, {} acknowledged: {all:?}",
+        "{} terminals, {} s, {kills} kills of the hub, {broken} faults of terminals, {} calls, {} commands and {} parents (of {by_parents} commands) acknowledged: {all:?}",
         plan.terminals,
         plan.run.as_secs(),
         posted.load(Ordering::Relaxed),
-        taken.len()
+        taken.commands.len(),
+        taken.parents.len()
     );
 }

@@ -1,5 +1,8 @@
 //! A backup while commits go on: a tar, compressed with zstd, that leaves by a bounded channel.
 //!
+//! What is copied is read and judged on the way: damage in the journal ends the backup, since no hub would start on it; damage in the
+//! archive or an export is named in the manifest, and then older exports are copied too, until one is whole.
+//!
 //! In this order, which is what makes the copy consistent: `archive/` and `export/` (their files never change, and nothing is moved
 //! while the turn is held) · `journal/`, each segment as it is at the moment (what is being written at its end looks like a torn group,
 //! and the next start cuts that) · `format`, `secret.key` · `keys/` (a key is there before the first record that it seals; one that is
@@ -18,6 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::export::{self, ZSTD_LEVEL};
+use super::history::all_segments;
+use super::inspection::{Damage, Inspection, name_in};
 use super::layout::{archive_dir, export_dir, journal_dir};
 use crate::clock::Clock;
 use crate::crypto::{self, Sha256};
@@ -46,6 +51,9 @@ pub(super) struct Manifest {
     /// Every record up to this one is in it.
     pub(super) seq: Seq,
     pub(super) files: Vec<Listed>,
+    /// Files that were damaged in the hub's own folder already.
+    #[serde(default)]
+    pub(super) damaged: Vec<Damage>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,22 +88,52 @@ pub(super) async fn begin(shared: &Arc<Shared>) -> Result<Backup, StoreError> {
 fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
     let dir = &shared.dir;
     let made_at = Clock::start().wall();
-    let mut tar = Tar {
-        builder: tar::Builder::new(zstd::Encoder::new(out, ZSTD_LEVEL).at("begin a backup of", dir)?),
-        made_at,
-        files: Vec::new(),
-    };
+    let mut encoder = zstd::Encoder::new(out, ZSTD_LEVEL).at("begin a backup of", dir)?;
+    // For what the manifest does not cover: its own bytes, and the tar's headers.
+    encoder.include_checksum(true).at("begin a backup of", dir)?;
+    let mut tar = Tar { builder: tar::Builder::new(encoder), made_at, files: Vec::new() };
+    let mut inspection = Inspection::of(dir);
     for segment in scan::list_packed(&archive_dir(dir))? {
+        inspection.archived(&segment);
         tar.file(dir, &segment.path)?;
     }
-    if let Some(newest) = export::list(&export_dir(dir))?.first() {
-        tar.file(dir, &newest.path)?;
-    }
+    exports(dir, &mut tar, &mut inspection)?;
     kill_point("backup_before_journal");
     // First how far it goes, then what there is: so nothing up to there is missing.
     let seq = shared.durable();
+    journal(shared, seq, &mut tar, &mut inspection)?;
+    for name in ["format", "secret.key"].into_iter().filter(|name| dir.join(name).exists()) {
+        tar.file(dir, &dir.join(name))?;
+    }
+    keys(dir, &mut tar)?;
+    tar.finish(seq, inspection.finish()).at("end a backup of", dir)?.flush().at("end a backup of", dir)?;
+    tracing::info!(seq, "a backup was made");
+    Ok(())
+}
+
+/// The newest export that is whole, and those before it that are not.
+fn exports(dir: &Path, tar: &mut Tar<impl Write>, inspection: &mut Inspection<'_>) -> Result<(), StoreError> {
+    let (readable, unreadable) = export::list_all(&export_dir(dir))?;
+    for (path, error) in unreadable {
+        inspection.note(name_in(dir, &path), format!("{error}; it is not in the backup"));
+    }
+    let segments = all_segments(dir)?;
+    for export in readable {
+        inspection.export(&export, &segments);
+        tar.file(dir, &export.path)?;
+        if inspection.is_whole(&export.path) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The journal, which holds every record up to `seq`.
+fn journal(shared: &Shared, seq: Seq, tar: &mut Tar<impl Write>, inspection: &mut Inspection<'_>) -> Result<(), StoreError> {
+    let dir = &shared.dir;
     let mut data = Vec::new();
     let segments = scan::list(&journal_dir(dir))?;
+    inspection.journal(segments.clone())?;
     for (index, segment) in segments.iter().enumerate() {
         shared.usable()?;
         segment.read(&mut data)?;
@@ -113,9 +151,10 @@ fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
         }
         tar.bytes(dir, &segment.path, &data[..end])?;
     }
-    for name in ["format", "secret.key"].into_iter().filter(|name| dir.join(name).exists()) {
-        tar.file(dir, &dir.join(name))?;
-    }
+    Ok(())
+}
+
+fn keys(dir: &Path, tar: &mut Tar<impl Write>) -> Result<(), StoreError> {
     let keys = dir.join("keys");
     for name in disk::matching(&keys, |name| !name.contains('.')).at("list", &keys)? {
         let path = keys.join(name);
@@ -127,8 +166,6 @@ fn write(shared: &Shared, out: &mut Chunks<'_>) -> Result<(), StoreError> {
             Err(error) => return Err(error).at("read", &path),
         }
     }
-    tar.finish(seq).at("end a backup of", dir)?.flush().at("end a backup of", dir)?;
-    tracing::info!(seq, "a backup was made");
     Ok(())
 }
 
@@ -161,9 +198,9 @@ impl<W: Write> Tar<W> {
         Ok(())
     }
 
-    fn finish(mut self, seq: Seq) -> io::Result<W> {
+    fn finish(mut self, seq: Seq, damaged: Vec<Damage>) -> io::Result<W> {
         let files = std::mem::take(&mut self.files);
-        let manifest = Manifest { kind: KIND.into(), version: VERSION, made_at: self.made_at, seq, files };
+        let manifest = Manifest { kind: KIND.into(), version: VERSION, made_at: self.made_at, seq, files, damaged };
         let text = serde_json::to_vec_pretty(&manifest)?;
         let mut header = self.header(text.len() as u64);
         self.builder.append_data(&mut header, MANIFEST, text.as_slice())?;
@@ -177,12 +214,6 @@ impl<W: Write> Tar<W> {
         header.set_mtime(u64::try_from(self.made_at.0 / 1_000).unwrap_or(0));
         header
     }
-}
-
-/// A path inside the data directory, with slashes on every system.
-fn name_in(dir: &Path, path: &Path) -> String {
-    let inside = path.strip_prefix(dir).unwrap_or(path);
-    inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 struct Hashing<R> {

@@ -56,16 +56,28 @@ pub(super) struct Export {
 
 /// The exports of a directory whose headers read, newest first. The others are told and left alone.
 pub(super) fn list(dir: &Path) -> Result<Vec<Export>, StoreError> {
-    let mut found = Vec::new();
+    let (found, unreadable) = list_all(dir)?;
+    for (path, error) in unreadable {
+        tracing::error!(path = %path.display(), %error, "this export is not used: its header does not read");
+    }
+    Ok(found)
+}
+
+/// A file that should be an export, and why it is none.
+type Unreadable = (PathBuf, io::Error);
+
+/// The exports of a directory whose headers read, newest first, and the others with what is wrong with them.
+pub(super) fn list_all(dir: &Path) -> Result<(Vec<Export>, Vec<Unreadable>), StoreError> {
+    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
     for name in disk::matching(dir, |name| name.ends_with(SUFFIX)).at("list", dir)? {
         let path = dir.join(name);
         match Export::read(&path) {
             Ok(export) => found.push(export),
-            Err(error) => tracing::error!(path = %path.display(), %error, "this export is not used: its header does not read"),
+            Err(error) => unreadable.push((path, error)),
         }
     }
     found.sort_by_key(|export| std::cmp::Reverse(export.seq));
-    Ok(found)
+    Ok((found, unreadable))
 }
 
 /// Removes what an interrupted export left.

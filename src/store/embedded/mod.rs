@@ -23,6 +23,7 @@ mod archive;
 mod backup;
 mod export;
 mod history;
+mod inspection;
 mod layout;
 mod open;
 mod overlay;
@@ -33,6 +34,7 @@ mod upkeep;
 mod writer;
 
 pub use self::history::{History, verify_history};
+pub use self::inspection::Damage;
 use self::layout::Layout;
 use self::overlay::{Overlay, Slot};
 use self::projection::{Found, Projection, ProjectionError};

@@ -294,53 +294,73 @@ async fn a_life_without_one_of_its_kinds_of_sync_loses_something() {
     }
 }
 
-#[tokio::test]
-async fn each_step_is_synced_before_the_next_one_relies_on_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let events = live(dir.path()).await;
-    let (journal, keys) = (dir.path().join("journal"), dir.path().join("keys"));
-    let (export, archive) = (dir.path().join("export"), dir.path().join("archive"));
-    let none = |what: &str, found: Option<String>| assert_eq!(found, None, "{what}");
-    let mut disk = Disk::default();
-    let mut applied = false;
-    let mut met = BTreeSet::new();
-    for event in &events {
+/// The steps of a life that were met, or the first that was not synced before the next one relied on it.
+fn in_order(events: &[Event], dir: &Path) -> Result<BTreeSet<&'static str>, String> {
+    let folder = |name: &str| dir.join(name);
+    let none = |what: &str, found: Option<String>| found.map_or(Ok(()), |found| Err(format!("{what}: {found}")));
+    let synced = |disk: &Disk, inode: &usize| !disk.writes.contains_key(inode);
+    let is_segment = |name: &str| name.ends_with(".log");
+    let (mut disk, mut met, mut applied) = (Disk::default(), BTreeSet::new(), false);
+    for event in events {
         match event {
             Event::Acknowledged(n) => {
-                none(&format!("batch {n} is acknowledged"), disk.open_ends(&journal, |name| name.ends_with(".log")));
-                none(&format!("batch {n} is acknowledged"), disk.open_ends(&keys, |_| true));
+                none(&format!("batch {n} is acknowledged"), disk.open_ends(&folder("journal"), is_segment))?;
+                none(&format!("batch {n} is acknowledged"), disk.open_ends(&folder("keys"), |_| true))?;
                 met.insert("acknowledged");
             }
             Event::Rename { from, .. } => {
-                assert!(!disk.writes.contains_key(&disk.now[from]), "{} gets its name before it is synced", from.display());
+                let early = format!("{} gets its name before it is synced", from.display());
+                none("a file is named", (!synced(&disk, &disk.now[from])).then_some(early))?;
                 met.insert("renamed");
             }
-            Event::Remove { path } if path.starts_with(&journal) && path.extension().is_some_and(|is| is == "log") => {
-                none("a segment is removed", disk.open_ends(&export, |_| true).or_else(|| disk.open_ends(&archive, |_| true)));
+            Event::Remove { path } if path.starts_with(folder("journal")) && path.extension().is_some_and(|is| is == "log") => {
+                none("a segment is removed", disk.open_ends(&folder("export"), |_| true))?;
+                none("a segment is removed", disk.open_ends(&folder("archive"), |_| true))?;
                 met.insert("segment removed");
             }
-            Event::Remove { path } if path.starts_with(&keys) => {
-                assert!(!disk.writes.contains_key(&disk.now[path]), "a key is removed before it is overwritten on the disk");
+            Event::Remove { path } if path.starts_with(folder("keys")) => {
+                let early = "it is removed before it is overwritten on the disk".to_owned();
+                none("a key is destroyed", (!synced(&disk, &disk.now[path])).then_some(early))?;
                 // The tombstone comes first.
-                none("a key is destroyed", disk.open_ends(&journal, |name| name.ends_with(".log")));
+                none("a key is destroyed", disk.open_ends(&folder("journal"), is_segment))?;
                 met.insert("key destroyed");
             }
-            Event::Create { path, .. } if path.starts_with(&journal) => {
-                none("the journal begins", disk.open_ends(dir.path(), |name| name == "format"));
+            Event::Create { path, .. } if path.starts_with(folder("journal")) => {
+                none("the journal begins", disk.open_ends(dir, |name| name == "format"))?;
                 met.insert("journal begun");
             }
             Event::Applied => {
-                assert!(!applied, "sled's file was not synced after a batch");
+                none("a batch is applied", applied.then(|| "sled's file was not synced after the one before".to_owned()))?;
                 applied = true;
                 met.insert("applied");
             }
-            Event::Sync { inode } if disk.now.get(&dir.path().join("state/db")) == Some(inode) => applied = false,
+            Event::Sync { inode } if disk.now.get(&folder("state/db")) == Some(inode) => applied = false,
             _ => {}
         }
         disk.take(event);
     }
-    assert!(!applied, "sled's file was not synced after the last batch");
-    let removed = disk.namings.iter().filter(|event| matches!(event, Event::Remove { .. })).count();
-    assert_eq!(removed, 0, "a removal was not made durable");
+    none("at the end", applied.then(|| "sled's file was not synced after the last batch".to_owned()))?;
+    let removal = disk.namings.iter().find(|event| matches!(event, Event::Remove { .. }));
+    none("at the end", removal.map(|event| format!("{event:?} was not made durable")))?;
+    Ok(met)
+}
+
+#[tokio::test]
+async fn each_step_is_synced_before_the_next_one_relies_on_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = live(dir.path()).await;
+    let met = in_order(&events, dir.path()).unwrap();
     assert_eq!(met.len(), 6, "{met:?}");
+}
+
+#[tokio::test]
+async fn a_life_that_does_not_sync_a_directory_is_not_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = live(dir.path()).await;
+    for folder in ["journal", "keys", "export", "archive"] {
+        let of_folder = |event: &Event| matches!(event, Event::SyncDir { path } if *path == dir.path().join(folder));
+        let without: Vec<Event> = events.iter().filter(|event| !of_folder(event)).cloned().collect();
+        assert!(without.len() < events.len(), "{folder}/ is never synced");
+        assert!(in_order(&without, dir.path()).is_err(), "that {folder}/ is not synced is not missed");
+    }
 }

@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::backup::{KIND, Listed, MANIFEST, Manifest, VERSION};
-use super::layout::{self, Layout};
-use super::{EmbeddedOptions, EmbeddedStore, verify_history};
+use super::history::all_segments;
+use super::inspection::{Damage, Inspection};
+use super::layout::{self, Layout, archive_dir, export_dir, journal_dir};
+use super::{EmbeddedOptions, EmbeddedStore, export};
 use crate::clock::Clock;
 use crate::crypto::{self, Sha256};
 use crate::domain::UnixMillis;
 use crate::store::disk::{self, DurableFile};
+use crate::store::journal::scan;
 use crate::store::{Seq, Store as _, StoreError};
 
 /// Left in the data directory, so that the next start shuts trading until a person has compared the accounts.
@@ -26,7 +29,7 @@ const FILES: [&str; 2] = ["format", "secret.key"];
 const MANIFEST_MAX: u64 = 256 << 20;
 
 /// What a backup holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     /// When it was made, by the clock of the hub that made it.
     pub backup_at: UnixMillis,
@@ -34,6 +37,8 @@ pub struct Restored {
     pub seq: Seq,
     /// Files in it.
     pub files: usize,
+    /// Files of `archive/` and `export/` that were damaged before it was made. A hub does without them.
+    pub damaged: Vec<Damage>,
 }
 
 /// Why a backup was not brought back.
@@ -80,11 +85,11 @@ pub fn check_backup(file: &Path) -> Result<Restored, RestoreError> {
     Ok(summary(&manifest))
 }
 
-/// Unpacks a backup into `dir`, which is empty or does not exist, checks all of it (every file, the whole chain of records, the export),
+/// Unpacks a backup into `dir`, which is empty or does not exist, checks all of it (every file, every record, the exports),
 /// builds `state/`, and leaves the note `restored`.
 ///
 /// # Errors
-/// [`RestoreError`]. Whatever goes wrong after the first byte leaves a directory that no hub starts on.
+/// [`RestoreError`]; damage in `archive/` and `export/` is none as long as `state/` can be built without. Whatever goes wrong after the first byte leaves a directory that no hub starts on.
 pub async fn restore(file: PathBuf, dir: PathBuf) -> Result<Restored, RestoreError> {
     let unpacking = {
         let dir = dir.clone();
@@ -125,12 +130,14 @@ fn unpack(file: &Path, dir: &Path) -> Result<Restored, RestoreError> {
     for folder in FOLDERS {
         disk::sync_dir(&dir.join(folder)).map_err(wrong(dir))?;
     }
-    let history = verify_history(dir)?;
-    if history.last < manifest.seq {
-        let detail = format!("it says that it holds {} records, and {} are in it", manifest.seq, history.last);
+    let (last, damaged) = inspect(dir)?;
+    if last < manifest.seq {
+        let detail = format!("it says that it holds {} records, and {last} are in it", manifest.seq);
         return Err(not_a_backup(file, detail));
     }
-    let restored = summary(&manifest);
+    let mut restored = summary(&manifest);
+    restored.damaged.retain(|known| damaged.iter().all(|found| found.file != known.file));
+    restored.damaged.extend(damaged);
     let note = Note { at: rfc3339(Clock::start().wall()), backup_at: rfc3339(restored.backup_at), seq: restored.seq };
     let text = serde_json::to_vec(&note).map_err(|error| not_a_backup(file, error))?;
     let path = dir.join(RESTORED);
@@ -140,8 +147,22 @@ fn unpack(file: &Path, dir: &Path) -> Result<Restored, RestoreError> {
     Ok(restored)
 }
 
+/// The last record of what was unpacked, and the files of its past that are damaged.
+fn inspect(dir: &Path) -> Result<(Seq, Vec<Damage>), StoreError> {
+    let mut inspection = Inspection::of(dir);
+    for segment in scan::list_packed(&archive_dir(dir))? {
+        inspection.archived(&segment);
+    }
+    let segments = all_segments(dir)?;
+    for export in export::list(&export_dir(dir))? {
+        inspection.export(&export, &segments);
+    }
+    let journal = inspection.journal(scan::list(&journal_dir(dir))?)?;
+    Ok((journal.last_seq, inspection.finish()))
+}
+
 fn summary(manifest: &Manifest) -> Restored {
-    Restored { backup_at: manifest.made_at, seq: manifest.seq, files: manifest.files.len() }
+    Restored { backup_at: manifest.made_at, seq: manifest.seq, files: manifest.files.len(), damaged: manifest.damaged.clone() }
 }
 
 /// Hands every file of a backup to `take`, and returns its manifest if all of them were as that says.

@@ -341,8 +341,8 @@ impl Reader {
         }
     }
 
-    /// Looks for good records behind a bad one at `bad`, byte by byte.
-    /// Looks for records behind a bad one. They begin before `written`, but a payload may end with zeros, and so behind it.
+    /// Looks for good records behind a bad one at `bad`, byte by byte. They begin before `written`, but a payload may end with zeros,
+    /// and so behind it.
     fn resume(&self, data: &[u8], written: usize, bad: usize, newest: bool) -> Resume {
         let mut first = None;
         let mut proof = !newest;
@@ -384,7 +384,7 @@ pub(super) fn encode_losses(losses: &[(Seq, Seq)]) -> Vec<u8> {
     losses.iter().flat_map(|(first, last)| [first.to_le_bytes(), last.to_le_bytes()]).flatten().collect()
 }
 
-fn decode_losses(payload: &[u8]) -> Vec<(Seq, Seq)> {
+pub(crate) fn decode_losses(payload: &[u8]) -> Vec<(Seq, Seq)> {
     let (pairs, _) = payload.as_chunks::<16>();
     pairs
         .iter()

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use mtbridge::{
-    domain::command::{comment_sequence, tag_sequence},
+    domain::{
+        account::Platform,
+        command::{comment_sequence, tag_sequence},
+    },
     simulator::{Executed, PaperBroker, ledger::Origin},
 };
 use serde_json::Value;
@@ -15,8 +18,8 @@ pub struct Counted {
     pub done: usize,
     pub requests: usize,
     pub deals: usize,
-    /// Changes of stops and orders that a person had to settle: the terminal lost its memory and its journal file, and MetaTrader keeps no
-    /// trace of such a change.
+    /// What a person had to settle, because the terminal lost its memory and its journal file and MetaTrader keeps no trace of it: changes of
+    /// stops and orders and, in MetaTrader 4, who closed a position.
     pub for_people: usize,
     /// Deals that the broker made by itself: stops, margin, the deposit.
     pub by_broker: usize,
@@ -33,9 +36,11 @@ impl std::ops::AddAssign for Counted {
     }
 }
 
-/// Whether a command's outcome may stay unknown until a person decides: one that leaves no deal.
-pub fn is_for_people(command: &Value) -> bool {
-    command["state"] == "unknown" && command["request"]["action"] != 1
+/// Whether a command's outcome may stay unknown until a person decides: one that leaves no deal that bears its tag.
+pub fn is_for_people(command: &Value, platform: Platform) -> bool {
+    let request = &command["request"];
+    let traced = request["action"] == 1 && (platform == Platform::Mt5 || request["position"] == 0);
+    command["state"] == "unknown" && !traced
 }
 
 /// What a person sees who looks at the broker's side: whether it was carried out.

@@ -24,7 +24,11 @@ pub fn upgrade_request(lines: &[&str]) -> String {
 
 /// Sends bytes and reads what comes back, up to the end of the head and of its announced body.
 pub async fn exchange(addr: SocketAddr, bytes: &str) -> String {
-    let mut stream = soon("the hub accepts", TcpStream::connect(addr)).await.unwrap();
+    exchange_over(soon("the hub accepts", TcpStream::connect(addr)).await.unwrap(), bytes).await
+}
+
+/// The same on a connection that is there already.
+pub async fn exchange_over(mut stream: TcpStream, bytes: &str) -> String {
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut text = Vec::new();
     let reading = async {
