@@ -2,12 +2,17 @@
 
 use mtbridge::{
     domain::trade::{Order, action},
-    protocol::message::Outcome,
+    protocol::{
+        FromHub,
+        codec::write_rows,
+        message::{Outcome, Reply},
+    },
 };
+use serde_json::json;
 
 use crate::harness::{
-    TestHub,
-    controls::{ACCOUNT, Shown, set, state_is},
+    Heard, TestHub,
+    controls::{ACCOUNT, Shown, close, set, state_is},
     eventually,
     fake::{ea_refused, executed},
 };
@@ -74,4 +79,62 @@ async fn flatten_clears_a_simulated_account_over_a_restart_of_the_hub() {
     })
     .await;
     assert_eq!(terminal.broker().executed().len(), 6, "three deals opened, three closed");
+}
+
+#[tokio::test]
+async fn a_terminal_that_does_not_answer_holds_up_no_other_accounts_flatten() {
+    let hub = TestHub::start().await;
+    let mut slow = hub.fake(1001).await;
+    let mut quick = hub.fake(2002).await;
+    let shown = Shown { positions: vec![Shown::long(7, 0.3)], ..Shown::default() };
+    set(&hub.admin(), "owner", "flatten").await;
+    let asked = match slow.next().await {
+        Heard::Message(FromHub::GetOrders(get)) => get.call,
+        other => panic!("{other:?}"),
+    };
+    // Whatever the hub says to the slow one before that, it says after it has given up waiting for it.
+    let closes = tokio::select! {
+        trade = shown.trade(&mut quick) => trade,
+        heard = slow.next_whenever() => panic!("the other account waited: {heard:?}"),
+    };
+    assert_eq!(closes.request.0.position, 7);
+    let pending = Order { ticket: 70, symbol: "EURUSD".into(), ..Order::default() };
+    slow.send(Reply { call: asked, body: write_rows(&[pending]), ..Reply::default() }).await;
+    assert_eq!(slow.trade().await.request.0.order, 70, "its own look goes on where it was");
+}
+
+#[tokio::test]
+async fn a_position_above_the_largest_order_is_closed_in_several() {
+    let hub = TestHub::start().await;
+    let mut terminal = hub.fake(1001).await;
+    let mut shown = Shown { positions: vec![Shown::long(7, 1.5)], largest: 1.0, ..Shown::default() };
+    set(&hub.admin(), ACCOUNT, "flatten").await;
+    for (volume, left) in [(1.0, 0.5), (0.5, 0.0)] {
+        let closes = shown.trade(&mut terminal).await;
+        assert_eq!((closes.request.0.position, closes.request.0.volume), (7, volume));
+        terminal.send(executed(&closes, 8)).await;
+        shown.positions[0].volume = left;
+    }
+}
+
+#[tokio::test]
+async fn flatten_leaves_alone_what_was_just_closed_and_is_still_shown() {
+    let hub = TestHub::start().await;
+    let mut terminal = hub.fake(1001).await;
+    let shown = Shown { positions: vec![Shown::long(7, 0.3)], ..Shown::default() };
+    let api = hub.admin().once();
+    let path = close(7);
+    let playing = async {
+        let trade = shown.trade(&mut terminal).await;
+        terminal.send(executed(&trade, 8)).await;
+    };
+    let (answer, ()) = tokio::join!(api.post(&path, json!({"filling": "fok"})), playing);
+    answer.expect(200);
+    // MetaTrader's list shows it still. (Of two looks at once, one would be for a close that is about to be sent.)
+    let looked_at = shown.looks.get();
+    set(&hub.admin(), ACCOUNT, "flatten").await;
+    while shown.looks.get() < looked_at + 3 {
+        let sent = shown.one(&mut terminal).await;
+        assert!(sent.is_none(), "closed twice: {sent:?}");
+    }
 }

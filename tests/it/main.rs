@@ -23,6 +23,7 @@ mod cli_trades;
 mod close_all;
 mod commands;
 mod connect;
+mod deadlines;
 mod deadman;
 mod flatten;
 mod history;

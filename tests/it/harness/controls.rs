@@ -3,18 +3,18 @@
 use mtbridge::{
     domain::{
         limits::Limits,
-        market::Tick,
+        market::{SymbolSpec, Tick},
         trade::{Order, Position},
     },
     protocol::{
         FromHub,
-        codec::{Row, write_rows},
+        codec::{Row, write_record, write_rows},
         message::{Quote, Reply, Trade},
     },
 };
 use serde_json::{Value, json};
 
-use super::{Api, FakeTerminal, Heard, TestHub, eventually, fake::symbol};
+use super::{Api, FakeTerminal, Heard, TestHub, eventually};
 
 pub const ACCOUNT: &str = "1001@Demo-Server";
 
@@ -65,6 +65,8 @@ pub fn quote(call: u64, price: f64) -> Reply {
 pub struct Shown {
     pub positions: Vec<Position>,
     pub orders: Vec<Order>,
+    /// `SYMBOL_VOLUME_MAX` of every symbol; 0 is none.
+    pub largest: f64,
     /// How often it was asked for its positions.
     pub looks: std::cell::Cell<usize>,
 }
@@ -99,7 +101,11 @@ impl Shown {
                 let rows: Vec<_> = self.orders.iter().filter(|o| get.ticket == 0 || o.ticket == get.ticket).cloned().collect();
                 Reply { call: get.call, body: write_rows(&rows), ..Reply::default() }
             }
-            Heard::Message(FromHub::GetSymbol(get)) => symbol(get.call, &get.symbol),
+            Heard::Message(FromHub::GetSymbol(get)) => {
+                let volume_max = self.largest;
+                let spec = SymbolSpec { name: get.symbol, filling_mode: 1, volume_max, ..SymbolSpec::default() };
+                Reply { call: get.call, body: write_record(&spec), ..Reply::default() }
+            }
             Heard::Message(FromHub::GetQuotes(get)) => quote(get.call, 1.1),
             Heard::Message(FromHub::Query(_) | FromHub::Acknowledge(_)) => return None,
             other => panic!("{other:?}"),
