@@ -1,6 +1,6 @@
 //! The time of day, and a time that never jumps.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -27,6 +27,12 @@ impl Clock {
     #[must_use]
     pub fn wall(&self) -> UnixMillis {
         wall()
+    }
+
+    /// How long it is until a moment of the steady clock; zero when it has passed.
+    #[must_use]
+    pub fn until(&self, moment: UnixMillis) -> Duration {
+        Duration::from_millis(u64::try_from(moment.since(self.steady())).unwrap_or(0))
     }
 
     /// The time of day at the start plus what has passed since.

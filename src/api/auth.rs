@@ -20,6 +20,7 @@ use super::{
 use crate::{
     access::AccessError,
     domain::{
+        UnixMillis,
         api_key::{ApiKey, Permission, Reach},
         token::Token,
     },
@@ -42,6 +43,17 @@ pub enum Needs {
 pub struct Caller {
     /// The key.
     pub key: Arc<ApiKey>,
+    /// When the call came, before its body was read.
+    pub arrived: Arrived,
+}
+
+/// When a call came, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// By the one that never jumps: deadlines count on it.
+    pub steady: UnixMillis,
+    /// By the time of day: what callers say is in it.
+    pub wall: UnixMillis,
 }
 
 impl Caller {
@@ -116,7 +128,7 @@ fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option<Permission
             failed("key_forbidden");
             Err(forbidden(needed))
         }
-        None => Ok(Caller { key }),
+        None => Ok(Caller { key, arrived: Arrived { steady: state.clock.steady(), wall: state.clock.wall() } }),
     }
 }
 

@@ -93,8 +93,8 @@ impl CloseAllBody {
         if !problems.is_empty() {
             return Err(ApiError::fields(&problems));
         }
-        let ttl = guards.ttl(&call.state, action::DEAL)?;
-        let relay = call.relay()?;
+        let deadline = call.deadline(guards, action::DEAL)?;
+        let relay = call.relay(deadline)?;
         let mut children = Vec::new();
         for open in positions(&relay, self.symbol.as_deref().unwrap_or_default(), 0).await? {
             let kept = self.symbol.as_ref().is_none_or(|symbol| *symbol == open.symbol)
@@ -112,7 +112,7 @@ impl CloseAllBody {
             permission: call.permission,
             session: relay.session,
             children,
-            ttl,
+            deadline,
             client_order_id: guards.client_order_id.clone(),
             fingerprint: call.fingerprint,
         })

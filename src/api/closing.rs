@@ -50,7 +50,8 @@ pub(super) async fn close(
     if let Some(answer) = call.replay().await? {
         return Ok(answer);
     }
-    let relay = call.relay()?;
+    let action = if close.by.is_some() { action::CLOSE_BY } else { action::DEAL };
+    let relay = call.relay(call.deadline(&guards, action)?)?;
     let open = position(&relay, &ticket).await?;
     let request = match close.by {
         Some(by) => close_by(&relay, close, open, by).await?,

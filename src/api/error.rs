@@ -221,6 +221,19 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// The same where a question had to be answered before a trade: certainly nothing was sent, so it is a refusal of that trade and not a
+    /// failure on the way, which proxies and libraries retry.
+    #[must_use]
+    pub(super) fn before_a_trade(mut self) -> Self {
+        if self.status.is_server_error() {
+            self.status = StatusCode::CONFLICT;
+            self.detail += "; nothing was sent";
+        }
+        self
+    }
+}
+
 impl From<DecodeError> for ApiError {
     fn from(error: DecodeError) -> Self {
         Self::unreadable(&error)
@@ -351,6 +364,7 @@ impl From<ExecuteError> for ApiError {
                 "the same order was taken a moment ago; say allow_duplicate if it is meant; nothing was sent",
             )
             .with("command", command.to_string()),
+            ExecuteError::Expired => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "expired", format!("{error}; nothing was sent")),
             ExecuteError::Busy => CallError::Busy.into(),
             ExecuteError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -1,16 +1,18 @@
 //! What every trading call may say beside what it wants done: how long it may wait, at what price it was decided, whose it is.
 
-use std::time::Duration;
-
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
     ApiState,
+    auth::Arrived,
     error::{ApiError, ApiResult},
     extract::{JsonBody, Moment},
 };
-use crate::domain::trade::{FieldError, action};
+use crate::domain::{
+    UnixMillis,
+    trade::{FieldError, action},
+};
 
 /// Longest life a caller may give a command.
 const TTL_MAX_MS: u64 = 60_000;
@@ -67,23 +69,23 @@ impl Guards {
         found
     }
 
-    /// How long the EA may wait before `OrderSend`.
+    /// The last moment for `OrderSend`, by the hub's steady clock: the call's time runs from its arrival, whatever the hub does meanwhile.
     ///
     /// # Errors
     /// 422 naming the field.
-    pub(super) fn ttl(&self, state: &ApiState, action: u8) -> ApiResult<Duration> {
-        match (self.ttl_ms, self.not_after) {
-            (Some(_), Some(_)) => Err(ApiError::field("not_after", "cannot stand beside ttl_ms")),
-            (Some(ms), None) if (1..=TTL_MAX_MS).contains(&ms) => Ok(Duration::from_millis(ms)),
-            (Some(_), None) => Err(ApiError::field("ttl_ms", "must be 1 to 60000")),
-            (None, Some(Moment(at))) => {
-                let left = u64::try_from(at.since(state.clock.wall())).ok().filter(|left| (1..=TTL_MAX_MS).contains(left));
-                left.map(Duration::from_millis)
-                    .ok_or_else(|| ApiError::field("not_after", "must be within the next 60 seconds; nothing was sent"))
-            }
-            (None, None) if action == action::DEAL => Ok(state.market_ttl),
-            (None, None) => Ok(state.pending_ttl),
-        }
+    pub(super) fn deadline(&self, state: &ApiState, arrived: Arrived, action: u8) -> ApiResult<UnixMillis> {
+        let default = if action == action::DEAL { state.market_ttl } else { state.pending_ttl };
+        let ms = match (self.ttl_ms, self.not_after) {
+            (Some(_), Some(_)) => return Err(ApiError::field("not_after", "cannot stand beside ttl_ms")),
+            (Some(ms), None) if ms > TTL_MAX_MS || ms == 0 => return Err(ApiError::field("ttl_ms", "must be 1 to 60000")),
+            (Some(ms), None) => ms,
+            (None, Some(Moment(at))) => u64::try_from(at.since(arrived.wall))
+                .ok()
+                .filter(|left| (1..=TTL_MAX_MS).contains(left))
+                .ok_or_else(|| ApiError::field("not_after", "must be within the next 60 seconds; nothing was sent"))?,
+            (None, None) => u64::try_from(default.as_millis()).unwrap_or(TTL_MAX_MS),
+        };
+        Ok(arrived.steady.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)))
     }
 }
 

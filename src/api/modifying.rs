@@ -66,7 +66,7 @@ pub(super) async fn modify_order(
         let detail = "nothing to change: give price, stop_limit_price, sl, tp, time_in_force or expires_at";
         return Err(ApiError::field("body", detail));
     }
-    let relay = call.relay()?;
+    let relay = call.relay(call.deadline(&guards, action::MODIFY)?)?;
     let order = order(&relay, &ticket).await?;
     let request = change.apply(order, relay.clock, call.state.clock.wall()).map_err(|problems| ApiError::fields(&problems))?;
     call.place(request, guards).await
@@ -164,7 +164,8 @@ pub(super) async fn cancel_order(
     if let Some(answer) = call.replay().await? {
         return Ok(answer);
     }
-    let order = order(&call.relay()?, &ticket).await?;
+    let relay = call.relay(call.deadline(&guards, action::REMOVE)?)?;
+    let order = order(&relay, &ticket).await?;
     let request = TradeRequest { action: action::REMOVE, order: order.ticket, symbol: order.symbol, ..TradeRequest::default() };
     call.place(request, guards).await
 }
@@ -196,7 +197,8 @@ pub(super) async fn modify_position(
     if change == PositionChange::default() {
         return Err(ApiError::field("body", "nothing to change: give sl or tp; null clears"));
     }
-    let open = position(&call.relay()?, &ticket).await?;
+    let relay = call.relay(call.deadline(&guards, action::SLTP)?)?;
+    let open = position(&relay, &ticket).await?;
     let request = TradeRequest {
         action: action::SLTP,
         position: open.ticket,

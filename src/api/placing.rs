@@ -120,7 +120,8 @@ pub(super) async fn place(
     if let Some(answer) = call.replay().await? {
         return Ok(answer);
     }
-    let request = order.request(&call.state, &call.relay()?, &guards).await?;
+    let relay = call.relay(call.deadline(&guards, order.action())?)?;
+    let request = order.request(&call.state, &relay, &guards).await?;
     call.place(request, guards).await
 }
 
@@ -144,6 +145,11 @@ pub(super) async fn check(
 }
 
 impl OrderBody {
+    /// `TRADE_ACTION_*`.
+    fn action(&self) -> u8 {
+        if self.kind == OrderKind::Market { action::DEAL } else { action::PENDING }
+    }
+
     /// What goes to the broker. What is wrong whatever the terminal says is told before the terminal is asked anything.
     async fn request(self, state: &ApiState, relay: &Relay, guards: &Guards) -> ApiResult<TradeRequest> {
         let mut problems = self.problems(state.clock.wall());
@@ -190,11 +196,12 @@ impl OrderBody {
     }
 
     fn into_request(self, clock: BrokerClock) -> TradeRequest {
-        let (action, buy) = match self.kind {
-            OrderKind::Market => (action::DEAL, ORDER_BUY),
-            OrderKind::Limit => (action::PENDING, ORDER_BUY_LIMIT),
-            OrderKind::Stop => (action::PENDING, ORDER_BUY_STOP),
-            OrderKind::StopLimit => (action::PENDING, ORDER_BUY_STOP_LIMIT),
+        let action = self.action();
+        let buy = match self.kind {
+            OrderKind::Market => ORDER_BUY,
+            OrderKind::Limit => ORDER_BUY_LIMIT,
+            OrderKind::Stop => ORDER_BUY_STOP,
+            OrderKind::StopLimit => ORDER_BUY_STOP_LIMIT,
         };
         TradeRequest {
             action,

@@ -13,6 +13,7 @@ use super::{
     resolve::{self, Purpose},
 };
 use crate::{
+    clock::Clock,
     domain::{UnixMillis, ids::TokenId},
     hub::SessionHandle,
     market::broker_time::BrokerClock,
@@ -32,6 +33,8 @@ pub(super) struct Relay {
     /// The time of day, for `as_of`.
     pub(super) now: UnixMillis,
     timeout: Duration,
+    /// What is asked here must be known before a trade, whose time ends then.
+    trade_ends: Option<(Clock, UnixMillis)>,
 }
 
 impl Relay {
@@ -52,6 +55,28 @@ impl Relay {
             clock: resolve::broker_clock(state, session),
             now: state.clock.wall(),
             timeout: state.http.read_timeout,
+            trade_ends: None,
+        }
+    }
+
+    /// To learn what must be known before a trade whose time ends at `deadline`, by the steady clock. Nothing is waited for longer than that,
+    /// and no failure looks like one of the hub, which a caller's library would try again: nothing was sent.
+    pub(super) fn before_a_trade(state: &ApiState, session: &SessionHandle, deadline: UnixMillis) -> Self {
+        Self { trade_ends: Some((state.clock, deadline)), ..Self::of(state, session) }
+    }
+
+    /// How long an answer is waited for.
+    fn patience(&self) -> Duration {
+        let left = self.trade_ends.map(|(clock, deadline)| clock.until(deadline));
+        left.map_or(self.timeout, |left| left.min(self.timeout))
+    }
+
+    /// A failure as the caller is told it.
+    fn told(&self, error: ApiError) -> ApiError {
+        match self.trade_ends {
+            Some((clock, deadline)) if clock.until(deadline).is_zero() => crate::trading::ExecuteError::Expired.into(),
+            Some(_) => error.before_a_trade(),
+            None => error,
         }
     }
 
@@ -61,11 +86,11 @@ impl Relay {
     /// 404, 409, 422 `unsupported`, 429, 502, 504.
     pub(super) async fn ask(&self, build: impl FnOnce(u64) -> FromHub) -> ApiResult<Reply> {
         self.ask_unless_loading(build).await?.ok_or_else(|| {
-            ApiError::new(
+            self.told(ApiError::new(
                 axum::http::StatusCode::GATEWAY_TIMEOUT,
                 "terminal_loading",
                 "the terminal is still loading this; ask again in a moment",
-            )
+            ))
         })
     }
 
@@ -74,13 +99,13 @@ impl Relay {
     /// # Errors
     /// As [`Self::ask`].
     pub(super) async fn ask_unless_loading(&self, build: impl FnOnce(u64) -> FromHub) -> ApiResult<Option<Reply>> {
-        let reply = self.session.call(self.timeout, build).await?;
+        let reply = self.session.call(self.patience(), build).await.map_err(|error| self.told(error.into()))?;
         match reply.status {
             reply_status::OK => Ok(Some(reply)),
             reply_status::LOADING => Ok(None),
             reply_status::NOT_FOUND => Err(ApiError::unknown_symbol()),
             reply_status::UNSUPPORTED => Err(ApiError::unsupported(&reply.text)),
-            _ => Err(ApiError::terminal_error(reply.code, &reply.text)),
+            _ => Err(self.told(ApiError::terminal_error(reply.code, &reply.text))),
         }
     }
 
@@ -89,7 +114,7 @@ impl Relay {
     /// # Errors
     /// As [`Self::ask`].
     pub(super) async fn record<T: DeserializeOwned>(&self, build: impl FnOnce(u64) -> FromHub) -> ApiResult<T> {
-        Ok(codec::record(&self.ask(build).await?.body)?)
+        codec::record(&self.ask(build).await?.body).map_err(|error| self.told(error.into()))
     }
 
     /// Asks for rows, `max` at most.
@@ -97,7 +122,7 @@ impl Relay {
     /// # Errors
     /// As [`Self::ask`].
     pub(super) async fn rows<T: DeserializeOwned>(&self, max: usize, build: impl FnOnce(u64) -> FromHub) -> ApiResult<Vec<T>> {
-        Ok(codec::rows(&self.ask(build).await?.body, max)?)
+        codec::rows(&self.ask(build).await?.body, max).map_err(|error| self.told(error.into()))
     }
 
     /// A list answer that is whole.

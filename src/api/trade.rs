@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     domain::{
+        UnixMillis,
         account::{MARGIN_MODE_HEDGING, Platform},
         api_key::Permission,
         command::{CommandRecord, CommandState},
@@ -73,12 +74,20 @@ impl Call {
         Ok(Self { state, caller, target, claim: Some(claim), fingerprint, wait: preferred_wait(headers), permission, raw: false })
     }
 
-    /// The terminal, to read from before something is sent to it.
+    /// The last moment for what the call wants done, by the steady clock.
+    ///
+    /// # Errors
+    /// 422 naming the field.
+    pub(super) fn deadline(&self, guards: &Guards, action: u8) -> ApiResult<UnixMillis> {
+        guards.deadline(&self.state, self.caller.arrived, action)
+    }
+
+    /// The terminal, to read from before something is sent to it, until `deadline` at most.
     ///
     /// # Errors
     /// 409 `terminal_offline`.
-    pub(super) fn relay(&self) -> ApiResult<Relay> {
-        Ok(Relay::of(&self.state, self.target.live()?))
+    pub(super) fn relay(&self, deadline: UnixMillis) -> ApiResult<Relay> {
+        Ok(Relay::before_a_trade(&self.state, self.target.live()?, deadline))
     }
 
     /// What the key made when it was used before: the same command in its present state, with or without a terminal.
@@ -103,7 +112,7 @@ impl Call {
             key: self.caller.key.id,
             permission: self.permission,
             session,
-            ttl: guards.ttl(&self.state, request.action)?,
+            deadline: self.deadline(&guards, request.action)?,
             request,
             seen_price: guards.seen_price,
             max_slippage_points: guards.max_slippage_points,

@@ -266,6 +266,8 @@ fn exit_code(status: u16, code: &str) -> u8 {
         | "idempotency_key_reused"
         | "tags_exhausted"
         | "unsupported" => exit::NOT_EXECUTED,
+        // Of a trade: its time was over. Of a token or a key it is 409.
+        "expired" if status == 422 => exit::NOT_EXECUTED,
         // What the key stood for may have been executed long ago.
         "key_expired" => exit::UNKNOWN,
         _ => match status {
@@ -321,6 +323,7 @@ mod tests {
             (409, "ambiguous_terminal", exit::USAGE),
             (409, "key_expired", exit::UNKNOWN),
             (409, "expired", exit::ERROR),
+            (422, "expired", exit::NOT_EXECUTED),
             (500, "internal", exit::ERROR),
         ];
         for (status, word, expected) in cases {

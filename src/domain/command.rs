@@ -112,7 +112,7 @@ pub struct CommandRecord {
     pub seen_price: Option<f64>,
     /// How far, in points, the price may have moved from `seen_price`.
     pub max_slippage_points: Option<u32>,
-    /// How long the EA may wait before `OrderSend`, milliseconds from dispatch.
+    /// How long the EA may wait before `OrderSend`, milliseconds from the record's making: what the call's time had left then.
     pub ttl_ms: u32,
     /// Where it stands.
     pub state: CommandState,

@@ -4,6 +4,7 @@
 use super::{
     Claim, Event, ExecuteError, Execution, NewTrade, Trading,
     exposure::{self, Effect},
+    quotas::Taken,
 };
 use crate::{
     domain::{
@@ -18,14 +19,37 @@ use crate::{
     store::{Batch, StoreError, records},
 };
 
+/// A trade that nothing stands against.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// What it can do to the account's exposure.
+    pub(super) effect: Effect,
+    /// See `Live::before`.
+    pub(super) before: Option<f64>,
+    /// The account's turn, where what is open was judged: it is let go when the command counts among what is open.
+    pub(super) turn: Option<Claim>,
+    /// Its places among what is counted.
+    pub(super) taken: Taken,
+}
+
 impl Trading {
-    /// Judges a trade. The answer says what it can do to the account's exposure, and holds the account's turn where what is open was
-    /// judged: it is let go when the command counts among what is open.
-    pub(super) async fn check_controls(&self, trade: &NewTrade) -> Result<(Effect, Option<Claim>), ExecuteError> {
+    /// Judges a trade, and waits for whatever that needs no longer than the trade's own time.
+    pub(super) async fn judge(&self, trade: &NewTrade) -> Result<Judged, ExecuteError> {
+        Self::check_presence(&trade.session)?;
+        let judging = async {
+            self.check_hours(&trade.session, &trade.request).await?;
+            self.check_controls(trade).await
+        };
+        let left = self.inner.clock.until(trade.deadline);
+        tokio::time::timeout(left, judging).await.unwrap_or(Err(ExecuteError::Expired))
+    }
+
+    async fn check_controls(&self, trade: &NewTrade) -> Result<Judged, ExecuteError> {
         let session = &trade.session;
         let (owner, account) = (session.owner(), session.account());
         let limits = self.limits_of(trade.key, account);
         let mut effect = exposure::effect(&trade.request, session.hello().margin_mode);
+        let mut before = None;
         let stopped = self.check_kill(trade, effect).is_err();
         let open_volume = limits.iter().any(|(_, Limits { max_open_volume, .. })| max_open_volume.is_some());
         // Where deals net, one that was meant to close turns the position round if that has become smaller meanwhile.
@@ -37,17 +61,18 @@ impl Trading {
             false => None,
         };
         if effect == Effect::MayReduce && turn.is_some() {
-            effect = if self.only_closes(session, &trade.request).await { Effect::Reduces } else { Effect::Opens };
+            before = self.only_closes(session, &trade.request).await;
+            effect = if before.is_some() { Effect::Reduces } else { Effect::Opens };
             if effect == Effect::Opens && must_close {
                 return Err(ExecuteError::WouldOpen);
             }
         }
         self.check_kill(trade, effect)?;
-        self.check_limits(trade, effect, &limits).await?;
+        let taken = self.check_limits(trade, effect, &limits).await?;
         if effect == Effect::Opens {
             self.check_open_volume(trade, &limits).await?;
         }
-        Ok((effect, turn))
+        Ok(Judged { effect, before, turn, taken })
     }
 
     /// The hub's switches, and the EA's own, which may still stand when the hub's is lifted, or be its owner's doing.

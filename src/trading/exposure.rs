@@ -1,6 +1,8 @@
 //! Whether a trade opens or closes: what a kill switch and a limit may stop, and what they may not.
 
-use super::Trading;
+use std::collections::HashMap;
+
+use super::{Trading, settling::Done};
 use crate::{
     domain::{
         account::{Account, MARGIN_MODE_HEDGING},
@@ -54,32 +56,82 @@ fn is_covered(request: &TradeRequest, position: &Position, under_way: f64) -> bo
 }
 
 impl Trading {
-    /// Whether a deal only closes, asked of the terminal. `false` when it does not, or cannot be told.
-    pub(super) async fn only_closes(&self, session: &SessionHandle, request: &TradeRequest) -> bool {
+    /// Whether a deal only closes, asked of the terminal: then the most lots that can be left of its position before it runs. None when
+    /// it does not, or cannot be told.
+    pub(super) async fn only_closes(&self, session: &SessionHandle, request: &TradeRequest) -> Option<f64> {
         // Before the question: one that ends while the terminal answers is counted twice rather than not at all.
         let netting = session.hello().margin_mode != MARGIN_MODE_HEDGING;
         let under_way = self.closing_under_way((session.owner(), session.account()), request, netting);
         let (symbol, ticket) = (request.symbol.clone(), request.position);
         let ask = |call| GetPositions { call, symbol: if ticket == 0 { symbol } else { String::new() }, ticket }.into();
-        let Ok(reply) = session.call(super::PATIENCE, ask).await else { return false };
+        let Ok(reply) = session.call(super::PATIENCE, ask).await else { return None };
         if reply.status != reply_status::OK {
-            return false;
+            return None;
         }
-        let Ok(positions) = codec::rows::<Position>(&reply.body, super::POSITIONS_MAX) else { return false };
+        let positions = codec::rows::<Position>(&reply.body, super::POSITIONS_MAX).ok()?;
         let mut of_it = positions.iter().filter(|position| match ticket {
             0 => position.symbol == request.symbol,
             ticket => position.ticket == ticket && position.symbol == request.symbol,
         });
-        of_it.next().is_some_and(|position| is_covered(request, position, under_way))
+        let position = of_it.next()?;
+        let under_way = under_way.on(position);
+        is_covered(request, position, under_way).then_some(position.volume - under_way)
     }
 
-    /// Lots of deals under way that close the same position, or may.
-    fn closing_under_way(&self, (owner, account): (OwnerId, &Account), request: &TradeRequest, netting: bool) -> f64 {
+    /// Deals under way, or just done, that close the same position, or may.
+    fn closing_under_way(&self, (owner, account): (OwnerId, &Account), request: &TradeRequest, netting: bool) -> Closing {
         let same = |other: &TradeRequest| closes_the_same(other, request, netting);
         let live = self.live_where(|live| live.owner == owner && live.account == *account);
-        let volumes = live.iter().map(|live| live.updates.borrow().request.clone());
-        volumes.filter(|other| same(other)).map(|other| other.volume).sum()
+        let mut running: HashMap<_, _> =
+            live.iter().map(|live| live.updates.borrow().clone()).map(|r| (r.id, r.request)).collect();
+        running.retain(|_, other| same(other));
+        // After the open ones: what ends between the two looks is in one of them. Where a deal names its position, MetaTrader itself refuses
+        // what is more than is left of it (retcode 10038), so nothing need be held back for a list that lags.
+        let mut done = if netting { self.inner.settling.of(owner, account, self.inner.clock.steady()) } else { Vec::new() };
+        done.retain(|done| same(&done.record.request));
+        for done in &done {
+            running.remove(&done.record.id);
+        }
+        Closing { running: running.values().map(|request| request.volume).sum(), done }
     }
+}
+
+/// What runs against a position, or just ran.
+#[derive(Debug)]
+struct Closing {
+    /// Lots of deals without an outcome.
+    running: f64,
+    done: Vec<Done>,
+}
+
+impl Closing {
+    /// Lots that are still to be taken off a position as the terminal shows it.
+    fn on(&self, position: &Position) -> f64 {
+        // Tickets only grow: what the broker did before the position began did nothing to it.
+        let ran_before = |done: &&Done| {
+            let order = done.record.result.as_ref().map_or(0, |result| result.order);
+            order != 0 && order < position.ticket
+        };
+        // Of one that nobody looked at the position before, only this tells: the position changed after the broker time last heard then.
+        let changed_since = |done: &&Done| {
+            done.before.is_none() && position.time_update_msc >= done.record.dispatched_broker_time.saturating_mul(1_000)
+        };
+        let done = self.done.iter().filter(|done| !ran_before(done) && !changed_since(done));
+        self.running + unseen(done.map(|done| (done.record.request.volume, done.before)), position.volume)
+    }
+}
+
+/// Of deals that are done, each with the most lots that were there before it, the lots that a position of `shown` lots does not show as gone.
+/// Where that is not known, all of them.
+fn unseen(done: impl Iterator<Item = (f64, Option<f64>)>, shown: f64) -> f64 {
+    let (mut known, mut unknown, mut most) = (0.0, 0.0, shown);
+    for (volume, before) in done {
+        match before {
+            Some(before) => (known, most) = (known + volume, f64::max(most, before)),
+            None => unknown += volume,
+        }
+    }
+    unknown + f64::max(known - (most - shown), 0.0)
 }
 
 #[cfg(test)]
@@ -127,5 +179,18 @@ mod tests {
         assert!(!is_covered(&TradeRequest { kind: ORDER_BUY, ..sell.clone() }, &long, 0.0), "the same side enlarges");
         assert!(!is_covered(&TradeRequest { volume: 1.01, ..sell.clone() }, &long, 0.0), "more would turn it round");
         assert!(is_covered(&TradeRequest { volume: 0.1 + 0.2, ..sell }, &Position { volume: 0.3, ..long }, 0.0));
+    }
+
+    #[test]
+    fn what_was_done_counts_until_the_position_shows_it() {
+        let unseen = |done: &[(f64, Option<f64>)], shown| unseen(done.iter().copied(), shown);
+        assert_eq!(unseen(&[], 1.0), 0.0);
+        assert_eq!(unseen(&[(0.5, Some(1.0))], 1.0), 0.5, "the list lags");
+        assert_eq!(unseen(&[(0.5, Some(1.0))], 0.5), 0.0, "it shows it");
+        assert_eq!(unseen(&[(0.25, Some(1.0)), (0.25, Some(0.75))], 0.75), 0.25, "the first of two");
+        assert_eq!(unseen(&[(0.25, Some(0.75))], 0.75), 0.25, "the second, when the first is long over");
+        assert_eq!(unseen(&[(0.25, Some(1.0)), (0.25, Some(0.75))], 0.5), 0.0, "both");
+        assert_eq!(unseen(&[(0.5, None)], 0.5), 0.5, "nobody looked before it");
+        assert_eq!(unseen(&[(0.5, Some(1.0))], 1.5), 0.5, "it was enlarged meanwhile");
     }
 }

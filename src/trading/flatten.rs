@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{ExecuteError, Execution, NewTrade, Trading};
+use super::{ExecuteError, Execution, NewTrade, Trading, settling::SHOWN_MS};
 use crate::{
     domain::{
         account::{Account, MARGIN_MODE_HEDGING},
@@ -39,14 +39,12 @@ use crate::{
 const BUSY: Duration = Duration::from_secs(1);
 /// Between two looks at one that shows nothing.
 const IDLE: Duration = Duration::from_secs(5);
-/// After an attempt that did something, the terminal gets so long to show it.
-const SHOWN_MS: i64 = 5_000;
 /// After one that did nothing, the next waits a second, then twice as long each time, up to this.
 const AGAIN_MAX_MS: i64 = 60_000;
 /// How far the price may slip when a position is closed, points.
 const DEVIATION: u64 = 1_000;
 /// Life of each attempt.
-const TTL: Duration = Duration::from_secs(10);
+const TTL_MS: i64 = 10_000;
 
 /// Accounts that are looked at together.
 const AT_ONCE: usize = 64;
@@ -181,8 +179,12 @@ impl Trading {
     ) {
         // Whoever sent it: as long as nobody knows what became of it, another one could be the second.
         let netting = session.hello().margin_mode != MARGIN_MODE_HEDGING;
-        let live = self.live_where(|live| live.owner == session.owner() && live.account == *session.account());
-        if live.iter().any(|live| target.is_under_way(&live.updates.borrow().request, &request, netting)) {
+        let (owner, account) = (session.owner(), session.account());
+        let live = self.live_where(|live| live.owner == owner && live.account == *account);
+        let running = live.iter().any(|live| target.is_under_way(&live.updates.borrow().request, &request, netting));
+        // Or it was done, and what was looked at does not show it yet.
+        let done = self.inner.settling.of(owner, account, self.inner.clock.steady());
+        if running || done.iter().any(|done| target.is_under_way(&done.record.request, &request, netting)) {
             return;
         }
         let number = attempts.entry((switch.id, target)).or_insert(0);
@@ -206,7 +208,7 @@ impl Trading {
                         permission: Permission::TradeReduce,
                         session: session.clone(),
                         request,
-                        ttl: TTL,
+                        deadline: self.inner.clock.steady().plus_ms(TTL_MS),
                         seen_price: None,
                         max_slippage_points: None,
                         allow_duplicate: true,

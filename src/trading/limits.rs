@@ -1,19 +1,17 @@
 //! Limits, judged before anything is recorded: key, account and hub each have their own, and every one of them must hold.
 //!
-//! What is counted is counted here, in the moment of judging, so that two at once cannot both take the last place. Volumes under way
-//! are those of commands without an outcome: they count until the outcome, or the proof that there is none, is recorded.
+//! Volumes under way are those of commands without an outcome: they count until the outcome, or the proof that there is none, is recorded.
+//! What was done counts until the terminal shows it, or has had the time to. How many commands there are is counted in `quotas`.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
-use super::{ExecuteError, NewTrade, Trading, exposure::Effect};
+use super::{ExecuteError, NewTrade, Trading, exposure::Effect, quotas::Taken, settling::Done};
 use crate::{
     domain::{
-        UnixMillis,
         account::Account,
-        command::CommandRecord,
         ids::{CommandId, KeyId, OwnerId},
         limits::{Exceeded, Layer, Limit, Limits},
         trade::{Order, Position, TradeRequest, action},
@@ -26,72 +24,12 @@ use crate::{
     store::{StoreError, records},
 };
 
-const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 86_400_000;
-
-/// Whose commands are counted together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Counted {
-    Key(KeyId),
-    Account(OwnerId, Account),
-}
-
-#[derive(Debug, Default)]
-struct Count {
-    /// Of the last minute, by the steady clock.
-    minute: VecDeque<UnixMillis>,
-    /// The day (UTC) that is counted; none until the journal was asked.
-    day: Option<i64>,
-    in_day: u32,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    counts: Mutex<HashMap<Counted, Count>>,
-}
-
-impl Counters {
-    fn with<T>(&self, counted: &Counted, act: impl FnOnce(&mut Count) -> T) -> T {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        act(counts.entry(counted.clone()).or_default())
-    }
-}
-
-impl Count {
-    /// Counts one more, if there is room for it in both windows or `may_refuse` is not set.
-    fn take(
-        &mut self,
-        (per_minute, per_day): (Option<u32>, Option<u32>),
-        (steady, today): (UnixMillis, i64),
-        opens: bool,
-        may_refuse: bool,
-    ) -> Result<(), (Limit, u32)> {
-        while self.minute.front().is_some_and(|at| steady.since(*at) >= MINUTE_MS) {
-            self.minute.pop_front();
-        }
-        if self.day != Some(today) {
-            (self.day, self.in_day) = (Some(today), 0);
-        }
-        if let Some(most) = per_minute.filter(|most| may_refuse && self.minute.len() >= *most as usize) {
-            return Err((Limit::PerMinute, most));
-        }
-        if let Some(most) = per_day.filter(|most| may_refuse && opens && self.in_day >= *most) {
-            return Err((Limit::PerDay, most));
-        }
-        // Beyond what any limit allows there is nothing to count.
-        if self.minute.len() < per_minute.unwrap_or(0) as usize {
-            self.minute.push_back(steady);
-        }
-        self.in_day = self.in_day.saturating_add(u32::from(opens));
-        Ok(())
-    }
-}
-
-fn exceeded(limit: Limit, layer: Layer, value: impl ToString, asked: impl ToString) -> ExecuteError {
+pub(super) fn exceeded(limit: Limit, layer: Layer, value: impl ToString, asked: impl ToString) -> ExecuteError {
     ExecuteError::LimitExceeded(Exceeded { limit, layer, value: value.to_string(), asked: asked.to_string() })
 }
 
-fn places(request: &TradeRequest) -> bool {
+/// Whether a request places an order or deals.
+pub(super) fn places(request: &TradeRequest) -> bool {
     matches!(request.action, action::DEAL | action::PENDING)
 }
 
@@ -117,7 +55,7 @@ impl Trading {
         trade: &NewTrade,
         effect: Effect,
         limits: &[(Layer, Limits)],
-    ) -> Result<(), ExecuteError> {
+    ) -> Result<Taken, ExecuteError> {
         let opens = effect == Effect::Opens;
         for (layer, limits) in limits.iter().filter(|_| opens) {
             Self::check_request(*layer, limits, &trade.request)?;
@@ -184,68 +122,6 @@ impl Trading {
         Ok(())
     }
 
-    async fn count(&self, trade: &NewTrade, effect: Effect, limits: &[(Layer, Limits)]) -> Result<(), ExecuteError> {
-        let (owner, account) = (trade.session.owner(), trade.session.account());
-        let (steady, today) = (self.inner.clock.steady(), self.inner.clock.wall().0.div_euclid(DAY_MS));
-        let (opens, may_refuse) = (places(&trade.request) && effect != Effect::Reduces, effect != Effect::Reduces);
-        let of_account = Counted::Account(owner, account.clone());
-        for (counted, is_key) in [(Counted::Key(trade.key), true), (of_account, false)] {
-            // The account's and the hub's are one count, under the stricter of the two.
-            let mine = || limits.iter().filter(|(layer, _)| (*layer == Layer::Key) == is_key);
-            let per_minute = mine().filter_map(|(layer, limits)| Some((limits.orders_per_minute?, *layer))).min();
-            let per_day = mine().filter_map(|(layer, limits)| Some((limits.orders_per_day?, *layer))).min();
-            if per_minute.is_none() && per_day.is_none() {
-                continue;
-            }
-            if per_day.is_some() && self.inner.counters.with(&counted, |count| count.day.is_none()) {
-                let before = self.placed_since(owner, &counted, today * DAY_MS).await?;
-                self.inner.counters.with(&counted, |count| {
-                    if count.day.is_none() {
-                        (count.day, count.in_day) = (Some(today), before);
-                    }
-                });
-            }
-            let most = (per_minute.map(|(most, _)| most), per_day.map(|(most, _)| most));
-            let taken = self.inner.counters.with(&counted, |count| count.take(most, (steady, today), opens, may_refuse));
-            if let Err((limit, most)) = taken {
-                let layer = if limit == Limit::PerMinute { per_minute } else { per_day }.map_or(Layer::Hub, |(_, layer)| layer);
-                return Err(exceeded(limit, layer, most, u64::from(most) + 1));
-            }
-        }
-        Ok(())
-    }
-
-    /// Commands that place or deal and were made since `from`: what a hub that has restarted does not remember.
-    async fn placed_since(&self, owner: OwnerId, counted: &Counted, from: i64) -> Result<u32, StoreError> {
-        let accounts = match counted {
-            Counted::Account(_, account) => vec![account.clone()],
-            Counted::Key(_) => {
-                let tokens = self.inner.access.tokens();
-                let locked = tokens.iter().filter(|token| token.owner == owner);
-                let mut accounts: Vec<_> = locked.filter_map(|token| Some(token.lock.as_ref()?.account.clone())).collect();
-                accounts.sort();
-                accounts.dedup();
-                accounts
-            }
-        };
-        let theirs = |record: &CommandRecord| match counted {
-            Counted::Key(key) => record.key == *key,
-            Counted::Account(..) => true,
-        };
-        let begin = CommandId::new(ulid::Ulid::from_parts(u64::try_from(from).unwrap_or(0), 0));
-        let mut found = 0_u32;
-        for account in accounts {
-            let mut after = Some(begin);
-            while after.is_some() {
-                let wanted = |record: &CommandRecord| theirs(record) && places(&record.request);
-                let (page, next) = self.commands(owner, &account, after, 500, wanted).await?;
-                found = found.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
-                after = next;
-            }
-        }
-        Ok(found)
-    }
-
     /// Judges the volume that would be open. The caller holds the account's turn, so that what it adds is seen by the next.
     pub(super) async fn check_open_volume(&self, trade: &NewTrade, limits: &[(Layer, Limits)]) -> Result<(), ExecuteError> {
         let strictest = limits.iter().filter_map(|(layer, limits)| Some((*layer, limits.max_open_volume?)));
@@ -259,18 +135,33 @@ impl Trading {
         let positions: Vec<Position> = codec::rows(&reply.body, super::POSITIONS_MAX).map_err(|_| unknown())?;
         let orders = self.orders(session, 0).await.ok_or_else(unknown)?;
         under_way.extend(self.opening_under_way(session.owner(), session.account()));
+        let is_shown = |order: u64| {
+            positions.iter().any(|position| [position.ticket, position.identifier].contains(&order))
+                || orders.iter().any(|pending| pending.ticket == order)
+        };
+        under_way.retain(|_, (_, order)| order.is_none_or(|order| !is_shown(order)));
         let open: f64 = positions.iter().map(|position| position.volume).sum::<f64>()
             + orders.iter().map(|order| order.volume_current).sum::<f64>()
-            + under_way.values().sum::<f64>();
+            + under_way.values().map(|(volume, _)| volume).sum::<f64>();
         let total = open + trade.request.volume;
         if within(total, most) { Ok(()) } else { Err(exceeded(Limit::OpenVolume, layer, most, format!("{total:.2}"))) }
     }
 
-    /// The volumes of commands that may still open something.
-    fn opening_under_way(&self, owner: OwnerId, account: &Account) -> HashMap<CommandId, f64> {
+    /// The volumes of commands that may still open something, or have done so a moment ago; of these with the broker's order, which becomes
+    /// the ticket of the pending order, or of the position that it opens.
+    fn opening_under_way(&self, owner: OwnerId, account: &Account) -> HashMap<CommandId, (f64, Option<u64>)> {
         let live = self.live_where(|live| live.owner == owner && live.account == *account && live.effect != Effect::Reduces);
         let records = live.iter().map(|live| live.updates.borrow().clone());
-        records.filter(|record| places(&record.request)).map(|record| (record.id, record.request.volume)).collect()
+        let mut volumes: HashMap<_, _> =
+            records.filter(|record| places(&record.request)).map(|record| (record.id, (record.request.volume, None))).collect();
+        // After the open ones: what ends between the two looks is in one of them.
+        let done = self.inner.settling.of(owner, account, self.inner.clock.steady());
+        let opened = done.into_iter().filter(|done| done.effect != Effect::Reduces && places(&done.record.request));
+        volumes.extend(opened.map(|Done { record, .. }| {
+            let order = record.result.map(|result| result.order).filter(|order| *order != 0);
+            (record.id, (record.request.volume, order))
+        }));
+        volumes
     }
 
     /// Pending orders, or the one with this ticket; none when the terminal cannot tell.
@@ -349,27 +240,6 @@ impl Trading {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn take(count: &mut Count, most: (Option<u32>, Option<u32>), at: i64, may_refuse: bool) -> Option<Limit> {
-        count.take(most, (UnixMillis(at), at.div_euclid(DAY_MS)), true, may_refuse).err().map(|(limit, _)| limit)
-    }
-
-    #[test]
-    fn a_minute_is_any_sixty_seconds_and_what_closes_is_counted_but_never_refused() {
-        let (mut count, most) = (Count::default(), (Some(2), None));
-        assert_eq!([0, 59_000, 59_999].map(|at| take(&mut count, most, at, true)), [None, None, Some(Limit::PerMinute)]);
-        assert_eq!(take(&mut count, most, 59_999, false), None, "a close goes through");
-        assert_eq!(take(&mut count, most, 60_000, true), None, "the first one is a minute old");
-        assert_eq!(take(&mut count, most, 60_001, true), Some(Limit::PerMinute));
-    }
-
-    #[test]
-    fn a_day_ends_at_midnight() {
-        let (mut count, most) = (Count::default(), (None, Some(1)));
-        assert_eq!(take(&mut count, most, DAY_MS - 2, true), None);
-        assert_eq!(take(&mut count, most, DAY_MS - 1, true), Some(Limit::PerDay));
-        assert_eq!(take(&mut count, most, DAY_MS, true), None);
-    }
 
     #[test]
     fn what_is_no_number_is_within_nothing() {

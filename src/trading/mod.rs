@@ -18,7 +18,9 @@ mod kill;
 mod limits;
 mod lookup;
 mod parents;
+mod quotas;
 mod refusal;
+mod settling;
 mod tags;
 
 use std::{
@@ -40,6 +42,7 @@ use crate::{
     clock::{Clock, Ids},
     config,
     domain::{
+        UnixMillis,
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, tag, tagged_comment},
@@ -58,12 +61,14 @@ use crate::{
 };
 
 pub use claims::Claim;
+use controls::Judged;
 pub use deadman::Timer;
 use exposure::Effect;
 pub use incidents::NewIncident;
 pub use kill::KillError;
 pub use parents::{Child, NewParent, ParentView};
 pub use refusal::ExecuteError;
+use settling::Done;
 
 /// A terminal that was last heard so long ago gets no trade: its clock would be a guess.
 const FRESH: Duration = Duration::from_secs(10);
@@ -83,8 +88,8 @@ pub struct NewTrade {
     pub session: SessionHandle,
     /// What goes to the broker; a magic of 0 becomes the hub's tag.
     pub request: TradeRequest,
-    /// How long the EA may wait before `OrderSend`.
-    pub ttl: Duration,
+    /// The last moment for `OrderSend`, by the hub's steady clock.
+    pub deadline: UnixMillis,
     /// For the price guard.
     pub seen_price: Option<f64>,
     /// For the price guard, points.
@@ -135,11 +140,12 @@ struct Inner {
     /// Limits of every account, and those of single ones by `number@server`.
     limits: Limits,
     accounts: BTreeMap<String, Limits>,
-    counters: limits::Counters,
+    counters: quotas::Counters,
     days: limits::Days,
     hours: hours::Hours,
     duplicates: duplicates::Duplicates,
     duplicate_window_ms: i64,
+    settling: settling::Settling,
     /// One command at a time of an account is judged against what is open.
     turns: claims::Claims,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
@@ -162,10 +168,12 @@ struct Live {
     account: Account,
     /// What it can do to the account's exposure.
     effect: Effect,
+    /// Of a deal that was judged to close only: the most lots that could be left of its position before it.
+    before: Option<f64>,
 }
 
 impl Live {
-    fn new(record: CommandRecord, session: Option<SessionId>, effect: Effect) -> Arc<Self> {
+    fn new(record: CommandRecord, session: Option<SessionId>, effect: Effect, before: Option<f64>) -> Arc<Self> {
         Arc::new(Self {
             owner: record.owner,
             account: record.account.clone(),
@@ -174,13 +182,14 @@ impl Live {
             session,
             since: Instant::now(),
             effect,
+            before,
         })
     }
 
     /// Of a command that another run of the hub, or an earlier moment, has judged: whatever may open something counts as opening.
     fn recorded(record: CommandRecord) -> Arc<Self> {
         let effect = exposure::effect(&record.request, crate::domain::account::MARGIN_MODE_HEDGING);
-        Self::new(record, None, effect)
+        Self::new(record, None, effect, None)
     }
 }
 
@@ -222,11 +231,12 @@ impl Trading {
             deadmen: deadman::Deadmen::default(),
             limits: settings.limits.clone(),
             accounts: accounts.clone(),
-            counters: limits::Counters::default(),
+            counters: quotas::Counters::default(),
             days: limits::Days::default(),
             hours: hours::Hours::default(),
             duplicates: duplicates::Duplicates::default(),
             duplicate_window_ms: ms(settings.duplicate_window),
+            settling: settling::Settling::default(),
             turns: claims::Claims::default(),
             stopped: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -264,15 +274,13 @@ impl Trading {
         if let Some(execution) = self.replayed(claim, &trade.fingerprint).await? {
             return Ok(execution);
         }
-        Self::check_presence(&session)?;
-        self.check_hours(&session, &trade.request).await?;
-        let (effect, turn) = self.check_controls(&trade).await?;
+        let Judged { effect, before, turn, taken } = self.judge(&trade).await?;
         let place = session.reserve()?;
         let record = self.new_record(&trade).await?;
         let id = record.id;
         self.check_duplicate(&trade, id)?;
 
-        let live = Live::new(record.clone(), Some(session.id()), effect);
+        let live = Live::new(record.clone(), Some(session.id()), effect, before);
         // Locked before anybody can find it, so that no change is recorded before the command itself.
         let mut cell = live.cell.lock().await;
         self.inner.live().insert(id, Arc::clone(&live));
@@ -308,6 +316,7 @@ impl Trading {
                 error => Err(error.into()),
             };
         }
+        taken.keep();
         drop(cell);
         time(&self.metrics().command_seconds, "hop", "record", live.since.elapsed());
 
@@ -407,10 +416,10 @@ impl Trading {
         let sequence = self.inner.tags.next(self.inner.store.as_ref(), session.account()).await?;
         let tag = tag(session.platform(), sequence).ok_or(ExecuteError::TagsExhausted)?;
         let now = self.inner.clock.steady();
+        let ttl_ms = u32::try_from(trade.deadline.since(now)).ok().filter(|left| *left > 0).ok_or(ExecuteError::Expired)?;
         let mut request = trade.request.clone();
         request.magic = if request.magic == 0 { tag } else { request.magic };
         request.comment = tagged_comment(tag, &request.comment);
-        let ttl_ms = u32::try_from(trade.ttl.as_millis()).unwrap_or(u32::MAX);
         Ok(CommandRecord {
             id: CommandId::new(self.inner.ids.next()?),
             owner: session.owner(),
@@ -431,7 +440,7 @@ impl Trading {
             created_at: now,
             updated_at: now,
             dispatched_broker_time: session.broker_time(),
-            deadline_at: now.plus_ms(i64::from(ttl_ms)),
+            deadline_at: trade.deadline,
             result: None,
             reason: None,
             adjudication: None,
@@ -479,10 +488,16 @@ impl Trading {
             fail::fail_point!("outcome_after_commit", |_| std::process::abort());
         }
         let changed = cell.record != next.command.record;
+        let ends = next.command.record.state.is_final() && !cell.record.state.is_final();
         self.count_change(live, cell.record.state, next.command.record.state);
         *cell = next.command;
         let record = cell.record.clone();
         drop(cell);
+        if ends && record.is_done() {
+            let done = Done { record: record.clone(), effect: live.effect, before: live.before };
+            // Before it leaves the open ones, so that it is always in one of the two.
+            self.inner.settling.note(done, record.updated_at);
+        }
         if record.state.is_final() {
             self.inner.live().remove(&record.id);
             if !record.is_done() {

@@ -19,6 +19,7 @@ use tracing::warn;
 use super::{Claim, ExecuteError, NewTrade, Trading};
 use crate::{
     domain::{
+        UnixMillis,
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, ParentRecord},
@@ -29,7 +30,7 @@ use crate::{
     store::{Batch, StoreError, records},
 };
 
-/// Commands of one parent at a terminal at once. It executes one after the other, and each has its own deadline.
+/// Commands of one parent at a terminal at once. It executes one after the other, and all have the call's deadline.
 const TOGETHER: usize = 4;
 /// Why nothing is sent for a position that was closed meanwhile.
 const GONE: &str = "the position is not open any more";
@@ -54,8 +55,8 @@ pub struct NewParent {
     pub session: SessionHandle,
     /// What is to be done.
     pub children: Vec<Child>,
-    /// How long the EA may wait before each `OrderSend`.
-    pub ttl: Duration,
+    /// The last moment for the last `OrderSend` of all of them, by the hub's steady clock.
+    pub deadline: UnixMillis,
     /// The caller's own reference.
     pub client_order_id: Option<String>,
     /// SHA-256 of method, route and canonical body.
@@ -135,6 +136,9 @@ impl Trading {
         Self::check_presence(&new.session)?;
         let session = &new.session;
         let now = self.inner.clock.steady();
+        if now >= new.deadline {
+            return Err(ExecuteError::Expired);
+        }
         let record = ParentRecord {
             id: CommandId::new(self.inner.ids.next()?),
             owner: session.owner(),
@@ -232,7 +236,7 @@ impl Trading {
             permission: new.permission,
             session: new.session.clone(),
             request: child.request,
-            ttl: new.ttl,
+            deadline: new.deadline,
             seen_price: None,
             max_slippage_points: None,
             // Two positions alike are closed by two orders alike.

@@ -47,6 +47,9 @@ pub enum ExecuteError {
     /// It was to close, and it cannot be told that it does no more than that.
     #[error("the position is smaller than that by now, or another close of it is under way, or the terminal does not tell")]
     WouldOpen,
+    /// Its time passed while it was judged.
+    #[error("its time was over before it was sent")]
+    Expired,
     /// Its mailbox is full.
     #[error("too many messages wait for this terminal")]
     Busy,

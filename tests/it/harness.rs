@@ -1,6 +1,7 @@
 //! What the tests speak in: a hub, its callers, its terminals, and waiting for what is to come.
 
 pub mod canned;
+pub mod controls;
 pub mod fake;
 mod process;
 pub mod proof;

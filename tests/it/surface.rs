@@ -249,8 +249,8 @@ async fn what_stands_and_cannot_be_read_is_not_changed() {
     let (hub, mut terminal) =
         played(World { orders: vec![limit_order()], positions: vec![position(5, 0, 0.3)], ..World::default() }).await;
     for (status, http, code) in [
-        (reply_status::ERROR, 502, "terminal_error"),
-        (reply_status::LOADING, 504, "terminal_loading"),
+        (reply_status::ERROR, 409, "terminal_error"),
+        (reply_status::LOADING, 409, "terminal_loading"),
         (reply_status::UNSUPPORTED, 422, "unsupported"),
     ] {
         terminal.world.refuses = Some((status, "no"));

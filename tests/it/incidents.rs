@@ -1,0 +1,125 @@
+//! Facts against records, and what a person decides where nobody knows.
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    FakeTerminal, TestHub,
+    controls::{ACCOUNT, set, switch_is_on, unknown},
+    eventually,
+    fake::{ea_refused, executed},
+};
+
+async fn incidents(hub: &TestHub) -> Vec<Value> {
+    hub.admin().get("/api/v1/incidents").await.expect(200)["data"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_contradiction_is_an_incident_that_stops_its_account() {
+    let mut hub = TestHub::start().await;
+    let mut terminal = hub.fake(1001).await;
+    let _other = hub.terminal(2002).await;
+    let api = hub.admin().once();
+    let (answer, trade) = tokio::join!(api.buy(1001), async {
+        let trade = terminal.trade().await;
+        terminal.send(ea_refused(&trade)).await;
+        trade
+    });
+    let id = answer.refused(422, "ea_refused")["id"].clone();
+    assert_eq!(terminal.acknowledged().await, trade.command);
+    terminal.send(executed(&trade, 5)).await;
+    assert_eq!(terminal.acknowledged().await, trade.command);
+    let found =
+        eventually("the incident is told", async || incidents(&hub).await.first().cloned().ok_or_else(|| "none".to_owned()))
+            .await;
+    assert_eq!((&found["kind"], &found["command"], &found["account"]["login"]), (&json!("contradiction"), &id, &json!(1001)));
+    hub.admin().once().buy(1001).await.refused(409, "kill_switch");
+    hub.admin().once().buy(2002).await.expect(200);
+    // Told again, it is the same incident; over a restart it stands, and so does the latch.
+    terminal.send(executed(&trade, 5)).await;
+    assert_eq!(terminal.acknowledged().await, trade.command);
+    drop(terminal);
+    hub.restart().await;
+    assert_eq!(incidents(&hub).await.len(), 1);
+    let filtered = |query: &str| format!("/api/v1/incidents?{query}");
+    for (query, count) in [("account=1001", 1), ("account=2002", 0), ("kind=contradiction", 1), ("kind=unresolved", 0)] {
+        let seen = hub.admin().get(&filtered(query)).await.expect(200);
+        assert_eq!(seen["data"].as_array().unwrap().len(), count, "{query}");
+    }
+    assert_eq!(switch_is_on(&hub, ACCOUNT).await["level"], 1);
+    // Its account cannot be forgotten with the latch on.
+    let token = hub.admin().get("/api/v1/tokens").await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/tokens/{token}/disconnect");
+    hub.admin().post(&path, json!({"history": "delete"})).await.refused(409, "kill_switch");
+    set(&hub.admin(), ACCOUNT, "off").await;
+    hub.admin().post(&path, json!({"history": "delete"})).await.expect(200);
+    assert_eq!(incidents(&hub).await, Vec::<Value>::new(), "deleted with the account's history");
+}
+
+fn adjudicate(id: &str) -> String {
+    format!("/api/v1/commands/{id}/adjudicate")
+}
+
+#[tokio::test]
+async fn a_person_settles_what_is_unknown_and_nothing_else() {
+    let mut hub = TestHub::start().await;
+    let token = hub.mint_token().await;
+    let terminal = FakeTerminal::enter(hub.addr(), &token, 1001).await;
+    let instance = terminal.instance;
+    let (id, trade) = unknown(&hub, terminal).await;
+    let disconnect = format!("/api/v1/tokens/{}/disconnect", token.id);
+    hub.admin().post(&disconnect, json!({"history": "keep"})).await.refused(409, "commands_open");
+    let say = json!({"outcome": "not_executed", "reason": "looked at the terminal with the broker on the phone"});
+    hub.mint_key(&["trade:write"]).await.post(&adjudicate(&id), say.clone()).await.refused(403, "forbidden");
+    for wrong in [
+        json!({"outcome": "not_executed"}),
+        json!({"outcome": "not_executed", "reason": ""}),
+        json!({"outcome": "maybe", "reason": "x"}),
+        json!({"outcome": "not_executed", "reason": "x", "deal": 5}),
+        json!({"outcome": "executed", "reason": "x", "volume": -1}),
+    ] {
+        hub.admin().post(&adjudicate(&id), wrong).await.refused(422, "validation_error");
+    }
+    let record = hub.admin().post(&adjudicate(&id), say.clone()).await.expect(200);
+    assert_eq!((&record["state"], &record["final"]), (&json!("adjudicated"), &json!(true)));
+    assert_eq!((&record["adjudication"]["outcome"], &record["adjudication"]["reason"]), (&json!("not_executed"), &say["reason"]));
+    // Once.
+    let other = json!({"outcome": "executed", "reason": "no, wait", "deal": 5});
+    assert_eq!(hub.admin().post(&adjudicate(&id), other).await.refused(409, "not_unknown")["state"], "adjudicated");
+    hub.restart().await;
+    assert_eq!(hub.admin().get(&format!("/api/v1/commands/{id}")).await.expect(200), record);
+    // The terminal comes back and knows better: it is told to stop, the record stands, and people are told.
+    let mut terminal = FakeTerminal::connect(hub.addr(), &token).await;
+    terminal.instance = instance;
+    terminal.is_let_in(1001).await;
+    terminal.send(executed(&trade, 5)).await;
+    assert_eq!(terminal.acknowledged().await, trade.command);
+    assert_eq!(hub.admin().get(&format!("/api/v1/commands/{id}")).await.expect(200), record);
+    assert_eq!(incidents(&hub).await[0]["kind"], "contradiction");
+    assert_eq!(switch_is_on(&hub, ACCOUNT).await["level_name"], "block");
+    drop(terminal);
+    hub.shows(&token, "offline").await;
+    hub.admin().post(&disconnect, json!({"history": "keep"})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_decision_that_was_right_is_acknowledged_without_a_word() {
+    let hub = TestHub::start().await;
+    let token = hub.mint_token().await;
+    let terminal = FakeTerminal::enter(hub.addr(), &token, 1001).await;
+    let instance = terminal.instance;
+    let (id, trade) = unknown(&hub, terminal).await;
+    let say =
+        json!({"outcome": "executed", "reason": "seen in the terminal", "order": 5, "deal": 5, "volume": 0.01, "price": 1.09});
+    let record = hub.admin().post(&adjudicate(&id), say).await.expect(200);
+    assert_eq!(record["result"]["deal"], 5);
+    let mut terminal = FakeTerminal::connect(hub.addr(), &token).await;
+    terminal.instance = instance;
+    terminal.is_let_in(1001).await;
+    terminal.send(executed(&trade, 5)).await;
+    assert_eq!(terminal.acknowledged().await, trade.command);
+    assert_eq!(incidents(&hub).await, Vec::<Value>::new());
+    hub.admin()
+        .post(&adjudicate("cmd_00000000000000000000000000"), json!({"outcome": "executed", "reason": "x"}))
+        .await
+        .refused(404, "not_found");
+}
