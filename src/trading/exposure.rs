@@ -1,10 +1,10 @@
 //! Whether a trade opens or closes: what a kill switch and a limit may stop, and what they may not.
 
-use super::Trading;
+use super::{Live, Trading};
 use crate::{
     domain::{
         account::{Account, MARGIN_MODE_HEDGING},
-        ids::OwnerId,
+        ids::{CommandId, OwnerId},
         trade::{Position, TradeRequest, action},
     },
     hub::SessionHandle,
@@ -54,11 +54,12 @@ fn is_covered(request: &TradeRequest, position: &Position, under_way: f64) -> bo
 }
 
 impl Trading {
-    /// Whether a deal only closes, asked of the terminal. `false` when it does not, or cannot be told.
-    pub(super) async fn only_closes(&self, session: &SessionHandle, request: &TradeRequest) -> bool {
+    /// Whether a deal only closes, asked of the terminal. `false` when it does not, or cannot be told. `own` is its command, if it is one
+    /// already: that does not close the position before it.
+    pub(super) async fn only_closes(&self, session: &SessionHandle, request: &TradeRequest, own: Option<CommandId>) -> bool {
         // Before the question: one that ends while the terminal answers is counted twice rather than not at all.
         let netting = session.hello().margin_mode != MARGIN_MODE_HEDGING;
-        let under_way = self.closing_under_way((session.owner(), session.account()), request, netting);
+        let under_way = self.closing_under_way((session.owner(), session.account()), request, netting, own);
         let (symbol, ticket) = (request.symbol.clone(), request.position);
         let ask = |call| GetPositions { call, symbol: if ticket == 0 { symbol } else { String::new() }, ticket }.into();
         let Ok(reply) = session.call(super::PATIENCE, ask).await else { return false };
@@ -74,9 +75,16 @@ impl Trading {
     }
 
     /// Lots of deals under way that close the same position, or may.
-    fn closing_under_way(&self, (owner, account): (OwnerId, &Account), request: &TradeRequest, netting: bool) -> f64 {
+    fn closing_under_way(
+        &self,
+        (owner, account): (OwnerId, &Account),
+        request: &TradeRequest,
+        netting: bool,
+        own: Option<CommandId>,
+    ) -> f64 {
         let same = |other: &TradeRequest| closes_the_same(other, request, netting);
-        let live = self.live_where(|live| live.owner == owner && live.account == *account);
+        let theirs = |live: &Live| live.owner == owner && live.account == *account && Some(live.updates.borrow().id) != own;
+        let live = self.live_where(theirs);
         let volumes = live.iter().map(|live| live.updates.borrow().request.clone());
         volumes.filter(|other| same(other)).map(|other| other.volume).sum()
     }

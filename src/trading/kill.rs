@@ -52,7 +52,7 @@ pub(super) struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// The highest switch that stops this, if one does.
+    /// The highest switch that stops this, if one does. `key` is the line of the key that asks.
     pub(super) fn stops(&self, owner: OwnerId, account: &Account, key: KeyId, effect: Effect) -> Option<&KillSwitch> {
         if effect == Effect::Reduces {
             return None;
@@ -191,6 +191,7 @@ impl Trading {
         self.inner.store.commit(batch).await?;
         warn!(scope = %switch.scope, level = level.name(), reason, by, "kill switch");
         self.inner.kills.set(switch.clone());
+        self.take_back_what_is_stopped();
         for session in self.inner.hub.sessions() {
             if switch.scope.covers(session.owner(), session.account()) {
                 self.tell_latch(&session);

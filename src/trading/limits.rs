@@ -32,6 +32,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Whose commands are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Counted {
+    /// The line of a key.
     Key(KeyId),
     Account(OwnerId, Account),
 }
@@ -189,7 +190,7 @@ impl Trading {
         let (steady, today) = (self.inner.clock.steady(), self.inner.clock.wall().0.div_euclid(DAY_MS));
         let (opens, may_refuse) = (places(&trade.request) && effect != Effect::Reduces, effect != Effect::Reduces);
         let of_account = Counted::Account(owner, account.clone());
-        for (counted, is_key) in [(Counted::Key(trade.key), true), (of_account, false)] {
+        for (counted, is_key) in [(Counted::Key(self.inner.access.line_of(trade.key)), true), (of_account, false)] {
             // The account's and the hub's are one count, under the stricter of the two.
             let mine = || limits.iter().filter(|(layer, _)| (*layer == Layer::Key) == is_key);
             let per_minute = mine().filter_map(|(layer, limits)| Some((limits.orders_per_minute?, *layer))).min();
@@ -229,7 +230,7 @@ impl Trading {
             }
         };
         let theirs = |record: &CommandRecord| match counted {
-            Counted::Key(key) => record.key == *key,
+            Counted::Key(line) => self.inner.access.line_of(record.key) == *line,
             Counted::Account(..) => true,
         };
         let begin = CommandId::new(ulid::Ulid::from_parts(u64::try_from(from).unwrap_or(0), 0));

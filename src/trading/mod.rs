@@ -8,6 +8,7 @@ mod controls;
 pub mod core;
 mod counting;
 mod deadman;
+mod dispatch;
 mod duplicates;
 mod exposure;
 mod flatten;
@@ -18,6 +19,7 @@ mod kill;
 mod limits;
 mod lookup;
 mod parents;
+mod recall;
 mod refusal;
 mod tags;
 
@@ -28,11 +30,11 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
+    sync::{Semaphore, watch},
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, error, info, warn};
+use tracing::{error, warn};
 
 use self::core::{Command, Event, Send, Timing, step};
 use crate::{
@@ -48,10 +50,10 @@ use crate::{
         safety::IncidentKind,
         trade::TradeRequest,
     },
-    hub::{Hub, SessionHandle},
+    hub::{Hub, Recall, SessionHandle},
     protocol::{
         codec::Row,
-        message::{Acknowledge, Query, Trade},
+        message::{Acknowledge, Query},
     },
     store::{Batch, Store, StoreError, records},
     telemetry::metrics::time,
@@ -162,11 +164,15 @@ struct Live {
     account: Account,
     /// What it can do to the account's exposure.
     effect: Effect,
+    /// Whether it can still be taken back.
+    recall: Recall,
 }
 
 impl Live {
     fn new(record: CommandRecord, session: Option<SessionId>, effect: Effect) -> Arc<Self> {
         Arc::new(Self {
+            // Of one that this hub did not make nobody knows what was written.
+            recall: if session.is_some() { Recall::default() } else { Recall::too_late() },
             owner: record.owner,
             account: record.account.clone(),
             updates: watch::Sender::new(record.clone()),
@@ -316,71 +322,6 @@ impl Trading {
         self.dispatch(&live, &record, &session, place).await;
         fail::fail_point!("trade_after_send", |_| std::process::abort());
         Ok(Execution { updates, replayed: false })
-    }
-
-    /// The one send of a command's life.
-    async fn dispatch(&self, live: &Arc<Live>, record: &CommandRecord, session: &SessionHandle, place: crate::hub::Place) {
-        let (ea_now, heard_ago) = session.ea_clock();
-        let left_ms = record.deadline_at.since(self.inner.clock.steady());
-        // Check again after the record: a revoker writes first and cuts second.
-        let admitted = self.inner.access.recheck(session.token(), session.account()).is_ok();
-        let allowed = record.key == KeyId::HUB || self.inner.access.key_may(record.key, record.permission);
-        let left_us = u64::try_from(left_ms).unwrap_or(0) * 1_000;
-        let why = if !admitted {
-            "the terminal's token is not admitted any more"
-        } else if !allowed {
-            "the API key was revoked or has expired"
-        } else if left_us == 0 {
-            "its time was over before it could be sent"
-        } else if heard_ago >= FRESH {
-            "the terminal fell silent before it could be sent"
-        } else {
-            ""
-        };
-        let sent = if why.is_empty() {
-            self.send_unless_stopped(live, record, place, ea_now.saturating_add(left_us))
-        } else {
-            Err(why.to_owned())
-        };
-        let begun = match sent {
-            Ok(begun) => begun,
-            Err(why) => return self.apply(live, &Event::NotWritten { why }, None).await,
-        };
-        info!(command = %record.id, session = %session.id(), account = %record.account, "command dispatched");
-        let (trading, live, posted) = (self.clone(), Arc::clone(live), Instant::now());
-        let watching = async move {
-            if begun.await.is_ok() {
-                time(&trading.metrics().command_seconds, "hop", "queue", posted.elapsed());
-            } else {
-                let why = "the connection ended before the command was written".to_owned();
-                trading.apply(&live, &Event::NotWritten { why }, None).await;
-            }
-        };
-        // Still the request that asked for it.
-        self.inner.tasks.spawn(watching.in_current_span());
-    }
-
-    /// Sends through the place, while no kill switch can be raised. One that is on already is the reason not to.
-    fn send_unless_stopped(
-        &self,
-        live: &Live,
-        record: &CommandRecord,
-        place: crate::hub::Place,
-        deadline_us: u64,
-    ) -> Result<oneshot::Receiver<()>, String> {
-        let gate = self.inner.kills.gate();
-        if let Some(switch) = gate.stops(record.owner, &record.account, record.key, live.effect) {
-            return Err(format!("the kill switch of {} was set before it could be sent: {}", switch.scope, switch.reason));
-        }
-        Ok(place.send(Trade {
-            command: record.id,
-            instance: record.instance,
-            deadline_us,
-            tag: record.tag,
-            request: Row(record.request.clone()),
-            seen_price: record.seen_price.unwrap_or(0.0),
-            max_slippage_points: record.max_slippage_points.unwrap_or(0),
-        }))
     }
 
     fn check_presence(session: &SessionHandle) -> Result<(), ExecuteError> {
