@@ -47,13 +47,15 @@ pub struct Command {
     pub queried_at: Option<UnixMillis>,
     /// The alert was raised.
     pub alerted: bool,
+    /// It could not be recorded: not before then is it raised again.
+    pub alert_again_at: Option<UnixMillis>,
 }
 
 impl Command {
     /// A command as it comes out of the journal or out of the request that makes it.
     #[must_use]
     pub const fn new(record: CommandRecord) -> Self {
-        Self { record, lease_until: None, queried_at: None, alerted: false }
+        Self { record, lease_until: None, queried_at: None, alerted: false, alert_again_at: None }
     }
 }
 
@@ -126,6 +128,8 @@ pub enum Event {
         /// Whether a terminal of the account can be asked now.
         reachable: bool,
     },
+    /// The alert could not be recorded.
+    NotAlerted,
     /// A person decided what happened. Counts only while the outcome is unknown.
     Adjudicated {
         /// Outcome, who and why.
@@ -178,6 +182,10 @@ pub fn step(command: &Command, event: &Event, now: UnixMillis, timing: &Timing) 
         Event::SessionEntered => next.ask(now),
         Event::CancelRequested => next.ask(now),
         Event::Tick { reachable } => next.tick(*reachable, now, timing),
+        Event::NotAlerted => {
+            next.command.alerted = false;
+            next.command.alert_again_at = Some(now.plus_ms(timing.requery_ms));
+        }
         Event::Adjudicated { decision, result } => {
             if command.record.state == CommandState::Unknown {
                 next.command.record.result.clone_from(result);
@@ -245,7 +253,8 @@ impl Step {
                 if reachable && due {
                     self.ask(now);
                 }
-                if !self.command.alerted && now.since(self.command.record.created_at) >= timing.alert_ms {
+                let due = self.command.alert_again_at.unwrap_or(self.command.record.created_at.plus_ms(timing.alert_ms)) <= now;
+                if !self.command.alerted && due {
                     self.command.alerted = true;
                     self.sends.push(Send::Alert("its outcome is still unknown: a person must look at the account".to_owned()));
                 }

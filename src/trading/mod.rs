@@ -63,7 +63,7 @@ pub use claims::Claim;
 pub use deadman::Timer;
 use exposure::Effect;
 pub use incidents::NewIncident;
-pub use kill::KillError;
+pub use kill::{KillError, SwitchesHeld};
 pub use parents::{Child, NewParent, ParentView};
 pub use refusal::ExecuteError;
 
@@ -434,7 +434,12 @@ impl Trading {
             live.updates.send_replace(record.clone());
         }
         for send in next.sends {
+            let is_alert = matches!(send, Send::Alert(_));
             if !self.perform(send, &record, from).await {
+                if is_alert {
+                    let mut cell = live.cell.lock().await;
+                    *cell = step(&cell, &Event::NotAlerted, self.inner.clock.steady(), &self.inner.timing).command;
+                }
                 return;
             }
         }

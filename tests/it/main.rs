@@ -23,6 +23,7 @@ mod cli_trades;
 mod close_all;
 mod connect;
 mod history;
+mod incidents;
 mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;

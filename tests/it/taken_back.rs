@@ -59,6 +59,8 @@ impl Deaf {
                     assert_eq!(trade.command.to_string(), *expected.remove(0), "in their order, and nothing else");
                 }
                 Heard::Message(_) => {}
+                // The kernel gives up a peer that has not read for five seconds; then nothing else can reach it.
+                Heard::Closed(1006) => return,
                 Heard::Closed(code) => panic!("closed with {code}"),
             }
         }
@@ -136,7 +138,7 @@ async fn a_command_that_was_not_written_yet_is_cancelled_with_certainty() {
 #[tokio::test]
 async fn a_command_whose_time_is_over_before_it_was_written_has_expired() {
     let mut order = market_order();
-    order["ttl_ms"] = json!(1_500);
+    order["ttl_ms"] = json!(700);
     let deaf = Deaf::with(&order).await;
     let last = deaf.commands.last().unwrap().clone();
     let record = deaf.hub.admin().final_command(&last).await;
