@@ -8,7 +8,15 @@ use crate::domain::{history::Fact, trade::Position};
 /// tells whether its stops may have.
 #[derive(Debug, Default)]
 pub(super) struct Stops {
-    seen: HashMap<u64, (f64, f64)>,
+    seen: HashMap<u64, Seen>,
+}
+
+/// As a position was seen last.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Seen {
+    stops: (f64, f64),
+    /// Broker time in milliseconds of its last change; 0 where the terminal does not tell.
+    changed_at: i64,
 }
 
 impl Stops {
@@ -21,13 +29,18 @@ impl Stops {
         }
         // MetaTrader 4 does not tell when a position changed.
         let untold = position.time_update == 0;
-        let is_news = match self.seen.get(&position.ticket) {
-            Some(stops) => *stops != (position.sl, position.tp),
+        let (now, before) = (seen(&position), self.seen.get(&position.ticket));
+        if before.is_some_and(|before| !untold && now.changed_at < before.changed_at) {
+            // Read before a change of which the push was faster.
+            return None;
+        }
+        let is_news = match before {
+            Some(before) => before.stops != now.stops,
             None if untold => pushed,
             None => changed(&position),
         };
         if !is_news {
-            self.seen.insert(position.ticket, (position.sl, position.tp));
+            self.seen.insert(position.ticket, now);
             return None;
         }
         if untold {
@@ -39,7 +52,7 @@ impl Stops {
     /// It is written down.
     pub(super) fn keep(&mut self, fact: &Fact) {
         if let Fact::Position(position) = fact {
-            self.seen.insert(position.ticket, (position.sl, position.tp));
+            self.seen.insert(position.ticket, seen(position));
         }
     }
 
@@ -47,6 +60,12 @@ impl Stops {
     pub(super) fn keep_only(&mut self, open: &HashSet<u64>) {
         self.seen.retain(|ticket, _| open.contains(ticket));
     }
+}
+
+fn seen(position: &Position) -> Seen {
+    let Position { time_update, time_update_msc, .. } = *position;
+    let changed_at = if time_update_msc == 0 { time_update.saturating_mul(1_000) } else { time_update_msc };
+    Seen { stops: (position.sl, position.tp), changed_at }
 }
 
 /// Whether anything of it changed since it was opened.
@@ -72,6 +91,8 @@ mod tests {
         assert_eq!(news(&mut stops, &opened, false), None, "it was opened with them");
         let moved = Position { time_update: 200, sl: 1.07, ..opened.clone() };
         assert_eq!(news(&mut stops, &moved, false), Some(moved.clone()));
+        assert_eq!(news(&mut stops, &opened, false), None, "read before it was moved");
+        assert_eq!(news(&mut stops, &moved, true), None, "told twice");
         assert_eq!(news(&mut stops, &Position { time_update: 300, volume: 0.5, ..moved.clone() }, true), None, "closed in part");
         assert_eq!(news(&mut Stops::default(), &moved, false), Some(moved.clone()), "whatever it was before the restart");
         assert_eq!(news(&mut stops, &Position { volume: 0.0, ..moved.clone() }, true), None, "it is gone");
