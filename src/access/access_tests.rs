@@ -116,3 +116,22 @@ async fn tokens_and_keys_are_there_again_after_a_restart() {
 use std::time::Duration;
 
 use super::secret::Secret;
+
+#[tokio::test]
+async fn a_key_and_its_successor_change_in_one_write() {
+    let store = Arc::new(MemoryStore::default());
+    let access = Access::open(store.clone(), [1; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+    let (old, _) = access.mint_key(NewKey::admin("bot"), "test").await.unwrap();
+    let mut changes = store.changes();
+    let (successor, _) = access.rotate_key(old.id, Duration::from_secs(5), "test").await.unwrap();
+    let written = changes.try_recv().unwrap().keys;
+    for key in [records::api_key(old.id), records::api_key(successor.id)] {
+        assert!(written.contains(&key), "{written:?}");
+    }
+    assert!(changes.try_recv().is_err(), "and in no second one");
+    assert_eq!((successor.line(), access.line_of(successor.id)), (old.id, old.id));
+    let again = Access::open(store, [1; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+    assert_eq!(again.line_of(successor.id), old.id, "it is on the disk");
+    access.revoke_key(old.id, "test").await.unwrap();
+    assert!(matches!(access.rotate_key(old.id, Duration::ZERO, "test").await, Err(AccessError::Revoked)));
+}

@@ -46,16 +46,23 @@ impl Access {
     /// # Errors
     /// The store's, or no randomness.
     pub async fn mint_key(&self, new: NewKey, actor: &str) -> Result<(Arc<ApiKey>, Secret), AccessError> {
-        let prefix = match new.reach {
-            Reach::Live => secret::KEY_LIVE,
-            Reach::Test => secret::KEY_TEST,
-        };
-        let secret = Secret::generate(prefix)?;
+        let secret = Secret::generate(prefix_of(new.reach))?;
         Ok((self.insert_key(new, &secret, actor).await?, secret))
     }
 
     async fn insert_key(&self, new: NewKey, secret: &Secret, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
-        let key = ApiKey {
+        let key = self.new_key(new, secret)?;
+        let batch = self.creating(Batch::admission(), &key, actor)?;
+        self.inner.keys.insert(self.inner.store.as_ref(), key, batch).await
+    }
+
+    fn creating(&self, batch: Batch, key: &ApiKey, actor: &str) -> Result<Batch, AccessError> {
+        let names: Vec<_> = key.permissions.iter().map(|permission| permission.name()).collect();
+        self.audited(batch, actor, "key.create", &key.id.to_string(), &names.join(" "))
+    }
+
+    fn new_key(&self, new: NewKey, secret: &Secret) -> Result<ApiKey, AccessError> {
+        Ok(ApiKey {
             id: KeyId::new(self.inner.ids.next()?),
             owner: Self::owner(),
             name: new.name,
@@ -67,11 +74,9 @@ impl Access {
             expires_at: new.expires_at,
             revoked_at: None,
             successor: None,
+            first: None,
             limits: new.limits,
-        };
-        let names: Vec<_> = key.permissions.iter().map(|permission| permission.name()).collect();
-        let batch = self.audited(Batch::admission(), actor, "key.create", &key.id.to_string(), &names.join(" "))?;
-        self.inner.keys.insert(self.inner.store.as_ref(), key, batch).await
+        })
     }
 
     /// Makes sure that somebody can administer: takes the preset key, or makes one when there is none yet.
@@ -123,6 +128,12 @@ impl Access {
         self.inner.keys.get(&records::api_key(id))
     }
 
+    /// The line of a key: see [`ApiKey::line`]. One that is not kept, like the hub's own, is its own line.
+    #[must_use]
+    pub fn line_of(&self, id: KeyId) -> KeyId {
+        self.key(id).map_or(id, |key| key.line())
+    }
+
     /// All keys, oldest first.
     #[must_use]
     pub fn keys(&self) -> Vec<Arc<ApiKey>> {
@@ -170,32 +181,34 @@ impl Access {
         .await
     }
 
-    /// Makes a successor with the same name and rights; the old key is accepted for `overlap` more.
+    /// Makes a successor with the same name and rights, in the same line; the old key is accepted for `overlap` more. One write: there is
+    /// never a successor whose secret nobody was told, nor an old key that ends without one.
     ///
     /// # Errors
     /// [`AccessError::Revoked`], [`AccessError::Expired`], [`AccessError::NotFound`], the store's.
     pub async fn rotate_key(&self, id: KeyId, overlap: Duration, actor: &str) -> Result<(Arc<ApiKey>, Secret), AccessError> {
-        let old = self.key(id).ok_or(AccessError::NotFound)?;
-        let now = self.inner.clock.wall();
-        if !old.is_valid(now) {
-            return Err(if old.revoked_at.is_some() { AccessError::Revoked } else { AccessError::Expired });
-        }
-        let new = NewKey {
-            name: old.name.clone(),
-            permissions: old.permissions.clone(),
-            reach: old.reach,
-            expires_at: old.expires_at,
-            limits: old.limits.clone(),
+        let reach = self.key(id).ok_or(AccessError::NotFound)?.reach;
+        let secret = Secret::generate(prefix_of(reach))?;
+        let rotate = |old: &ApiKey| {
+            let now = self.inner.clock.wall();
+            if !old.is_valid(now) {
+                return Err(if old.revoked_at.is_some() { AccessError::Revoked } else { AccessError::Expired });
+            }
+            let new = NewKey {
+                name: old.name.clone(),
+                permissions: old.permissions.clone(),
+                reach,
+                expires_at: old.expires_at,
+                limits: old.limits.clone(),
+            };
+            let successor = ApiKey { first: Some(old.line()), ..self.new_key(new, &secret)? };
+            let end = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
+            let expires_at = Some(old.expires_at.map_or(end, |expiry| expiry.min(end)));
+            let batch = self.creating(Batch::outcome(), &successor, actor)?;
+            let batch = self.audited(batch, actor, "key.rotate", &id.to_string(), &format!("successor {}", successor.id))?;
+            Ok((ApiKey { successor: Some(successor.id), expires_at, ..old.clone() }, successor, batch))
         };
-        let (successor, secret) = self.mint_key(new, actor).await?;
-        let end = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
-        self.change_key(id, |key| {
-            let detail = format!("successor {}", successor.id);
-            let batch = self.audited(Batch::outcome(), actor, "key.rotate", &id.to_string(), &detail)?;
-            let expires_at = Some(key.expires_at.map_or(end, |expiry| expiry.min(end)));
-            Ok(Some((ApiKey { successor: Some(successor.id), expires_at, ..key.clone() }, batch)))
-        })
-        .await?;
+        let successor = self.inner.keys.succeed(self.inner.store.as_ref(), &records::api_key(id), rotate).await?;
         Ok((successor, secret))
     }
 
@@ -205,5 +218,12 @@ impl Access {
         change: impl FnMut(&ApiKey) -> Result<Option<(ApiKey, Batch)>, AccessError>,
     ) -> Result<Arc<ApiKey>, AccessError> {
         self.inner.keys.update(self.inner.store.as_ref(), &records::api_key(id), change).await
+    }
+}
+
+const fn prefix_of(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Live => secret::KEY_LIVE,
+        Reach::Test => secret::KEY_TEST,
     }
 }

@@ -170,13 +170,43 @@ impl<T: Kept> Ledger<T> {
             let Some((changed, batch)) = change(&row)? else { return Ok(row) };
             match store.commit(changed.put(batch.expect_version(key, version))).await {
                 Ok(seq) => return Ok(self.set(changed, seq)),
-                Err(StoreError::Conflict { key: conflicting }) if conflicting == key => {
-                    if let Some(entry) = store.get(key).await? {
-                        self.set(T::read(store, key, &entry).await?, entry.version);
-                    }
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => self.read_again(store, key, error).await?,
             }
+        }
+    }
+
+    /// Changes a row and adds its successor in one write; the answer is the successor.
+    pub(super) async fn succeed(
+        &self,
+        store: &dyn Store,
+        key: &[u8],
+        mut change: impl FnMut(&T) -> Result<(T, T, Batch), AccessError>,
+    ) -> Result<Arc<T>, AccessError> {
+        loop {
+            let (row, version) = self.read().by_key.get(key).cloned().ok_or(AccessError::NotFound)?;
+            let (changed, successor, batch) = change(&row)?;
+            let batch = batch.expect_version(key, version).expect_absent(successor.key());
+            match store.commit(successor.put(changed.put(batch))).await {
+                Ok(seq) => {
+                    let successor = self.set(successor, seq);
+                    self.set(changed, seq);
+                    return Ok(successor);
+                }
+                Err(error) => self.read_again(store, key, error).await?,
+            }
+        }
+    }
+
+    /// After somebody else was faster with this row; any other error is one.
+    async fn read_again(&self, store: &dyn Store, key: &[u8], error: StoreError) -> Result<(), AccessError> {
+        match error {
+            StoreError::Conflict { key: conflicting } if conflicting == key => {
+                if let Some(entry) = store.get(key).await? {
+                    self.set(T::read(store, key, &entry).await?, entry.version);
+                }
+                Ok(())
+            }
+            error => Err(error.into()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What was seen of an account's deals and orders, from the store alone.
+//! What was seen of an account's deals, orders and positions, from the store alone.
 
 use axum::{
     Json,
@@ -21,7 +21,7 @@ use crate::{
         UnixMillis,
         account::{Account, TRADE_MODE_DEMO},
         api_key::Reach,
-        history::{Fact, HistoryRecord, Origin, Source},
+        history::{Fact, FactKind, HistoryRecord, Origin, Source},
         names,
     },
     history::{Cursor, Filter},
@@ -35,6 +35,7 @@ const ORDER_NAMES: [Names; 5] = [
     ("state", names::order_state),
     ("reason", names::order_reason),
 ];
+const POSITION_NAMES: [Names; 2] = [("type", names::position_type), ("reason", names::position_reason)];
 /// Rows of one answer.
 const ROWS_MAX: usize = 1_000;
 
@@ -90,10 +91,11 @@ fn filter(query: &TradesQuery) -> ApiResult<Filter> {
         let at = parse_time(text);
         at.map(Some).ok_or_else(|| ApiError::field(field, "must be RFC 3339, epoch seconds or epoch milliseconds"))
     };
-    let deals = match query.kind.as_deref() {
-        Some("deal") => Some(true),
-        Some("order") => Some(false),
-        Some(_) => return Err(ApiError::field("kind", "must be deal or order")),
+    let kind = match query.kind.as_deref() {
+        Some(text) => {
+            let found = [FactKind::Deal, FactKind::Order, FactKind::Position].into_iter().find(|kind| kind.name() == text);
+            Some(found.ok_or_else(|| ApiError::field("kind", "must be deal, order or position"))?)
+        }
         None => None,
     };
     Ok(Filter {
@@ -103,7 +105,7 @@ fn filter(query: &TradesQuery) -> ApiResult<Filter> {
         position: query.position,
         order: query.order,
         ticket: query.ticket,
-        deals,
+        kind,
     })
 }
 
@@ -140,11 +142,12 @@ fn row(record: &HistoryRecord) -> Map<String, Value> {
     let mut put = |field: &str, value: Value| drop(row.insert(field.to_owned(), value));
     let broker_msc = record.fact.broker_msc();
     let offset_ms = broker_msc - record.time.0;
-    let (kind, mut fields, times): (_, _, &[&str]) = match &record.fact {
-        Fact::Deal(deal) => ("deal", named(deal, &DEAL_NAMES), &["time"]),
-        Fact::Order(order) => ("order", named(order, &ORDER_NAMES), &["time_setup", "time_done", "time_expiration"]),
+    let (mut fields, times): (_, &[&str]) = match &record.fact {
+        Fact::Deal(deal) => (named(deal, &DEAL_NAMES), &["time"]),
+        Fact::Order(order) => (named(order, &ORDER_NAMES), &["time_setup", "time_done", "time_expiration"]),
+        Fact::Position(position) => (named(position, &POSITION_NAMES), &["time", "time_update"]),
     };
-    put("kind", json!(kind));
+    put("kind", json!(record.fact.kind().name()));
     put("source", json!(if record.source == Source::Pushed { "pushed" } else { "found" }));
     put("seen_at", json!(rfc3339(record.seen_at)));
     put("updated_at", json!(rfc3339(record.updated_at)));
@@ -221,7 +224,8 @@ fn csv(rows: impl Iterator<Item = Map<String, Value>>, next: Option<String>) -> 
     let internal = |error: &dyn std::fmt::Display| ApiError::internal(error);
     writer.write_record(COLUMNS).map_err(|error| internal(&error))?;
     for mut row in rows {
-        if let Some(done) = row.get("broker_time_done").or(row.get("broker_time_setup")).filter(|at| !at.is_null()).cloned() {
+        let mut told = ["broker_time_done", "broker_time_setup", "broker_time_update"].into_iter();
+        if let Some(done) = told.find_map(|field| row.get(field).filter(|at| !at.is_null()).cloned()) {
             row.insert("broker_time".to_owned(), done);
         }
         let cells = COLUMNS.iter().map(|column| match row.get(*column) {

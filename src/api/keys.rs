@@ -171,6 +171,7 @@ fn row(state: &ApiState, key: &ApiKey) -> Value {
         "expires_at": rfc3339_or_null(key.expires_at),
         "revoked_at": rfc3339_or_null(key.revoked_at),
         "successor": key.successor,
+        "line": key.line(),
         "limits": key.limits,
     })
 }

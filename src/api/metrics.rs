@@ -37,7 +37,7 @@ fn look(state: &ApiState) {
     metrics.sessions.set(number(sessions.len()));
     metrics.sessions_busy.set(number(sessions.iter().filter(|session| session.presence().busy).count()));
     let open = state.trading.open_by_state();
-    for kind in [CommandState::Received, CommandState::Dispatched, CommandState::Accepted, CommandState::Unknown] {
+    for kind in [CommandState::Dispatched, CommandState::Accepted, CommandState::Unknown] {
         let count = open.get(&kind).copied().unwrap_or(0);
         metrics.commands_open.get_or_create(&[("state", kind.name())]).set(number(count));
     }

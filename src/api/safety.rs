@@ -47,7 +47,7 @@ fn sees_scope(state: &ApiState, caller: &Caller, scope: &KillScope) -> bool {
     let live = caller.key.reach == Reach::Live;
     match scope {
         KillScope::Account(_, account) => live || sees(state, caller, account),
-        KillScope::Key(key) => *key == caller.key.id || caller.key.may(Permission::Admin),
+        KillScope::Key(line) => *line == caller.key.line() || caller.key.may(Permission::Admin),
         KillScope::Hub | KillScope::Owner(_) => true,
     }
 }
@@ -104,11 +104,11 @@ fn kill_scope(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResul
     let scope = match text {
         None | Some("owner") => KillScope::Owner(owner),
         Some("hub") => KillScope::Hub,
-        Some("key") => KillScope::Key(caller.key.id),
+        Some("key") => KillScope::Key(caller.key.line()),
         Some(text) if text.starts_with(KeyId::PREFIX) => {
-            let id = text.parse().ok().filter(|id| state.access.key(*id).is_some_and(|key| key.owner == owner));
-            let id = id.filter(|id| *id == caller.key.id || caller.key.may(Permission::Admin));
-            KillScope::Key(id.ok_or_else(|| ApiError::field("scope", "names no key that this one may stop"))?)
+            let key = text.parse().ok().and_then(|id| state.access.key(id)).filter(|key| key.owner == owner);
+            let line = key.map(|key| key.line()).filter(|line| *line == caller.key.line() || caller.key.may(Permission::Admin));
+            KillScope::Key(line.ok_or_else(|| ApiError::field("scope", "names no key that this one may stop"))?)
         }
         // Offline and disconnected accounts too: a switch that stands before its terminal comes is the better one.
         Some(text) => {
@@ -181,11 +181,11 @@ pub(super) async fn arm_deadman(State(state): State<ApiState>, caller: Caller, b
         None => kill_scope(&state, &caller, None)?,
     };
     if body.timeout_s == 0 {
-        state.trading.disarm_deadman(caller.key.id, &scope).await?;
-        return Ok(Json(json!({"key": caller.key.id, "scope": scope.to_string(), "state": "off"})));
+        state.trading.disarm_deadman(caller.key.line(), &scope).await?;
+        return Ok(Json(json!({"key": caller.key.line(), "scope": scope.to_string(), "state": "off"})));
     }
     let (timeout_ms, armed_at) = (body.timeout_s * 1_000, state.clock.wall());
-    let record = Deadman { key: caller.key.id, scope, timeout_ms, action: body.action, armed_at, fired_at: None };
+    let record = Deadman { key: caller.key.line(), scope, timeout_ms, action: body.action, armed_at, fired_at: None };
     Ok(Json(timer_json(&state.trading.arm_deadman(record).await?)))
 }
 

@@ -134,9 +134,12 @@ pub(super) async fn disconnect(
         )
         .with("commands", json!(open)));
     }
-    if history == History::Delete
-        && let Some(switch) = state.trading.kill_switch_of(token.owner, &account)
-    {
+    // What is raised from here on, by an incident for instance, is sealed anew after the deletion, and not deleted with it.
+    let switches = match history {
+        History::Delete => Some(state.trading.hold_switches().await),
+        History::Keep => None,
+    };
+    if let Some(switch) = switches.as_ref().and_then(|held| held.of_account(token.owner, &account)) {
         // The latch is among what would be deleted, and only a person with a reason lifts it.
         return Err(ApiError::new(
             StatusCode::CONFLICT,
@@ -153,6 +156,7 @@ pub(super) async fn disconnect(
         held.forget().await?;
     }
     let token = state.access.unlock_token(token.id, history, &caller.actor()).await?;
+    drop(switches);
     state.hub.cut(token.id, CloseReason::Disconnected);
     drop(held);
     if history == History::Delete {

@@ -109,7 +109,7 @@ impl Record {
     /// What its state means for whoever waits.
     pub(super) fn meaning(&self) -> &'static str {
         match self.state() {
-            "received" => "the hub has it, and has not sent it yet",
+            "received" => "some of its commands were not begun; the same call under the same key begins them",
             "dispatched" => "it is on its way to the terminal, which has not answered yet",
             "accepted" => "the terminal took it, and may be executing it",
             "unknown" => "it was sent and may have been executed; the hub is finding out",

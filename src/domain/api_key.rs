@@ -144,6 +144,9 @@ pub struct ApiKey {
     pub revoked_at: Option<UnixMillis>,
     /// The key that took over by rotation.
     pub successor: Option<KeyId>,
+    /// The first key of its line; none for that one itself. See [`Self::line`].
+    #[serde(default)]
+    pub first: Option<KeyId>,
     /// What may be traded under it.
     #[serde(default)]
     pub limits: Limits,
@@ -154,6 +157,14 @@ impl ApiKey {
     #[must_use]
     pub fn may(&self, needed: Permission) -> bool {
         self.permissions.iter().any(|held| held.implies(needed))
+    }
+
+    /// Whose it is among bots: the id of the first key of which it is a successor, or its own. Whatever stands for a bot and not for a
+    /// secret (its kill switch, its dead-man timers, what is counted of it) stands for the line, so that a rotation leaves nothing behind
+    /// and two keys that overlap are one bot.
+    #[must_use]
+    pub fn line(&self) -> KeyId {
+        self.first.unwrap_or(self.id)
     }
 
     /// Whether it is accepted at all at `now`.

@@ -18,7 +18,8 @@ use super::{
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandState {
-    /// Recorded, bound to no terminal yet: nothing was sent.
+    /// Of a call that makes many commands: some of them were not begun. No single command is ever in it, because it is recorded and bound
+    /// to its terminal in one write.
     Received,
     /// Bound to one EA instance and on its way to it.
     Dispatched,
@@ -38,9 +39,9 @@ pub enum CommandState {
     EaRefused,
     /// Final: proved not to have been executed.
     NotExecuted,
-    /// Final: cancelled before it was sent.
+    /// Final: its caller took it back before one byte of it was written to the terminal.
     Cancelled,
-    /// Final: its time was over before it was sent.
+    /// Final: its time was over before one byte of it was written to the terminal.
     Expired,
     /// Final: a person decided.
     Adjudicated,

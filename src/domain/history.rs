@@ -1,4 +1,4 @@
-//! What happened on an account, as the hub saw it: each deal once, each state that an order was seen in.
+//! What happened on an account, as the hub saw it: each deal once, each state that an order was seen in, each change of a position's stops.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,32 @@ pub enum Fact {
     Deal(Deal),
     /// An order was seen in this state.
     Order(Order),
+    /// A position was seen with these stops, other ones than before or than it was opened with. What a deal does to a position is told by
+    /// the deal.
+    Position(Position),
+}
+
+/// The kinds of [`Fact`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactKind {
+    /// `deal`
+    Deal,
+    /// `order`
+    Order,
+    /// `position`
+    Position,
+}
+
+impl FactKind {
+    /// Its name, as in REST.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deal => "deal",
+            Self::Order => "order",
+            Self::Position => "position",
+        }
+    }
 }
 
 /// How the hub came to know of it.
@@ -42,7 +68,7 @@ pub enum Origin {
     UnknownTag,
     /// A person at the terminal, or another Expert Advisor.
     Foreign,
-    /// Nobody can tell: in MetaTrader 4 a closing bears the marks of the opening, and one in part can take them from what is left.
+    /// Nobody can tell: in MetaTrader 4 a closing bears the marks of the opening, as does a position whose stops were changed, and one in part can take them from what is left.
     Untold,
 }
 
@@ -101,21 +127,33 @@ const END_OF_TIME: i64 = 253_402_300_799;
 const TEXT_MAX: usize = 128;
 
 impl Fact {
-    /// The deal's or order's own number.
+    /// Which kind it is of.
+    #[must_use]
+    pub const fn kind(&self) -> FactKind {
+        match self {
+            Self::Deal(_) => FactKind::Deal,
+            Self::Order(_) => FactKind::Order,
+            Self::Position(_) => FactKind::Position,
+        }
+    }
+
+    /// The deal's, order's or position's own number.
     #[must_use]
     pub const fn ticket(&self) -> u64 {
         match self {
             Self::Deal(deal) => deal.ticket,
             Self::Order(order) => order.ticket,
+            Self::Position(position) => position.ticket,
         }
     }
 
-    /// The order: its own ticket, or of which the deal is.
+    /// The order: its own ticket, or of which the deal is; 0 for a position.
     #[must_use]
     pub const fn order(&self) -> u64 {
         match self {
             Self::Deal(deal) => deal.order,
             Self::Order(order) => order.ticket,
+            Self::Position(_) => 0,
         }
     }
 
@@ -125,6 +163,7 @@ impl Fact {
         match self {
             Self::Deal(deal) => deal.position_id,
             Self::Order(order) => order.position_id,
+            Self::Position(position) => position.identifier,
         }
     }
 
@@ -134,16 +173,18 @@ impl Fact {
         match self {
             Self::Deal(deal) => &deal.symbol,
             Self::Order(order) => &order.symbol,
+            Self::Position(position) => &position.symbol,
         }
     }
 
-    /// Broker time in milliseconds: of the deal; of the order's end, or of its beginning while it is open.
+    /// Broker time in milliseconds: of the deal; of the order's end, or of its beginning while it is open; of the position's change.
     #[must_use]
     pub const fn broker_msc(&self) -> i64 {
         let (seconds, msc) = match self {
             Self::Deal(deal) => (deal.time, deal.time_msc),
             Self::Order(order) if order.time_done > 0 => (order.time_done, order.time_done_msc),
             Self::Order(order) => (order.time_setup, order.time_setup_msc),
+            Self::Position(position) => (position.time_update, position.time_update_msc),
         };
         // MetaTrader 4 has no milliseconds.
         if msc == 0 { seconds * 1_000 } else { msc }
@@ -174,6 +215,12 @@ impl Fact {
                 ])?;
                 texts(&[&order.symbol, &order.comment, &order.external_id])
             }
+            Self::Position(position) => {
+                let any = [position.sl, position.tp, position.price_current, position.swap, position.profit];
+                numbers(&[position.volume, position.price_open], &any)?;
+                times(&[(position.time, position.time_msc), (position.time_update, position.time_update_msc)])?;
+                texts(&[&position.symbol, &position.comment, &position.external_id])
+            }
         }
     }
 
@@ -183,6 +230,22 @@ impl Fact {
         match self {
             Self::Deal(deal) => deal.kind > 1 || deal.reason >= REASON_SL,
             Self::Order(order) => order.reason >= REASON_SL,
+            Self::Position(_) => false,
+        }
+    }
+
+    /// Whether what it bears says nothing of who did it: a closing in MetaTrader 4, and a position whose stops were changed, have the marks of
+    /// the opening; and of what a closing in part left there, the broker replaces the comment, and with it the mark of an order that has a
+    /// magic of its own, by `from #` and the old ticket.
+    #[must_use]
+    pub fn is_unmarked(&self, platform: Platform) -> bool {
+        match self {
+            Self::Deal(deal) => {
+                let left_over = deal.comment.starts_with("from #") && self.tag_sequence(platform).is_none();
+                platform == Platform::Mt4 && (deal.entry != ENTRY_IN || left_over)
+            }
+            Self::Order(_) => false,
+            Self::Position(_) => true,
         }
     }
 
@@ -195,19 +258,11 @@ impl Fact {
         by_expert.then(|| tag_sequence(magic).or_else(|| super::command::comment_sequence(comment))).flatten()
     }
 
-    /// A closing in MetaTrader 4, whose marks are those of the opening; or what a closing in part left there, whose comment, and with it the
-    /// mark of an order that has a magic of its own, the broker replaces by `from #` and the old ticket.
-    #[must_use]
-    pub fn is_unmarked(&self, platform: Platform) -> bool {
-        let Self::Deal(deal) = self else { return false };
-        let left_over = deal.comment.starts_with("from #") && self.tag_sequence(platform).is_none();
-        platform == Platform::Mt4 && (deal.entry != ENTRY_IN || left_over)
-    }
-
     const fn witnesses(&self) -> (u64, &str, u8) {
         match self {
             Self::Deal(deal) => (deal.magic, deal.comment.as_str(), deal.reason),
             Self::Order(order) => (order.magic, order.comment.as_str(), order.reason),
+            Self::Position(position) => (position.magic, position.comment.as_str(), position.reason),
         }
     }
 
@@ -230,11 +285,16 @@ impl Fact {
         })
     }
 
-    /// What makes it this one: a deal is its ticket; an order is what it was seen to be, but for the price of the moment.
+    /// What makes it this one: a deal is its ticket; an order is what it was seen to be, but for the price of the moment; a position its stops
+    /// and when they were set.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Deal(one), Self::Deal(other)) => one == other,
+            (Self::Position(one), Self::Position(other)) => {
+                let of = |position: &Position| (position.ticket, position.time_update, position.time_update_msc);
+                of(one) == of(other) && (one.sl, one.tp) == (other.sl, other.tp)
+            }
             (Self::Order(one), Self::Order(other)) => {
                 Order { price_current: 0.0, ..one.clone() } == Order { price_current: 0.0, ..other.clone() }
             }
@@ -250,6 +310,7 @@ impl Fact {
         let side = match self {
             Self::Deal(deal) => deal.kind,
             Self::Order(order) => order.kind % 2,
+            Self::Position(position) => position.kind,
         };
         let same_side = !matches!(request.action, action::DEAL | action::PENDING) || request.kind % 2 == side;
         let same_symbol = request.symbol.is_empty() || request.symbol == self.symbol();
@@ -263,6 +324,7 @@ impl Fact {
         match self {
             Self::Deal(_) => true,
             Self::Order(order) => matches!(order.state, ORDER_STATE_PARTIAL | ORDER_STATE_FILLED),
+            Self::Position(_) => false,
         }
     }
 

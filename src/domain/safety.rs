@@ -75,7 +75,7 @@ pub enum KillScope {
     Hub,
     /// Every account of one owner.
     Owner(OwnerId),
-    /// What is asked for under one API key. It only ever blocks: whose an open position is cannot be told from outside.
+    /// What is asked for under one API key and those that came of it by rotation; named by the first of them. It only ever blocks: whose an open position is cannot be told from outside.
     Key(KeyId),
     /// One account.
     Account(OwnerId, Account),
@@ -134,7 +134,7 @@ pub struct KillSwitch {
 /// A dead-man timer: unless its key calls again in time, the kill switch of its scope goes to its level.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Deadman {
-    /// The key that armed it; each has its own for each scope.
+    /// The line of the key that armed it ([`super::api_key::ApiKey::line`]); each has its own for each scope.
     pub key: KeyId,
     /// What it stops: an account, or every account of the owner.
     pub scope: KillScope,

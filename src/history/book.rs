@@ -11,6 +11,7 @@ use std::{
 use tokio::{sync::Mutex, time::Instant};
 use tracing::{info, warn};
 
+use super::stops::Stops;
 use super::{History, budget::Budget, compare::Pass};
 use crate::{
     domain::{
@@ -51,6 +52,8 @@ pub(super) struct Rows {
     /// The last push, and of which instance.
     pushed: Option<(EaInstance, u64)>,
     warned: Option<Instant>,
+    /// With which stops positions were seen last.
+    pub(super) stops: Stops,
 }
 
 /// A fact on its way into the book.
@@ -74,7 +77,14 @@ pub(super) enum RecordError {
 
 impl Book {
     pub(super) fn new(owner: OwnerId, account: Account) -> Self {
-        let rows = Rows { about: None, loaded: false, budget: Budget::full(Instant::now()), pushed: None, warned: None };
+        let rows = Rows {
+            about: None,
+            loaded: false,
+            budget: Budget::full(Instant::now()),
+            pushed: None,
+            warned: None,
+            stops: Stops::default(),
+        };
         let (wanted, rows, pass) = (AtomicBool::new(false), Arc::new(Mutex::new(rows)), Mutex::default());
         Self { owner, account, wanted, rows, pass }
     }
@@ -97,7 +107,7 @@ impl Book {
 impl Rows {
     /// As if the account had never been seen.
     pub(super) fn forget(&mut self) {
-        (self.about, self.loaded, self.pushed) = (None, false, None);
+        (self.about, self.loaded, self.pushed, self.stops) = (None, false, None, Stops::default());
     }
 
     /// Whether pushes were lost before this one.
@@ -141,6 +151,7 @@ impl History {
                 rows.refuse(&book.account, &why);
                 continue;
             }
+            let Some(fact) = rows.stops.news(fact, transaction.is_some(), session.broker_time()) else { continue };
             let key = records::history_row(book.owner, &book.account, sort_time(&fact), &identity(&fact));
             let known = match fresh.get(&key) {
                 Some(record) => Some(record.clone()),
@@ -152,6 +163,7 @@ impl History {
             let (origin, command) = self.trace(book, session.platform(), &fact).await?;
             contradictions.extend(command.filter(|command| fact.contradicts(command)).map(|command| (command, fact.clone())));
             if known.as_ref().is_some_and(|known| known.fact.is_same(&fact)) {
+                rows.stops.keep(&fact);
                 continue;
             }
             if !rows.budget.take(Instant::now()) {
@@ -174,7 +186,9 @@ impl History {
         if let Some(refused) = rows.budget.refused(Instant::now()) {
             warn!(account = %book.account, refused, "a terminal tells of more deals and orders than anybody can make; what is above its budget waits");
         }
+        let kept: Vec<_> = fresh.values().map(|record| record.fact.clone()).collect();
         self.write(book, fresh).await?;
+        kept.iter().for_each(|fact| rows.stops.keep(fact));
         drop(rows);
         for (command, fact) in contradictions {
             self.contradiction(&command, &fact).await?;
@@ -276,13 +290,18 @@ fn utc(fact: &Fact, clock: BrokerClock) -> UnixMillis {
     UnixMillis(clock.to_utc(msc.div_euclid(1_000)).saturating_mul(1_000) + msc.rem_euclid(1_000))
 }
 
-/// A deal is its ticket; an order is its ticket and what it was seen to be, but for the price of the moment.
+/// A deal is its ticket; an order is its ticket and what it was seen to be, but for the price of the moment; a position is its ticket and its
+/// stops.
 fn identity(fact: &Fact) -> [u8; 16] {
     let digest = match fact {
         Fact::Deal(deal) => crate::crypto::sha256(&[b"deal", &deal.ticket.to_be_bytes()]),
         Fact::Order(order) => {
             let seen = crate::domain::trade::Order { price_current: 0.0, ..order.clone() };
             crate::crypto::sha256(&[b"order", &records::encode(&seen)])
+        }
+        Fact::Position(position) => {
+            let stops = [position.sl, position.tp].map(|price| price.to_bits().to_be_bytes());
+            crate::crypto::sha256(&[b"position", &position.ticket.to_be_bytes(), &stops[0], &stops[1]])
         }
     };
     let mut identity = [0; 16];

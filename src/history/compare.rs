@@ -201,6 +201,9 @@ impl History {
                 self.contradiction(&command, &fact).await?;
             }
         }
+        book.rows.lock().await.stops.keep_only(&positions.iter().map(|position| position.ticket).collect());
+        let news = positions.into_iter().map(|position| News { fact: Fact::Position(position), transaction: None }).collect();
+        self.record(book, session, news, Source::Found).await?;
         let to = i64::from(u32::MAX);
         let platform = session.platform();
         let mut orders_listed = open.is_some();
@@ -358,6 +361,7 @@ impl Shown {
             Fact::Order(order) => {
                 self.orders.get_or_insert_default().insert(order.ticket);
             }
+            Fact::Position(_) => {}
         }
         self.tags.extend(fact.tag_sequence(platform));
         self.newest = self.newest.max(fact.broker_msc().div_euclid(1_000));

@@ -8,6 +8,7 @@ mod book;
 mod budget;
 mod compare;
 mod query;
+mod stops;
 
 use std::{
     collections::HashMap,
@@ -193,9 +194,10 @@ impl History {
                 book.want();
             }
             let kind = Some(transaction.kind);
+            let position = transaction.position.iter().map(|row| Fact::Position(row.0.clone()));
             let deal = transaction.deal.iter().map(|row| Fact::Deal(row.0.clone()));
             let order = transaction.order.iter().map(|row| Fact::Order(row.0.clone()));
-            news.extend(order.chain(deal).map(|fact| News { fact, transaction: kind }));
+            news.extend(order.chain(deal).chain(position).map(|fact| News { fact, transaction: kind }));
         }
         if news.is_empty() {
             return;

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         UnixMillis,
         account::Account,
-        history::{Fact, HistoryAccount, HistoryRecord},
+        history::{FactKind, HistoryAccount, HistoryRecord},
         ids::OwnerId,
     },
     store::{StoreError, records},
@@ -35,8 +35,8 @@ pub struct Filter {
     pub order: Option<u64>,
     /// The deal or order of this number.
     pub ticket: Option<u64>,
-    /// Deals only, or orders only.
-    pub deals: Option<bool>,
+    /// These only.
+    pub kind: Option<FactKind>,
 }
 
 impl Filter {
@@ -48,7 +48,7 @@ impl Filter {
             && self.position.is_none_or(|position| position == fact.position())
             && self.order.is_none_or(|order| order == fact.order())
             && self.ticket.is_none_or(|ticket| ticket == fact.ticket())
-            && self.deals.is_none_or(|deals| deals == matches!(fact, Fact::Deal(_)))
+            && self.kind.is_none_or(|kind| kind == fact.kind())
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::Recall;
 use crate::{
     domain::{
         UnixMillis,
@@ -36,9 +37,28 @@ pub(super) enum Mail {
     /// A read: the reply comes back here.
     Call(Box<Call>),
     /// Anything else; `begun` is answered when its first byte is handed to the socket, and dropped if that never happens.
-    Send { message: Box<FromHub>, begun: Option<oneshot::Sender<()>> },
+    Send { message: Box<FromHub>, begun: Option<Begun> },
     /// A newcomer wants the token: prove that you live.
     Probe { alive: oneshot::Sender<()> },
+}
+
+/// Whose business it is that a message is handed to the socket.
+#[derive(Debug)]
+pub(super) struct Begun {
+    told: oneshot::Sender<()>,
+    recall: Recall,
+}
+
+impl Begun {
+    /// The message is handed to the socket now. False when it was taken back, and must not be.
+    pub(super) fn begin(self) -> bool {
+        let begins = self.recall.begin();
+        if begins {
+            // Nobody waits any more: then nobody needs to know.
+            let _ = self.told.send(());
+        }
+        begins
+    }
 }
 
 /// A read on its way. In a box, because a mailbox is allocated for 32 mails at a time.
@@ -424,11 +444,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Sends through it. The answer says whether the first byte was handed to the socket: an error means that not one was.
+    /// Sends through it. The answer says whether the message was handed to the socket: an error means that not one byte of it was, and
+    /// none ever will be, because the session ended or because it was taken back by `recall`.
     #[must_use]
-    pub fn send(self, message: impl Into<FromHub>) -> oneshot::Receiver<()> {
-        let (begun, answer) = oneshot::channel();
-        self.permit.send(Mail::Send { message: Box::new(message.into()), begun: Some(begun) });
+    pub fn send(self, message: impl Into<FromHub>, recall: Recall) -> oneshot::Receiver<()> {
+        let (told, answer) = oneshot::channel();
+        if recall.post() {
+            self.permit.send(Mail::Send { message: Box::new(message.into()), begun: Some(Begun { told, recall }) });
+        }
         answer
     }
 }

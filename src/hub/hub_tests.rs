@@ -318,7 +318,7 @@ async fn a_terminal_that_does_not_read_is_cut_and_unwritten_frames_say_so() {
         for _ in 0..3 {
             every.tick().await;
             while let Ok(place) = session.reserve() {
-                fates.push(place.send(FromHub::from(GetAccount { call: 0 })));
+                fates.push(place.send(FromHub::from(GetAccount { call: 0 }), Recall::default()));
             }
         }
         fates
@@ -335,6 +335,42 @@ async fn a_terminal_that_does_not_read_is_cut_and_unwritten_frames_say_so() {
         unwritten += usize::from(fate.await.is_err());
     }
     assert!(unwritten > 32 && unwritten < total, "{unwritten} of {total}");
+}
+
+/// The memory socket takes 64 frames, so what is behind them waits in the session and can be taken back there.
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_back_is_never_written_and_leaves_no_gap_in_the_numbers() {
+    let fixture = fixture().await;
+    let token = fixture.token().await;
+    let mut terminal = fixture.dial(&token, 1001, 1).await;
+    terminal.welcome().await;
+    let session = fixture.hub.of_token(token.id).unwrap();
+    let mut sent = Vec::new();
+    while let Ok(place) = session.reserve() {
+        let recall = Recall::default();
+        let call = u64::try_from(sent.len()).unwrap();
+        sent.push((recall.clone(), place.send(FromHub::from(GetAccount { call }), recall)));
+        tokio::task::yield_now().await;
+    }
+    let back: Vec<_> = sent.iter().map(|(recall, _)| recall.take_back()).collect();
+    assert!(back.iter().any(|back| *back) && back.iter().any(|back| !*back), "some were written and some wait: {back:?}");
+    // Behind all of them.
+    session.send(GetAccount { call: u64::MAX }).unwrap_err();
+    let mut numbers = Vec::new();
+    let mut heard = Vec::new();
+    while heard.len() < back.iter().filter(|back| !**back).count() {
+        let Message::Binary(bytes) = terminal.read.next().await.unwrap() else { continue };
+        let decoded = codec::decode::<FromHub>(&bytes).unwrap();
+        numbers.push(decoded.count);
+        let Some(FromHub::GetAccount(get)) = decoded.message else { panic!("{decoded:?}") };
+        heard.push(get.call);
+    }
+    let written: Vec<u64> = (0_u64..).zip(&back).filter(|(_, back)| !**back).map(|(call, _)| call).collect();
+    assert_eq!(heard, written);
+    assert_eq!(numbers, (1..=u64::try_from(written.len()).unwrap()).collect::<Vec<_>>());
+    for ((_, fate), back) in sent.into_iter().zip(back) {
+        assert_eq!(fate.await.is_err(), back, "and whoever sent it is told");
+    }
 }
 
 #[tokio::test(start_paused = true)]

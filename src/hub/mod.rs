@@ -6,6 +6,7 @@
 
 mod handle;
 mod heartbeat;
+mod recall;
 mod registry;
 mod session;
 mod wire;
@@ -33,6 +34,7 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 pub use handle::{CallError, Place, Presence, SessionHandle};
+pub use recall::Recall;
 pub use wire::Socket;
 
 /// At a stop, terminals are told in so many rounds at most, with a pause between two, and at least so many in each.

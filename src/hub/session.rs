@@ -30,9 +30,9 @@ use tracing::{
 
 use super::{
     Hub, Peer, Push, SessionHandle, Signal, SignalKind,
-    handle::{Call, Identity, Mail},
+    handle::{Begun, Call, Identity, Mail},
     heartbeat::{Due, Heartbeat},
-    wire::{Input, Outgoing, Socket, Wire},
+    wire::{Input, Socket, Wire},
 };
 use crate::{
     access::AccessError,
@@ -103,7 +103,6 @@ struct Session<S> {
     probes: Vec<oneshot::Sender<()>>,
     /// Trade messages of this turn, for the trading side.
     heard: Vec<SignalKind>,
-    sequence: u64,
 }
 
 /// Runs a session from its first frame to its last, in a span that has its id as soon as it has one.
@@ -213,7 +212,7 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
         subscriptions: Vec::new(),
         token_expires_at: admitted.expires_at.0,
     };
-    wire.push_message(Message::Binary(FromHub::from(welcome).encode(0).into()));
+    wire.push_frame(Message::Binary(FromHub::from(welcome).encode(0).into()));
     Ok(Greeted { handle, guard, mailbox, cancel })
 }
 
@@ -297,7 +296,6 @@ async fn live<S: Socket>(
         leases: HashMap::new(),
         probes: Vec::new(),
         heard: vec![SignalKind::Entered],
-        sequence: 0,
     };
     let end = session.run(cancel).await;
     (end, session.wire, session.heard)
@@ -365,7 +363,7 @@ impl<S: Socket> Session<S> {
         }
         match self.heartbeat.due(now) {
             Due::Dead => return Err(End::Cut(CloseReason::HeartbeatLost)),
-            Due::Ping => self.wire.push_message(Message::Ping(Bytes::new())),
+            Due::Ping => self.wire.push_frame(Message::Ping(Bytes::new())),
             Due::Nothing => {}
         }
         self.pending.retain(|_, pending| !pending.reply.is_closed());
@@ -383,26 +381,25 @@ impl<S: Socket> Session<S> {
                 let since = Instant::now();
                 time(&self.hub.inner.metrics.read_seconds, "hop", "queue", since.saturating_duration_since(posted));
                 self.pending.insert(call, Pending { reply, since, parts: BTreeMap::new(), bytes: 0 });
-                self.write(&message, None);
+                self.write(Box::new(message), None);
             }
-            Mail::Send { message, begun } => self.write(&message, begun),
+            Mail::Send { message, begun } => self.write(message, begun),
             Mail::Probe { alive } => {
                 self.probes.push(alive);
                 self.heartbeat.ping_now(Instant::now());
-                self.wire.push_message(Message::Ping(Bytes::new()));
+                self.wire.push_frame(Message::Ping(Bytes::new()));
             }
         }
     }
 
-    fn write(&mut self, message: &FromHub, begun: Option<oneshot::Sender<()>>) {
-        if let FromHub::Trade(trade) = message {
+    fn write(&mut self, message: Box<FromHub>, begun: Option<Begun>) {
+        if let FromHub::Trade(trade) = message.as_ref() {
             if self.leases.len() >= PENDING_MAX {
                 self.leases.retain(|_, lease| lease.is_some());
             }
             self.leases.insert(trade.command, None);
         }
-        self.sequence += 1;
-        self.wire.push(Outgoing { message: Message::Binary(message.encode(self.sequence).into()), begun });
+        self.wire.push(message, begun);
     }
 
     /// Handles one input and up to a turn's worth of what is there already.

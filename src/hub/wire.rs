@@ -7,18 +7,24 @@ use std::{
 };
 
 use futures_util::{Sink, Stream};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+
+use super::handle::Begun;
+use crate::protocol::{FromHub, codec::Messages};
 
 /// What a session actor needs of a socket; the tests use channels.
 pub trait Socket: Stream<Item = Result<Message, SocketError>> + Sink<Message, Error = SocketError> + Unpin + Send {}
 impl<S> Socket for S where S: Stream<Item = Result<Message, SocketError>> + Sink<Message, Error = SocketError> + Unpin + Send {}
 
-/// A frame that waits. Dropping it before its first byte is written tells whoever asked: the receiver of `begun` sees an error.
+/// What waits to be written.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) message: Message,
-    pub(super) begun: Option<oneshot::Sender<()>>,
+enum Outgoing {
+    /// As it is.
+    Frame(Message),
+    /// Numbered when it is handed to the socket, because until then it may be taken back, and the numbers have no gap. Dropping it tells
+    /// whoever asked: the receiver of `begun` sees an error.
+    Message { message: Box<FromHub>, begun: Option<Begun> },
 }
 
 /// What happened on the socket.
@@ -34,6 +40,8 @@ pub(super) enum Input {
 pub(super) struct Wire<S> {
     socket: S,
     waiting: VecDeque<Outgoing>,
+    /// Number of the last message that was handed to the socket.
+    sequence: u64,
     dirty: bool,
     /// The backlog was full when it was last looked at, and mail was held back for it.
     was_full: bool,
@@ -44,17 +52,30 @@ pub(super) struct Wire<S> {
 
 impl<S: Socket> Wire<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self { socket, waiting: VecDeque::new(), dirty: false, was_full: false, stuck_since: None, read_closed: false }
+        Self {
+            socket,
+            waiting: VecDeque::new(),
+            sequence: 0,
+            dirty: false,
+            was_full: false,
+            stuck_since: None,
+            read_closed: false,
+        }
     }
 
-    /// Puts a frame behind the others; it is written when the socket is polled next, together with them.
-    pub(super) fn push(&mut self, frame: Outgoing) {
+    /// Puts a message behind what waits; it is written when the socket is polled next, together with the others.
+    pub(super) fn push(&mut self, message: Box<FromHub>, begun: Option<Begun>) {
+        self.wait(Outgoing::Message { message, begun });
+    }
+
+    /// The same with a frame that has no number.
+    pub(super) fn push_frame(&mut self, frame: Message) {
+        self.wait(Outgoing::Frame(frame));
+    }
+
+    fn wait(&mut self, what: Outgoing) {
         self.stuck_since.get_or_insert_with(Instant::now);
-        self.waiting.push_back(frame);
-    }
-
-    pub(super) fn push_message(&mut self, message: Message) {
-        self.push(Outgoing { message, begun: None });
+        self.waiting.push_back(what);
     }
 
     /// How many frames wait.
@@ -93,14 +114,21 @@ impl<S: Socket> Wire<S> {
                 Poll::Ready(Ok(())) => {}
                 other => return other,
             }
-            if let Some(frame) = self.waiting.pop_front() {
-                self.dirty = true;
-                // Told before: handing a frame over may write, and fail half-way. Nobody waits any more: then nobody needs to know.
-                if let Some(begun) = frame.begun {
-                    let _ = begun.send(());
+            let frame = match self.waiting.pop_front() {
+                // Told before: handing a frame over may write, and fail half-way.
+                None => break,
+                Some(Outgoing::Frame(frame)) => frame,
+                Some(Outgoing::Message { message, begun }) => {
+                    if !begun.is_none_or(Begun::begin) {
+                        // It was taken back.
+                        continue;
+                    }
+                    self.sequence += 1;
+                    Message::Binary(message.encode(self.sequence).into())
                 }
-                Pin::new(&mut self.socket).start_send(frame.message)?;
-            }
+            };
+            self.dirty = true;
+            Pin::new(&mut self.socket).start_send(frame)?;
         }
         if self.dirty {
             match Pin::new(&mut self.socket).poll_flush(cx) {
@@ -115,7 +143,7 @@ impl<S: Socket> Wire<S> {
     /// Drops what waits, writes a close frame and reads until the peer has answered it or hung up.
     pub(super) async fn close(&mut self, frame: Message) {
         self.waiting.clear();
-        self.push_message(frame);
+        self.push_frame(frame);
         let _ = std::future::poll_fn(|cx| self.poll_write(cx)).await;
         while !self.read_closed {
             match std::future::poll_fn(|cx| self.poll(cx, usize::MAX)).await {

@@ -146,7 +146,10 @@ fn refusal(response: &Response<Option<Vec<u8>>>) -> Ended {
     let told = serde_json::from_slice::<serde_json::Value>(body).ok();
     let message = told.as_ref().and_then(|body| body.get("message")).and_then(serde_json::Value::as_str);
     let words = message.unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given"));
-    let reason = format!("Error {}: {}", status.as_u16(), words.chars().take(200).collect::<String>());
+    // The hub's own words begin with the number already; a proxy's do not.
+    let number = format!("Error {}: ", status.as_u16());
+    let words = words.strip_prefix(&number).unwrap_or(words);
+    let reason = format!("{number}{}", words.chars().take(200).collect::<String>());
     if matches!(status.as_u16(), 401 | 403) {
         return Ended::Refused(Refused { reason });
     }
@@ -216,6 +219,8 @@ mod tests {
         };
         let json = r#"{"error":"unauthorized","message":"the token was revoked"}"#;
         assert!(matches!(answer(401, json), Ended::Refused(r) if r.reason == "Error 401: the token was revoked"));
+        let ours = r#"{"error":"unauthorized","message":"Error 401: unknown token"}"#;
+        assert!(matches!(answer(401, ours), Ended::Refused(r) if r.reason == "Error 401: unknown token"), "told once");
         assert!(matches!(answer(403, "<html>"), Ended::Refused(r) if r.reason == "Error 403: Forbidden"));
         for status in [429, 500, 503] {
             assert!(matches!(answer(status, ""), Ended::ComeBack { at_least, .. } if at_least.as_secs() == 7), "{status}");

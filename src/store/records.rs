@@ -237,14 +237,14 @@ fn join(prefix: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     key
 }
 
-/// The highest time-ordered identifier that any record has: of commands, audit records, tokens, API keys, incidents. (An account that was deleted
+/// The highest time-ordered identifier that any record has: of commands, parents, audit records, tokens, API keys, incidents. (An account that was deleted
 /// takes its commands along, and its deletion is an audit record above them.)
 ///
 /// # Errors
 /// The store's.
 pub async fn highest_id(store: &dyn Store) -> Result<Option<ulid::Ulid>, StoreError> {
     let mut highest = None;
-    for prefix in [b"c".as_slice(), b"u", TOKENS, KEYS, INCIDENTS] {
+    for prefix in [b"c".as_slice(), b"p", b"u", TOKENS, KEYS, INCIDENTS] {
         let last = store.last_key(prefix).await?;
         let id = last.and_then(|key| key.strip_prefix(prefix).and_then(|id| id.try_into().ok()).map(ulid::Ulid::from_bytes));
         highest = highest.max(id);
@@ -341,4 +341,31 @@ pub fn put_command(batch: Batch, record: &CommandRecord) -> Batch {
     let sequence = tag_sequence_of(record.tag).unwrap_or(0);
     let tagged = tagged_command(record.owner, &record.account, sequence);
     batch.put(open_command(record.id), b"".to_vec()).put(tagged, record.id.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn identifiers_go_on_above_every_time_ordered_record() {
+        let id = |ms| ulid::Ulid::from_parts(ms, 0);
+        for (at, key) in (1_u64..).zip([
+            command as fn(CommandId) -> Vec<u8>,
+            parent,
+            |id| audit(ulid::Ulid::from_bytes(id.to_bytes())),
+            |id| token(TokenId::from_bytes(id.to_bytes())),
+            |id| api_key(KeyId::from_bytes(id.to_bytes())),
+            |id| incident(IncidentId::from_bytes(id.to_bytes())),
+        ]) {
+            let store = MemoryStore::default();
+            let newest = id(100 * at);
+            for one in [id(at), newest] {
+                store.commit(Batch::outcome().put(key(CommandId::new(one)), b"x".to_vec())).await.unwrap();
+            }
+            assert_eq!(highest_id(&store).await.unwrap(), Some(newest), "{:?}", key(CommandId::new(newest)));
+        }
+        assert_eq!(highest_id(&MemoryStore::default()).await.unwrap(), None);
+    }
 }

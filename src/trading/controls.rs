@@ -2,7 +2,7 @@
 //! used up.
 
 use super::{
-    Claim, Event, ExecuteError, Execution, NewTrade, Trading,
+    Claim, Event, ExecuteError, NewTrade, Trading,
     exposure::{self, Effect},
     quotas::Taken,
 };
@@ -61,7 +61,7 @@ impl Trading {
             false => None,
         };
         if effect == Effect::MayReduce && turn.is_some() {
-            before = self.only_closes(session, &trade.request).await;
+            before = self.only_closes(session, &trade.request, None).await;
             effect = if before.is_some() { Effect::Reduces } else { Effect::Opens };
             if effect == Effect::Opens && must_close {
                 return Err(ExecuteError::WouldOpen);
@@ -77,8 +77,8 @@ impl Trading {
 
     /// The hub's switches, and the EA's own, which may still stand when the hub's is lifted, or be its owner's doing.
     fn check_kill(&self, trade: &NewTrade, effect: Effect) -> Result<(), ExecuteError> {
-        let session = &trade.session;
-        if let Some(switch) = self.inner.kills.gate().stops(session.owner(), session.account(), trade.key, effect) {
+        let (session, line) = (&trade.session, self.inner.access.line_of(trade.key));
+        if let Some(switch) = self.inner.kills.gate().stops(session.owner(), session.account(), line, effect) {
             let (scope, level, reason) = (switch.scope.to_string(), switch.level.name(), switch.reason.clone());
             return Err(ExecuteError::KillSwitch { scope, level, reason });
         }
@@ -96,18 +96,6 @@ impl Trading {
             Some(earlier) if !trade.allow_duplicate => Err(ExecuteError::Duplicate(earlier)),
             _ => Ok(()),
         }
-    }
-
-    /// Asks that a command not happen; none if it is over, or gone. What came of it is in the updates: the instance it is bound to says so.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn cancel(&self, id: CommandId) -> Result<Option<Execution>, StoreError> {
-        let live = self.inner.live().get(&id).cloned();
-        let Some(live) = live else { return Ok(None) };
-        let updates = live.updates.subscribe();
-        self.apply(&live, &Event::CancelRequested, None).await;
-        Ok(Some(Execution { updates, replayed: false }))
     }
 
     /// Settles an unknown command by a person's word, with its audit record. The answer is the command after it; or, when it was not

@@ -47,13 +47,38 @@ pub struct Command {
     pub queried_at: Option<UnixMillis>,
     /// The alert was raised.
     pub alerted: bool,
+    /// It could not be recorded: not before then is it raised again.
+    pub alert_again_at: Option<UnixMillis>,
 }
 
 impl Command {
     /// A command as it comes out of the journal or out of the request that makes it.
     #[must_use]
     pub const fn new(record: CommandRecord) -> Self {
-        Self { record, lease_until: None, queried_at: None, alerted: false }
+        Self { record, lease_until: None, queried_at: None, alerted: false, alert_again_at: None }
+    }
+}
+
+/// What kept a command back that was never written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeptBack {
+    /// Its caller took it back.
+    Caller,
+    /// Its time was over.
+    Clock,
+    /// Anything else: the connection ended, a kill switch, a key that was revoked.
+    Hub,
+}
+
+impl KeptBack {
+    /// The final state that says so.
+    #[must_use]
+    pub const fn state(self) -> CommandState {
+        match self {
+            Self::Caller => CommandState::Cancelled,
+            Self::Clock => CommandState::Expired,
+            Self::Hub => CommandState::NotExecuted,
+        }
     }
 }
 
@@ -62,6 +87,8 @@ impl Command {
 pub enum Event {
     /// Not one byte of the command was written, and none ever will be.
     NotWritten {
+        /// What kept it back.
+        by: KeptBack,
         /// Why, in words.
         why: String,
     },
@@ -94,13 +121,15 @@ pub enum Event {
     HubRestarted,
     /// A terminal of the account is in and can be asked.
     SessionEntered,
-    /// The caller wants it not to happen.
+    /// The caller wants it not to happen, and it may have been written.
     CancelRequested,
     /// Time has passed.
     Tick {
         /// Whether a terminal of the account can be asked now.
         reachable: bool,
     },
+    /// The alert could not be recorded.
+    NotAlerted,
     /// A person decided what happened. Counts only while the outcome is unknown.
     Adjudicated {
         /// Outcome, who and why.
@@ -142,20 +171,21 @@ pub fn step(command: &Command, event: &Event, now: UnixMillis, timing: &Timing) 
         Event::Outcome { kind, reason, result } => next.outcome(*kind, reason, result, now),
         Event::Answer { from, answer } => next.answer(*from, answer, now, timing),
         _ if command.record.state.is_final() => {}
-        Event::NotWritten { why } => {
+        Event::NotWritten { by, why } => {
             if matches!(command.record.state, CommandState::Dispatched | CommandState::Unknown) {
-                next.finish(CommandState::NotExecuted, why, now);
+                next.finish(by.state(), why, now);
             }
         }
         Event::Accepted { from, lease_ms } => next.accepted(*from, *lease_ms, now, timing),
         Event::SessionLost => next.unknown("the connection ended before the outcome was known", now),
         Event::HubRestarted => next.restarted(now),
         Event::SessionEntered => next.ask(now),
-        Event::CancelRequested => match command.record.state {
-            CommandState::Received => next.finish(CommandState::Cancelled, "cancelled before it was sent", now),
-            _ => next.ask(now),
-        },
+        Event::CancelRequested => next.ask(now),
         Event::Tick { reachable } => next.tick(*reachable, now, timing),
+        Event::NotAlerted => {
+            next.command.alerted = false;
+            next.command.alert_again_at = Some(now.plus_ms(timing.requery_ms));
+        }
         Event::Adjudicated { decision, result } => {
             if command.record.state == CommandState::Unknown {
                 next.command.record.result.clone_from(result);
@@ -197,10 +227,6 @@ impl Step {
     /// The wall clock may have been set while the hub was down, so by this one the recorded deadline means nothing. What is certain:
     /// from now on the EA has the whole time to live at most.
     fn restarted(&mut self, now: UnixMillis) {
-        if self.command.record.state == CommandState::Received {
-            self.finish(CommandState::Expired, "the hub restarted before it was sent", now);
-            return;
-        }
         self.command.record.deadline_at = now.plus_ms(i64::from(self.command.record.ttl_ms));
         self.unknown("the hub restarted before the outcome was known", now);
     }
@@ -213,9 +239,6 @@ impl Step {
     fn tick(&mut self, reachable: bool, now: UnixMillis, timing: &Timing) {
         let deadline = self.command.record.deadline_at;
         match self.command.record.state {
-            CommandState::Received if now > deadline => {
-                self.finish(CommandState::Expired, "its time was over before it was sent", now);
-            }
             CommandState::Dispatched | CommandState::Accepted => {
                 let until = self.command.lease_until.map_or(deadline, |lease| lease.max(deadline));
                 if now >= until.plus_ms(timing.grace_ms) {
@@ -230,7 +253,8 @@ impl Step {
                 if reachable && due {
                     self.ask(now);
                 }
-                if !self.command.alerted && now.since(self.command.record.created_at) >= timing.alert_ms {
+                let due = self.command.alert_again_at.unwrap_or(self.command.record.created_at.plus_ms(timing.alert_ms)) <= now;
+                if !self.command.alerted && due {
                     self.command.alerted = true;
                     self.sends.push(Send::Alert("its outcome is still unknown: a person must look at the account".to_owned()));
                 }

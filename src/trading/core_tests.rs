@@ -56,7 +56,11 @@ fn after(events: &[(i64, Event)]) -> (Command, Vec<Send>) {
 }
 
 fn not_written() -> Event {
-    Event::NotWritten { why: "the connection ended".into() }
+    kept_back(KeptBack::Hub)
+}
+
+fn kept_back(by: KeptBack) -> Event {
+    Event::NotWritten { by, why: "the connection ended".into() }
 }
 
 fn outcome(retcode: u32) -> Event {
@@ -181,6 +185,19 @@ fn what_was_not_written_was_not_executed() {
     assert_eq!(after(&[(1, accepted), (2, not_written())]).0.record.state, CommandState::Accepted);
 }
 
+#[test]
+fn what_kept_it_back_is_told_by_the_state() {
+    for (by, state) in [
+        (KeptBack::Caller, CommandState::Cancelled),
+        (KeptBack::Clock, CommandState::Expired),
+        (KeptBack::Hub, CommandState::NotExecuted),
+    ] {
+        assert_eq!(after(&[(1, kept_back(by))]).0.record.state, state);
+        assert_eq!(after(&[(1, Event::SessionLost), (2, kept_back(by))]).0.record.state, state);
+        assert_eq!(after(&[(1, outcome(retcode::DONE)), (2, kept_back(by))]).0.record.state, CommandState::Executed);
+    }
+}
+
 fn decided(outcome: Decided, order: u64) -> Event {
     let decision = Adjudication { outcome, by: "key".into(), at: UnixMillis(9), reason: "seen in the terminal by A.".into() };
     Event::Adjudicated { decision, result: outcome.is_done().then(|| TradeResult { order, ..TradeResult::default() }) }
@@ -233,7 +250,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let instance = prop_oneof![Just(E), Just(OTHER)];
     let code = prop_oneof![Just(retcode::DONE), Just(retcode::DONE_PARTIAL), Just(retcode::NO_MONEY), Just(retcode::TIMEOUT)];
     prop_oneof![
-        Just(not_written()),
+        prop_oneof![Just(KeptBack::Hub), Just(KeptBack::Caller), Just(KeptBack::Clock)].prop_map(kept_back),
         (instance.clone(), 0_u32..100_000).prop_map(|(from, lease_ms)| Event::Accepted { from, lease_ms }),
         code.prop_map(outcome),
         Just(Event::Outcome { kind: outcome_kind::REFUSED, reason: "late".into(), result: TradeResult::default() }),
@@ -280,7 +297,8 @@ proptest! {
             let before = command.record.state;
             let deadline = command.record.deadline_at;
             command = step(&command, &event, UnixMillis(now), &Timing::default()).command;
-            if command.record.state == CommandState::NotExecuted && before != CommandState::NotExecuted {
+            let never = |state| matches!(state, CommandState::NotExecuted | CommandState::Cancelled | CommandState::Expired);
+            if never(command.record.state) && !never(before) {
                 let exact = match &event {
                     Event::NotWritten { .. } => matches!(before, CommandState::Dispatched | CommandState::Unknown),
                     Event::Answer { from, answer } if answer.kind == answer_kind::NOT_SEEN => *from == E,

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{Trading, settling::Done};
+use super::{Live, Trading, settling::Done};
 use crate::{
     domain::{
         account::{Account, MARGIN_MODE_HEDGING},
-        ids::OwnerId,
+        ids::{CommandId, OwnerId},
         trade::{Position, TradeRequest, action},
     },
     hub::SessionHandle,
@@ -57,11 +57,16 @@ fn is_covered(request: &TradeRequest, position: &Position, under_way: f64) -> bo
 
 impl Trading {
     /// Whether a deal only closes, asked of the terminal: then the most lots that can be left of its position before it runs. None when
-    /// it does not, or cannot be told.
-    pub(super) async fn only_closes(&self, session: &SessionHandle, request: &TradeRequest) -> Option<f64> {
+    /// it does not, or cannot be told. `own` is its command, if it is one already: that does not close the position before it.
+    pub(super) async fn only_closes(
+        &self,
+        session: &SessionHandle,
+        request: &TradeRequest,
+        own: Option<CommandId>,
+    ) -> Option<f64> {
         // Before the question: one that ends while the terminal answers is counted twice rather than not at all.
         let netting = session.hello().margin_mode != MARGIN_MODE_HEDGING;
-        let under_way = self.closing_under_way((session.owner(), session.account()), request, netting);
+        let under_way = self.closing_under_way((session.owner(), session.account()), request, netting, own);
         let (symbol, ticket) = (request.symbol.clone(), request.position);
         let ask = |call| GetPositions { call, symbol: if ticket == 0 { symbol } else { String::new() }, ticket }.into();
         let Ok(reply) = session.call(super::PATIENCE, ask).await else { return None };
@@ -79,9 +84,16 @@ impl Trading {
     }
 
     /// Deals under way, or just done, that close the same position, or may.
-    fn closing_under_way(&self, (owner, account): (OwnerId, &Account), request: &TradeRequest, netting: bool) -> Closing {
+    fn closing_under_way(
+        &self,
+        (owner, account): (OwnerId, &Account),
+        request: &TradeRequest,
+        netting: bool,
+        own: Option<CommandId>,
+    ) -> Closing {
         let same = |other: &TradeRequest| closes_the_same(other, request, netting);
-        let live = self.live_where(|live| live.owner == owner && live.account == *account);
+        let theirs = |live: &Live| live.owner == owner && live.account == *account && Some(live.updates.borrow().id) != own;
+        let live = self.live_where(theirs);
         let mut running: HashMap<_, _> =
             live.iter().map(|live| live.updates.borrow().clone()).map(|r| (r.id, r.request)).collect();
         running.retain(|_, other| same(other));

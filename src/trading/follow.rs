@@ -179,8 +179,9 @@ impl Trading {
             let reachable = cell.record.state == CommandState::Unknown || cell.lease_until.is_none_or(|until| until <= now);
             let event = Event::Tick { reachable: reachable && !self.sessions_of(live.owner, &live.account).is_empty() };
             let due = is_due(&cell, &event, now, &self.inner.timing);
+            let deadline = cell.record.deadline_at;
             drop(cell);
-            if due {
+            if !self.take_back_if_late(&live, deadline) && due {
                 let (trading, live) = (self.clone(), Arc::clone(&live));
                 self.inner.tasks.spawn(async move { trading.apply(&live, &event, None).await });
             }

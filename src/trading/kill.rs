@@ -45,6 +45,21 @@ pub enum KillError {
     Store(#[from] StoreError),
 }
 
+/// While it is held, no switch changes.
+#[derive(Debug)]
+pub struct SwitchesHeld<'a> {
+    trading: &'a Trading,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl SwitchesHeld<'_> {
+    /// The account's own switch, if it is on.
+    #[must_use]
+    pub fn of_account(&self, owner: OwnerId, account: &Account) -> Option<KillSwitch> {
+        self.trading.inner.kills.gate().on.get(&KillScope::Account(owner, account.clone())).cloned()
+    }
+}
+
 /// The right to send what no switch forbids: while it is held, none can be raised.
 #[derive(Debug)]
 pub(super) struct Gate<'a> {
@@ -52,7 +67,7 @@ pub(super) struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// The highest switch that stops this, if one does.
+    /// The highest switch that stops this, if one does. `key` is the line of the key that asks.
     pub(super) fn stops(&self, owner: OwnerId, account: &Account, key: KeyId, effect: Effect) -> Option<&KillSwitch> {
         if effect == Effect::Reduces {
             return None;
@@ -100,10 +115,9 @@ impl Trading {
         found
     }
 
-    /// The account's own switch, if it is on.
-    #[must_use]
-    pub fn kill_switch_of(&self, owner: OwnerId, account: &Account) -> Option<KillSwitch> {
-        self.inner.kills.gate().on.get(&KillScope::Account(owner, account.clone())).cloned()
+    /// Lets no switch change until the answer is dropped; whoever raises one waits for that.
+    pub async fn hold_switches(&self) -> SwitchesHeld<'_> {
+        SwitchesHeld { trading: self, _turn: self.inner.kills.changing.lock().await }
     }
 
     /// Sets a switch. When it returns, it is durable, nothing that it forbids can be sent any more, and the terminals are told.
@@ -191,6 +205,7 @@ impl Trading {
         self.inner.store.commit(batch).await?;
         warn!(scope = %switch.scope, level = level.name(), reason, by, "kill switch");
         self.inner.kills.set(switch.clone());
+        self.take_back_what_is_stopped();
         for session in self.inner.hub.sessions() {
             if switch.scope.covers(session.owner(), session.account()) {
                 self.tell_latch(&session);

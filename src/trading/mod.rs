@@ -8,6 +8,7 @@ mod controls;
 pub mod core;
 mod counting;
 mod deadman;
+mod dispatch;
 mod duplicates;
 mod exposure;
 mod flatten;
@@ -19,6 +20,7 @@ mod limits;
 mod lookup;
 mod parents;
 mod quotas;
+mod recall;
 mod refusal;
 mod settling;
 mod tags;
@@ -30,11 +32,11 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
+    sync::{Semaphore, watch},
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, error, info, warn};
+use tracing::{error, warn};
 
 use self::core::{Command, Event, Send, Timing, step};
 use crate::{
@@ -51,10 +53,10 @@ use crate::{
         safety::IncidentKind,
         trade::TradeRequest,
     },
-    hub::{Hub, SessionHandle},
+    hub::{Hub, Recall, SessionHandle},
     protocol::{
         codec::Row,
-        message::{Acknowledge, Query, Trade},
+        message::{Acknowledge, Query},
     },
     store::{Batch, Store, StoreError, records},
     telemetry::metrics::time,
@@ -65,7 +67,7 @@ use controls::Judged;
 pub use deadman::Timer;
 use exposure::Effect;
 pub use incidents::NewIncident;
-pub use kill::KillError;
+pub use kill::{KillError, SwitchesHeld};
 pub use parents::{Child, NewParent, ParentView};
 pub use refusal::ExecuteError;
 use settling::Done;
@@ -170,11 +172,15 @@ struct Live {
     effect: Effect,
     /// Of a deal that was judged to close only: the most lots that could be left of its position before it.
     before: Option<f64>,
+    /// Whether it can still be taken back.
+    recall: Recall,
 }
 
 impl Live {
     fn new(record: CommandRecord, session: Option<SessionId>, effect: Effect, before: Option<f64>) -> Arc<Self> {
         Arc::new(Self {
+            // Of one that this hub did not make nobody knows what was written.
+            recall: if session.is_some() { Recall::default() } else { Recall::too_late() },
             owner: record.owner,
             account: record.account.clone(),
             updates: watch::Sender::new(record.clone()),
@@ -327,71 +333,6 @@ impl Trading {
         Ok(Execution { updates, replayed: false })
     }
 
-    /// The one send of a command's life.
-    async fn dispatch(&self, live: &Arc<Live>, record: &CommandRecord, session: &SessionHandle, place: crate::hub::Place) {
-        let (ea_now, heard_ago) = session.ea_clock();
-        let left_ms = record.deadline_at.since(self.inner.clock.steady());
-        // Check again after the record: a revoker writes first and cuts second.
-        let admitted = self.inner.access.recheck(session.token(), session.account()).is_ok();
-        let allowed = record.key == KeyId::HUB || self.inner.access.key_may(record.key, record.permission);
-        let left_us = u64::try_from(left_ms).unwrap_or(0) * 1_000;
-        let why = if !admitted {
-            "the terminal's token is not admitted any more"
-        } else if !allowed {
-            "the API key was revoked or has expired"
-        } else if left_us == 0 {
-            "its time was over before it could be sent"
-        } else if heard_ago >= FRESH {
-            "the terminal fell silent before it could be sent"
-        } else {
-            ""
-        };
-        let sent = if why.is_empty() {
-            self.send_unless_stopped(live, record, place, ea_now.saturating_add(left_us))
-        } else {
-            Err(why.to_owned())
-        };
-        let begun = match sent {
-            Ok(begun) => begun,
-            Err(why) => return self.apply(live, &Event::NotWritten { why }, None).await,
-        };
-        info!(command = %record.id, session = %session.id(), account = %record.account, "command dispatched");
-        let (trading, live, posted) = (self.clone(), Arc::clone(live), Instant::now());
-        let watching = async move {
-            if begun.await.is_ok() {
-                time(&trading.metrics().command_seconds, "hop", "queue", posted.elapsed());
-            } else {
-                let why = "the connection ended before the command was written".to_owned();
-                trading.apply(&live, &Event::NotWritten { why }, None).await;
-            }
-        };
-        // Still the request that asked for it.
-        self.inner.tasks.spawn(watching.in_current_span());
-    }
-
-    /// Sends through the place, while no kill switch can be raised. One that is on already is the reason not to.
-    fn send_unless_stopped(
-        &self,
-        live: &Live,
-        record: &CommandRecord,
-        place: crate::hub::Place,
-        deadline_us: u64,
-    ) -> Result<oneshot::Receiver<()>, String> {
-        let gate = self.inner.kills.gate();
-        if let Some(switch) = gate.stops(record.owner, &record.account, record.key, live.effect) {
-            return Err(format!("the kill switch of {} was set before it could be sent: {}", switch.scope, switch.reason));
-        }
-        Ok(place.send(Trade {
-            command: record.id,
-            instance: record.instance,
-            deadline_us,
-            tag: record.tag,
-            request: Row(record.request.clone()),
-            seen_price: record.seen_price.unwrap_or(0.0),
-            max_slippage_points: record.max_slippage_points.unwrap_or(0),
-        }))
-    }
-
     fn check_presence(session: &SessionHandle) -> Result<(), ExecuteError> {
         if session.is_cut() || session.ea_clock().1 >= FRESH {
             return Err(ExecuteError::Offline);
@@ -508,7 +449,12 @@ impl Trading {
             live.updates.send_replace(record.clone());
         }
         for send in next.sends {
+            let is_alert = matches!(send, Send::Alert(_));
             if !self.perform(send, &record, from).await {
+                if is_alert {
+                    let mut cell = live.cell.lock().await;
+                    *cell = step(&cell, &Event::NotAlerted, self.inner.clock.steady(), &self.inner.timing).command;
+                }
                 return;
             }
         }

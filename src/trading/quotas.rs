@@ -31,6 +31,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Whose commands are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Counted {
+    /// The line of a key.
     Key(KeyId),
     Account(OwnerId, Account),
 }
@@ -137,7 +138,8 @@ impl Trading {
         let (owner, account) = (trade.session.owner(), trade.session.account());
         let may_refuse = effect != Effect::Reduces;
         let mut taken = Taken { trading: self.clone(), places: Vec::new() };
-        for (counted, is_key) in [(Counted::Key(trade.key), true), (Counted::Account(owner, account.clone()), false)] {
+        let of_key = Counted::Key(self.inner.access.line_of(trade.key));
+        for (counted, is_key) in [(of_key, true), (Counted::Account(owner, account.clone()), false)] {
             // The account's and the hub's are one count, under the stricter of the two.
             let mine = || limits.iter().filter(|(layer, _)| (*layer == Layer::Key) == is_key);
             let per_minute = mine().filter_map(|(layer, limits)| Some((limits.orders_per_minute?, *layer))).min();
@@ -195,7 +197,7 @@ impl Trading {
             }
         };
         let theirs = |record: &CommandRecord| match counted {
-            Counted::Key(key) => record.key == *key,
+            Counted::Key(line) => self.inner.access.line_of(record.key) == *line,
             Counted::Account(..) => true,
         };
         let begin = CommandId::new(ulid::Ulid::from_parts(u64::try_from(from).unwrap_or(0), 0));

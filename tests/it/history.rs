@@ -258,6 +258,63 @@ async fn each_state_of_an_order_is_a_row_and_a_moving_price_is_none() {
     assert_eq!(trades(&hub.admin(), "&kind=deal").await.len(), 0);
 }
 
+fn position(sl: f64, changed: i64) -> Position {
+    Position {
+        ticket: 70,
+        identifier: 70,
+        time: NOW,
+        time_msc: NOW * 1_000,
+        time_update: NOW + changed,
+        time_update_msc: (NOW + changed) * 1_000,
+        volume: 0.1,
+        price_open: 1.09,
+        sl,
+        symbol: "EURUSD".into(),
+        ..Position::default()
+    }
+}
+
+#[tokio::test]
+async fn stops_that_a_person_moves_are_a_row_pushed_or_found_and_swap_is_none() {
+    let mut hub = TestHub::start_with(compare_often).await;
+    let token = hub.mint_token().await;
+    let witness = Witness::enter(&hub, &token, Does::Refuse).await;
+    witness.show(|shows| shows.positions = vec![position(1.05, 0)]);
+    let moves = |seq, position| Transaction {
+        seq,
+        kind: transaction_kind::POSITION,
+        broker_time: NOW,
+        position: Some(Box::new(Row(position))),
+        ..Transaction::default()
+    };
+    witness.push(moves(1, position(1.05, 0))).await;
+    witness.push(moves(2, position(1.06, 10))).await;
+    let pushed = rows(&hub.admin(), "", 1).await;
+    let (row, sl) = (&pushed[0], json!(1.06));
+    assert_eq!((&row["kind"], &row["sl"], &row["position_id"]), (&json!("position"), &sl, &Value::Null), "{row}");
+    assert_eq!((&row["origin"], &row["transaction"], &row["source"]), (&json!("untold"), &json!(9), &json!("pushed")), "{row}");
+    assert_eq!((&row["at"], &row["broker_time_update"]), (&json!("2024-03-09T14:00:10.000Z"), &json!(NOW + 10)), "{row}");
+    // The same is found, with the swap of a night; then another change, of which no push came; and after a restart all of it again.
+    witness.show(|shows| shows.positions = vec![Position { swap: -0.7, profit: 3.0, ..position(1.06, 10) }]);
+    witness.push(moves(9, position(1.06, 10))).await;
+    witness.is_compared().await;
+    assert_eq!(rows(&hub.admin(), "", 1).await, pushed);
+    witness.show(|shows| shows.positions = vec![position(1.07, 20)]);
+    witness.push(Transaction { seq: 19, ..Transaction::default() }).await;
+    let found = rows(&hub.admin(), "&kind=position&position=70", 2).await;
+    assert_eq!((&found[1]["sl"], &found[1]["source"]), (&json!(1.07), &json!("found")));
+    drop(witness);
+    hub.restart().await;
+    let witness = Witness::enter(&hub, &token, Does::Refuse).await;
+    witness.show(|shows| shows.positions = vec![position(1.07, 20)]);
+    witness.push(Transaction { seq: 9, ..Transaction::default() }).await;
+    witness.is_compared().await;
+    assert_eq!(rows(&hub.admin(), "", 2).await, found);
+    let csv = hub.admin().get("/api/v1/audit/trades?format=csv").await;
+    let text = String::from_utf8(csv.bytes).unwrap();
+    assert!(text.contains(&format!("position,2024-03-09T14:00:20.000Z,{},found", NOW + 20)), "{text}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_is_not_recorded() {
     let hub = TestHub::start_with(compare_often).await;

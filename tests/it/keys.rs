@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{TestHub, eventually};
+use crate::harness::{Api, TestHub, eventually};
 
 #[tokio::test]
 async fn a_key_is_shown_once_with_the_four_permissions_that_are_on_by_default() {
@@ -125,5 +125,112 @@ async fn a_key_is_made_only_of_what_there_is() {
         json!({"name": 5}),
     ] {
         hub.admin().post("/api/v1/keys", body).await.refused(422, "validation_error");
+    }
+}
+
+/// A key of a bot, and what minted it.
+async fn bot(hub: &TestHub, body: serde_json::Value) -> (Api, String) {
+    let minted = hub.admin().post("/api/v1/keys", body).await.expect(201);
+    (hub.api(minted["key"].as_str().unwrap()), minted["id"].as_str().unwrap().to_owned())
+}
+
+async fn rotated(hub: &TestHub, id: &str, overlap_s: u32) -> (Api, serde_json::Value) {
+    let path = format!("/api/v1/keys/{id}/rotate");
+    let next = hub.admin().post(&path, json!({"overlap_s": overlap_s})).await.expect(201);
+    (hub.api(next["key"].as_str().unwrap()), next)
+}
+
+async fn switch_is_on(hub: &TestHub, scope: &str) {
+    eventually("the switch is on", async || {
+        let seen = hub.admin().get("/api/v1/kill-switch").await.expect(200);
+        let on = seen["data"].as_array().unwrap().iter().any(|switch| switch["scope"] == scope);
+        if on { Ok(()) } else { Err(seen.to_string()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rotated_key_stands_under_the_same_kill_switch() {
+    let mut hub = TestHub::start().await;
+    let terminal = hub.terminal(1001).await;
+    let (old, id) = bot(&hub, json!({"permissions": ["trade:write", "read:account"]})).await;
+    let switch = |scope: &str, level: &str| json!({"scope": scope, "level": level, "reason": "a test"});
+    old.post("/api/v1/kill-switch", switch("key", "block")).await.expect(200);
+    let (new, row) = rotated(&hub, &id, 60).await;
+    assert_eq!((&row["line"], &row["successor"]), (&json!(id), &serde_json::Value::Null));
+    for _ in 0..2 {
+        for (whose, key) in [("the old one", &old), ("its successor", &new)] {
+            key.once().buy(1001).await.refused(409, "kill_switch");
+            let seen = key.get("/api/v1/kill-switch").await.expect(200);
+            assert_eq!(seen["data"][0]["scope"], json!(id), "{whose} sees it: {seen}");
+        }
+        hub.restart().await;
+        hub.shows(&terminal.token, "connected").await;
+    }
+    // Whichever of their ids names it, it is one switch.
+    let successor = row["id"].as_str().unwrap();
+    hub.admin().post("/api/v1/kill-switch", switch(successor, "off")).await.expect(200);
+    new.once().buy(1001).await.expect(200);
+    old.once().buy(1001).await.expect(200);
+    // And the one after the next still is the same bot.
+    let (third, _) = rotated(&hub, successor, 60).await;
+    third.post("/api/v1/kill-switch", switch("key", "block")).await.expect(200);
+    old.once().buy(1001).await.refused(409, "kill_switch");
+}
+
+#[tokio::test]
+async fn a_rotated_key_goes_on_with_the_timer_of_the_old_one() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let (old, id) = bot(&hub, json!({"permissions": ["trade:reduce", "read:account"]})).await;
+    old.post("/api/v1/deadman", json!({"timeout_s": 300, "terminal": "1001"})).await.expect(200);
+    let (new, _) = rotated(&hub, &id, 0).await;
+    // It lets go of what its predecessor armed...
+    assert_eq!(new.get("/api/v1/deadman").await.expect(200)["data"][0]["key"], json!(id));
+    new.post("/api/v1/deadman", json!({"timeout_s": 0, "terminal": "1001"})).await.expect(200);
+    assert_eq!(new.get("/api/v1/deadman").await.expect(200)["data"], json!([]));
+    // ...and while both are good, either renews the one timer.
+    new.post("/api/v1/deadman", json!({"timeout_s": 300, "terminal": "1001"})).await.expect(200);
+    let id = hub.admin().get("/api/v1/keys").await.expect(200)["data"].as_array().unwrap().last().unwrap()["id"].clone();
+    let (third, _) = rotated(&hub, id.as_str().unwrap(), 60).await;
+    third.post("/api/v1/deadman", json!({"timeout_s": 1, "terminal": "1001"})).await.expect(200);
+    new.post("/api/v1/deadman", json!({"timeout_s": 299, "terminal": "1001"})).await.expect(200);
+    let timers = third.get("/api/v1/deadman").await.expect(200);
+    assert_eq!((timers["data"].as_array().unwrap().len(), &timers["data"][0]["timeout_s"]), (1, &json!(299.0)), "{timers}");
+    // Nobody renews it: it fires, whoever armed it.
+    new.post("/api/v1/deadman", json!({"timeout_s": 1, "terminal": "1001"})).await.expect(200);
+    switch_is_on(&hub, "1001@Demo-Server").await;
+}
+
+#[tokio::test]
+async fn a_rotated_key_has_no_second_day_of_orders() {
+    let mut hub = TestHub::start().await;
+    let terminal = hub.terminal(1001).await;
+    let limits = json!({"orders_per_day": 2});
+    let (old, id) = bot(&hub, json!({"permissions": ["trade:write", "read:account"], "limits": limits})).await;
+    old.once().buy(1001).await.expect(200);
+    let (new, _) = rotated(&hub, &id, 60).await;
+    new.once().buy(1001).await.expect(200);
+    for _ in 0..2 {
+        new.once().buy(1001).await.refused(422, "limit_exceeded");
+        old.once().buy(1001).await.refused(422, "limit_exceeded");
+        hub.restart().await;
+        hub.shows(&terminal.token, "connected").await;
+    }
+}
+
+#[tokio::test]
+async fn the_timer_of_a_revoked_key_fires_all_the_same() {
+    let mut hub = TestHub::start().await;
+    for round in 0..2 {
+        let login = 1001 + round;
+        let _terminal = hub.terminal(login).await;
+        let (bot, id) = bot(&hub, json!({"permissions": ["trade:reduce"]})).await;
+        bot.post("/api/v1/deadman", json!({"timeout_s": 2, "terminal": login.to_string()})).await.expect(200);
+        assert_eq!(hub.admin().delete(&format!("/api/v1/keys/{id}")).await.status, 204);
+        if round == 1 {
+            hub.restart().await;
+        }
+        switch_is_on(&hub, &format!("{login}@Demo-Server")).await;
     }
 }

@@ -47,6 +47,7 @@ mod soak;
 mod store_faults;
 mod store_kill;
 mod surface;
+mod taken_back;
 mod ticks;
 mod tidy;
 mod tokens;

@@ -14,7 +14,7 @@ async fn a_terminal_with_a_wrong_token_ends_in_the_hubs_own_words() {
     let token = Token { id: String::new(), secret: "mtb_wrong".into() };
     let terminal = SimulatedTerminal::start(simulator_config(&hub.url(), &token, 1001)).unwrap();
     let refused = soon("it is refused", terminal.ended()).await.unwrap_err();
-    assert!(refused.reason.starts_with("Error 401: Error 401: unknown token"), "{}", refused.reason);
+    assert!(refused.reason.starts_with("Error 401: unknown token"), "{}", refused.reason);
 }
 
 #[tokio::test]

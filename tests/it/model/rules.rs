@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use mtbridge::{
     domain::{UnixMillis, command::CommandState, trade::retcode},
-    trading::core::{Event, Send, Step, Timing, step},
+    trading::core::{Event, KeptBack, Send, Step, Timing, step},
 };
 use stateright::{Model, Property};
 
 use super::{Design, Mutant, world::*};
+
+/// All that can keep a command back.
+const KEPT_BACK: [KeptBack; 3] = [KeptBack::Hub, KeptBack::Caller, KeptBack::Clock];
 
 impl Design {
     fn is(&self, mutant: Mutant) -> bool {
@@ -90,16 +93,16 @@ impl Design {
         }
     }
 
-    fn posts(&self, world: &mut World, with_nobody_there: bool) {
+    fn posts(&self, world: &mut World) {
         let bound = u8::from(!world.connected[0]);
-        let state = if with_nobody_there { CommandState::Received } else { CommandState::Dispatched };
+        let state = CommandState::Dispatched;
         let record = Record { state, bound, deadline: DEADLINE, retcode: None, lease_until: None, decided: None };
         let unseen = Memory { seen: false, work: Work::Nothing };
         world.lives.push(Life {
             key_known: true,
             durable: (!self.is(Mutant::HubSendsBeforeTheRecordIsDurable)).then_some(record),
             volatile: Some(record),
-            dispatch: if with_nobody_there { Dispatch::Over } else { Dispatch::Waiting },
+            dispatch: Dispatch::Waiting,
             ea: [unseen; 2],
             result_file: None,
             in_flight: 0,
@@ -254,7 +257,7 @@ impl Design {
             life.network.retain(|message| !losing_all || message.terminal() != who);
             if life.volatile.is_some_and(|record| record.bound == who) {
                 if life.dispatch == Dispatch::Waiting {
-                    life.dispatch = Dispatch::SessionGone;
+                    life.dispatch = Dispatch::KeptBack(KeptBack::Hub);
                 }
                 self.hub(world, index, &Event::SessionLost, None);
             }
@@ -274,18 +277,21 @@ impl Design {
             if world.decisions_left > 0 && decidable {
                 actions.extend([false, true].map(|done| Action::PersonDecides { life: index, done }));
             }
-            if record.state == CommandState::Received && world.connected[0] {
-                actions.push(Action::HubBinds(index));
-            }
         }
         if let Some(record) = life.volatile {
             match life.dispatch {
                 Dispatch::Waiting if world.connected[usize::from(record.bound)] && world.time < SEND_OVER => {
                     let stopped = world.killed && !self.is(Mutant::HubAsksTheKillSwitchOnlyBeforeTheRecord);
                     actions.extend((!stopped).then_some(Action::HubSends(index)));
-                    actions.push(Action::HubGivesUpSending(index));
+                    actions.extend(KEPT_BACK.map(|by| Action::HubTakesBack(index, by)));
                 }
-                Dispatch::Waiting | Dispatch::SessionGone => actions.push(Action::HubGivesUpSending(index)),
+                Dispatch::Waiting => actions.extend(KEPT_BACK.map(|by| Action::HubTakesBack(index, by))),
+                Dispatch::KeptBack(_) => {
+                    // Whoever wants it back and does not see that it is being written.
+                    let both = self.is(Mutant::HubTakesBackWhatIsBeingWritten) && world.connected[usize::from(record.bound)];
+                    actions.extend(both.then_some(Action::HubSends(index)));
+                    actions.push(Action::HubRecordsThatItWasKeptBack(index));
+                }
                 Dispatch::Over => {}
             }
             if life.durable != life.volatile && self.commits_late() {
@@ -361,7 +367,7 @@ impl Model for Design {
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         let key_known = world.lives.iter().any(|life| life.key_known);
         if !key_known && !world.killed && world.time < SEND_OVER && world.connected != [false; 2] {
-            actions.extend([false, true].map(|with_nobody_there| Action::ClientPosts { with_nobody_there }));
+            actions.push(Action::ClientPosts);
         }
         if world.lives.is_empty() {
             return;
@@ -411,24 +417,20 @@ impl Model for Design {
     fn next_state(&self, last: &World, action: Action) -> Option<World> {
         let mut world = last.clone();
         match action {
-            Action::ClientPosts { with_nobody_there } => self.posts(&mut world, with_nobody_there),
-            Action::HubBinds(life) => {
-                let life = &mut world.lives[life];
-                life.volatile = life.volatile.map(|record| Record { state: CommandState::Dispatched, ..record });
-                life.durable = life.volatile;
-                life.dispatch = Dispatch::Waiting;
-            }
+            Action::ClientPosts => self.posts(&mut world),
             Action::HubCommits(life) => world.lives[life].durable = world.lives[life].volatile.map(Record::as_journaled),
             Action::HubSends(life) => {
                 let killed = world.killed;
                 let life = &mut world.lives[life];
                 life.sent_after_kill |= killed;
-                life.dispatch = Dispatch::Over;
+                life.dispatch = if life.dispatch == Dispatch::Waiting { Dispatch::Over } else { life.dispatch };
                 life.network.extend(life.volatile.map(|record| Message::Trade { bound: record.bound }));
             }
-            Action::HubGivesUpSending(life) => {
-                world.lives[life].dispatch = Dispatch::Over;
-                self.hub(&mut world, life, &Event::NotWritten { why: String::new() }, None);
+            Action::HubTakesBack(life, by) => world.lives[life].dispatch = Dispatch::KeptBack(by),
+            Action::HubRecordsThatItWasKeptBack(life) => {
+                if let Dispatch::KeptBack(by) = std::mem::replace(&mut world.lives[life].dispatch, Dispatch::Over) {
+                    self.hub(&mut world, life, &Event::NotWritten { by, why: String::new() }, None);
+                }
             }
             Action::HubLooksAtTheClock(life) => {
                 let reachable = world.connected != [false; 2];

@@ -16,7 +16,7 @@ use mtbridge::{
         codec::Row,
         message::{Answer, answer_kind, outcome_kind, proof},
     },
-    trading::core::Command,
+    trading::core::{Command, KeptBack},
 };
 
 pub(super) const TTL_MS: u32 = 60_000;
@@ -87,7 +87,8 @@ pub(super) struct Record {
 pub(super) enum Dispatch {
     Over,
     Waiting,
-    SessionGone,
+    /// It will never be written; the record that says so, and why, is still to come.
+    KeptBack(KeptBack),
 }
 
 /// What an instance does with a command.
@@ -160,11 +161,11 @@ pub(super) enum Reading {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    ClientPosts { with_nobody_there: bool },
-    HubBinds(usize),
+    ClientPosts,
     HubCommits(usize),
     HubSends(usize),
-    HubGivesUpSending(usize),
+    HubTakesBack(usize, KeptBack),
+    HubRecordsThatItWasKeptBack(usize),
     HubLooksAtTheClock(usize),
     ClientCancels(usize),
     HubIsKilled,

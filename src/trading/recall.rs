@@ -1,0 +1,72 @@
+//! Commands that are taken back before one byte of them was written: by their caller, by the clock, by a kill switch.
+
+use std::sync::Arc;
+
+use super::{
+    Execution, Live, Trading,
+    core::{Event, KeptBack},
+    exposure::Effect,
+};
+use crate::{
+    domain::{UnixMillis, ids::CommandId},
+    store::StoreError,
+};
+
+impl Live {
+    /// What it can do, for a switch that is raised while it waits to be written. A deal that names a position closes it, if it does anything;
+    /// one on a netting account that nobody asked about may open, and can be placed again and judged then.
+    fn effect_as_it_waits(&self) -> Effect {
+        let names_a_position = self.updates.borrow().request.position != 0;
+        if self.effect == Effect::MayReduce && names_a_position { Effect::Reduces } else { self.effect }
+    }
+}
+
+impl Trading {
+    /// Asks that a command not happen; none if it is over, or gone. One that was not written yet is taken back, and certainly never
+    /// happens; about any other the instance that it is bound to is asked, and what came of it is in the updates.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn cancel(&self, id: CommandId) -> Result<Option<Execution>, StoreError> {
+        let live = self.inner.live().get(&id).cloned();
+        let Some(live) = live else { return Ok(None) };
+        let updates = live.updates.subscribe();
+        let event = match live.recall.take_back() {
+            true => Event::NotWritten { by: KeptBack::Caller, why: "cancelled before it was sent".to_owned() },
+            false => Event::CancelRequested,
+        };
+        self.apply(&live, &event, None).await;
+        Ok(Some(Execution { updates, replayed: false }))
+    }
+
+    /// Takes back what waits to be written and a kill switch that is on now forbids. When it returns, none of it is written any more; its
+    /// records follow.
+    pub(super) fn take_back_what_is_stopped(&self) {
+        for live in self.live_where(|_| true) {
+            let (key, line) = (live.updates.borrow().key, |key| self.inner.access.line_of(key));
+            let why = match self.inner.kills.gate().stops(live.owner, &live.account, line(key), live.effect_as_it_waits()) {
+                Some(switch) => format!("the kill switch of {} was set before it was written: {}", switch.scope, switch.reason),
+                None => continue,
+            };
+            // What is not in the mailbox yet is judged at the gate.
+            if live.recall.take_back_waiting() {
+                self.end_taken_back(live, KeptBack::Hub, why);
+            }
+        }
+    }
+
+    /// Takes a command back whose time is over; whether it did.
+    pub(super) fn take_back_if_late(&self, live: &Arc<Live>, deadline: UnixMillis) -> bool {
+        let late = self.inner.clock.steady() > deadline && live.recall.take_back_waiting();
+        if late {
+            let why = "its time was over before the terminal took it".to_owned();
+            self.end_taken_back(Arc::clone(live), KeptBack::Clock, why);
+        }
+        late
+    }
+
+    fn end_taken_back(&self, live: Arc<Live>, by: KeptBack, why: String) {
+        let trading = self.clone();
+        self.inner.tasks.spawn(async move { trading.apply(&live, &Event::NotWritten { by, why }, None).await });
+    }
+}
