@@ -174,6 +174,9 @@ pub struct Trading {
     /// Between two questions about an unknown outcome.
     #[serde(with = "humantime_serde")]
     pub requery: Duration,
+    /// How long the cut of a revoked terminal waits for its word about commands that are under way.
+    #[serde(with = "humantime_serde")]
+    pub last_words: Duration,
     /// Longest life of one `OrderSend`.
     #[serde(with = "humantime_serde")]
     pub longest_send: Duration,
@@ -309,6 +312,7 @@ impl Default for Trading {
             pending_ttl: Duration::from_secs(10),
             grace: Duration::from_secs(1),
             requery: Duration::from_secs(2),
+            last_words: Duration::from_millis(100),
             longest_send: Duration::from_secs(60),
             settle: Duration::from_secs(180),
             resume: Duration::from_secs(120),

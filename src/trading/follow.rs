@@ -27,8 +27,6 @@ use crate::{
 
 /// How exact deadlines on the hub's side are; the one that protects money is on the EA's clock.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a cut waits for a terminal's word about commands that are under way.
-const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Ids that a Hello may list.
 const UNFINISHED_MAX: usize = 1_000;
 
@@ -195,7 +193,7 @@ impl Trading {
     /// Before a session is cut for good: asks it about every command it still has, and waits a moment for the answers. A command
     /// that it has not seen is then one that it will never execute.
     pub async fn ask_before_cut(&self, session: &SessionHandle) {
-        let until = Instant::now() + LAST_WORDS;
+        let until = Instant::now() + self.inner.last_words;
         let open = self.live_where(|live| live.session == Some(session.id()));
         for live in &open {
             self.apply(live, &Event::CancelRequested, None).await;

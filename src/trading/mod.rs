@@ -137,6 +137,8 @@ struct Inner {
     parents: parents::Running,
     /// How long after it a parent may be gone on with.
     resume_ms: i64,
+    /// How long a cut waits for a terminal's word about commands that are under way.
+    last_words: Duration,
     kills: kill::Kills,
     deadmen: deadman::Deadmen,
     /// Limits of every account, and those of single ones by `number@server`.
@@ -233,6 +235,7 @@ impl Trading {
             claims: claims::Claims::default(),
             parents: parents::Running::default(),
             resume_ms: ms(settings.resume),
+            last_words: settings.last_words,
             kills: kill::Kills::default(),
             deadmen: deadman::Deadmen::default(),
             limits: settings.limits.clone(),

@@ -70,7 +70,8 @@ async fn a_command_of_the_wrong_type_names_its_field() {
 /// the session: the query is dropped with the mailbox, and the command stays unknown with nobody left to ask.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_terminal_is_asked_about_its_open_commands_before_a_revoke_cuts_it() {
-    let hub = TestHub::start().await;
+    // As long as it takes: a busy machine needs more than the default.
+    let hub = TestHub::start_with(|config| config.trading.last_words = Duration::from_secs(20)).await;
     for login in 1001..1041 {
         let mut terminal = hub.fake(login).await;
         let api = hub.admin().once().with("prefer", "respond-async");
