@@ -20,12 +20,15 @@ use tracing::{error, info, warn};
 
 use crate::{
     access::{Access, AccessError, secret::Secret},
-    api::{self, ApiState, Fillings, router},
+    api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
     history::{self, History},
     hub::{Ears, Hub, Push, SessionHandle, Signal},
-    market::{bars::BarService, clocks::Clocks, memory::DownloadMemory, ticks::TickService},
+    market::{
+        bars::BarService, charts::Charts, clocks::Clocks, indicators::Indicators, memory::DownloadMemory, offers::Offers,
+        ticks::TickService,
+    },
     revocation,
     store::{
         Store, StoreError,
@@ -136,6 +139,8 @@ impl Server {
             Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
         restored::fence(&trading, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
+        let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
+        let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
         let memory = DownloadMemory::default();
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -147,6 +152,9 @@ impl Server {
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
             ticks: TickService::new(memory),
             clocks,
+            indicators,
+            offers,
+            sources: Sources::default(),
             store: Arc::clone(&store),
             clock,
             http: config.http.clone(),
@@ -171,6 +179,7 @@ impl Server {
         };
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
+        parts.tasks.spawn(charts.run(stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })

@@ -12,10 +12,14 @@ mod commands;
 mod cursor;
 mod depth;
 pub mod error;
+mod external;
+mod external_source;
 mod extract;
 mod filling;
 mod guards;
 mod history;
+mod indicator_body;
+mod indicators;
 mod json;
 mod keys;
 mod market_data;
@@ -68,7 +72,7 @@ use auth::Needs;
 pub use auth::{Budget, Connection};
 use error::ApiError;
 pub use error::{refuse_busy, refuse_forwarded};
-pub use state::{ApiState, Fillings, Parts};
+pub use state::{ApiState, Fillings, Parts, Sources};
 
 /// One route.
 pub struct Route {
@@ -91,7 +95,8 @@ impl std::fmt::Debug for Route {
 #[must_use]
 pub fn routes() -> Vec<Route> {
     use Permission::{
-        Admin, ReadAccount, ReadBars, ReadHistory, ReadPositions, ReadQuotes, ReadSymbols, TradeReduce, TradeWrite,
+        Admin, DeleteIndicators, ReadAccount, ReadBars, ReadHistory, ReadIndicators, ReadPositions, ReadQuotes, ReadSymbols,
+        TradeReduce, TradeWrite, WriteIndicators,
     };
     let may = Needs::Permission;
     let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
@@ -145,6 +150,14 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
         route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
         route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
+        // Clients of InnovaTrading's published API.
+        route(&get, "/api/external/bars", may(ReadBars), external::bars),
+        route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of),
+        route(&get, "/api/external/symbols", may(ReadBars), external::symbols),
+        route(&get, "/api/external/indicators", may(ReadIndicators), indicators::list_indicators),
+        route(&post, "/api/external/indicators/{id}", may(WriteIndicators), indicators::submit),
+        route(&get, "/api/external/indicators/{id}", may(ReadIndicators), indicators::get_indicator),
+        route(&delete, "/api/external/indicators/{id}", may(DeleteIndicators), indicators::remove),
         // People and operators.
         route(&get, "/api/v1/tokens", may(Admin), tokens::list_tokens),
         route(&post, "/api/v1/tokens", may(Admin), tokens::create),

@@ -84,6 +84,12 @@ pub(super) fn default_terminal(state: &ApiState, caller: &Caller) -> ApiResult<T
     })
 }
 
+/// Every terminal that the caller sees, connected or not, oldest token first.
+#[must_use]
+pub(super) fn visible(state: &ApiState, caller: &Caller) -> Vec<Target> {
+    candidates(state, caller, "-")
+}
+
 /// Everything that `text` may mean, oldest token first. A token that was rotated away does not count beside its live successor.
 fn candidates(state: &ApiState, caller: &Caller, text: &str) -> Vec<Target> {
     let tokens = if text == "-" {

@@ -8,13 +8,14 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use super::external_source::Sources;
 use crate::{
     access::Access,
     clock::Clock,
     config,
     history::History,
     hub::{Hub, SessionHandle},
-    market::{bars::BarService, clocks::Clocks, ticks::TickService},
+    market::{bars::BarService, clocks::Clocks, indicators::Indicators, offers::Offers, ticks::TickService},
     store::Store,
     trading::Trading,
 };
@@ -58,6 +59,12 @@ pub struct Parts {
     pub ticks: TickService,
     /// Clocks of trade servers.
     pub clocks: Clocks,
+    /// Indicators of bots.
+    pub indicators: Indicators,
+    /// Which terminal has which symbol.
+    pub offers: Offers,
+    /// Whose bars the external API gave last.
+    pub sources: Sources,
     /// For health only.
     pub store: Arc<dyn Store>,
     /// The time of day.

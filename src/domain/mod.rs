@@ -9,6 +9,7 @@ pub mod command;
 pub mod group;
 pub mod history;
 pub mod ids;
+pub mod indicator;
 pub mod limits;
 pub mod market;
 pub mod names;

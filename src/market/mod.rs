@@ -1,10 +1,15 @@
-//! Prices as the hub tells them: broker time turned into UTC, bars and ticks fetched in chunks, and the cache of closed bars.
+//! Prices as the hub tells them: broker time turned into UTC, bars and ticks fetched in chunks, the cache of closed bars; and what
+//! bots draw on charts.
 
 pub mod bars;
 pub mod broker_time;
+pub mod charts;
 pub mod clocks;
 mod download;
+mod drawing;
+pub mod indicators;
 pub mod memory;
+pub mod offers;
 pub mod ticks;
 mod weekly_open;
 

@@ -10,6 +10,7 @@ use crate::domain::{
     account::Account,
     command::{CommandRecord, tag_sequence as tag_sequence_of},
     ids::{CommandId, IncidentId, KeyId, OwnerId, TokenId},
+    indicator::IndicatorSlot,
     safety::{Deadman, Incident, IncidentKind, KillScope, KillSwitch},
 };
 
@@ -25,6 +26,9 @@ pub const INCIDENTS: &[u8] = b"n";
 pub const KILL_SWITCHES: &[u8] = b"w";
 /// Every dead-man timer that was ever armed, as it stands.
 pub const DEADMEN: &[u8] = b"e";
+
+/// Every indicator that has not expired, those that were deleted too.
+pub const INDICATORS: &[u8] = b"x";
 
 /// Key of a token.
 #[must_use]
@@ -159,6 +163,14 @@ pub fn kill_switch(scope: &KillScope) -> Vec<u8> {
 #[must_use]
 pub fn deadman(key: KeyId, scope: &KillScope) -> Vec<u8> {
     join(DEADMEN, &[&key.to_bytes(), &kill_scope(scope)])
+}
+
+/// Key of an indicator: its line of keys, then a digest of the rest, which may be long.
+#[must_use]
+pub fn indicator(slot: &IndicatorSlot) -> Vec<u8> {
+    let timeframe = slot.timeframe.number().to_be_bytes();
+    let parts: [&[u8]; 4] = [slot.id.as_bytes(), b"\0", &timeframe, slot.symbol.as_bytes()];
+    join(INDICATORS, &[&slot.line.to_bytes(), &crate::crypto::sha256(&parts)])
 }
 
 /// A scope as part of a key: no account can be read off it.

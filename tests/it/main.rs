@@ -25,6 +25,7 @@ mod commands;
 mod connect;
 mod deadlines;
 mod deadman;
+mod external;
 mod flatten;
 mod history;
 mod incidents;

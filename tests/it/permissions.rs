@@ -57,6 +57,13 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/deadman", "trade:reduce"),
     ("GET", "/api/v1/incidents", "read:account"),
     ("GET", "/api/v1/audit/trades", "read:history"),
+    ("GET", "/api/external/bars", "read:bars"),
+    ("GET", "/api/external/bars/{symbol}/{timeframe}", "read:bars"),
+    ("GET", "/api/external/symbols", "read:bars"),
+    ("GET", "/api/external/indicators", "read:indicators"),
+    ("POST", "/api/external/indicators/{id}", "write:indicators"),
+    ("GET", "/api/external/indicators/{id}", "read:indicators"),
+    ("DELETE", "/api/external/indicators/{id}", "delete:indicators"),
     ("GET", "/api/v1/backup", "admin"),
     ("GET", "/api/v1/tokens", "admin"),
     ("POST", "/api/v1/tokens", "admin"),
@@ -96,7 +103,8 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
 }
 
 fn address(path: &str) -> String {
-    let path = path.replace("{terminal}", "1001").replace("{symbol}", "EURUSD").replace("{ticket}", "1");
+    let path =
+        path.replace("{terminal}", "1001").replace("{symbol}", "EURUSD").replace("{ticket}", "1").replace("{timeframe}", "60");
     // An id that nothing has: who may, is told so; who may not, does not get that far.
     let kind = if path.contains("/tokens") {
         "tok_"

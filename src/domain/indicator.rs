@@ -1,0 +1,146 @@
+//! Indicators: what a bot has worked out about one symbol and timeframe, for people to see on a chart.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    UnixMillis,
+    api_key::Reach,
+    ids::{KeyId, OwnerId},
+    market::Timeframe,
+};
+
+/// How long an indicator lives after it was submitted, milliseconds: 24 hours.
+pub const INDICATOR_LIFE_MS: i64 = 86_400_000;
+
+/// By what an indicator is known: what is submitted under the same slot takes the place of what was there.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct IndicatorSlot {
+    /// The line of keys ([`super::api_key::ApiKey::line`]) that submitted it, so that a rotation loses nothing.
+    pub line: KeyId,
+    /// The caller's name for it: letters, digits, underscores.
+    pub id: String,
+    /// The broker's own name of the symbol.
+    pub symbol: String,
+    /// For which it was made.
+    pub timeframe: Timeframe,
+}
+
+/// An indicator as it is stored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Indicator {
+    /// Its place.
+    pub slot: IndicatorSlot,
+    /// Whose terminals show it.
+    pub owner: OwnerId,
+    /// Which of them: those that its key reaches.
+    pub reach: Reach,
+    /// When it was submitted.
+    pub created_at: UnixMillis,
+    /// From then on it is gone.
+    pub expires_at: UnixMillis,
+    /// It was deleted: what stays until it would have expired only takes it off charts whose terminals are away.
+    #[serde(default)]
+    pub deleted: bool,
+    /// What there is to see.
+    pub drawing: Drawing,
+}
+
+/// What a bot submits.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Drawing {
+    /// For people.
+    pub name: String,
+    /// The bot's own.
+    pub version: String,
+    /// Points.
+    pub points: Vec<Point>,
+    /// Horizontal lines.
+    pub lines: Vec<Line>,
+    /// The bot's own, a JSON object as text; the hub does not look into it.
+    pub metadata: String,
+}
+
+/// One point. What the bot left out stays left out.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Point {
+    /// UTC, epoch seconds; usually a bar's opening time.
+    pub time: i64,
+    /// Where its label stands.
+    #[serde(rename = "type")]
+    pub kind: PointKind,
+    /// Price.
+    pub price: f64,
+    /// Text beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// `#rrggbb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    /// Its mark; a circle if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Shape>,
+    /// 1 to 3; 1 if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u8>,
+}
+
+/// Whether a point marks a high or a low.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PointKind {
+    /// The label stands above the price.
+    High,
+    /// The label stands below the price.
+    Low,
+}
+
+/// The mark of a point.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Shape {
+    /// A dot.
+    Circle,
+    /// An arrow up.
+    ArrowUp,
+    /// An arrow down.
+    ArrowDown,
+    /// A square.
+    Square,
+}
+
+/// One horizontal line.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// The bot's name for it.
+    pub id: String,
+    /// Price.
+    pub price: f64,
+    /// UTC, epoch seconds: where it begins.
+    pub start_time: i64,
+    /// How many bars it is long.
+    pub bars: u32,
+    /// Text beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// `#rrggbb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    /// Solid if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<LineStyle>,
+    /// 1 to 3 pixels; 1 if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u8>,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineStyle {
+    /// ────
+    Solid,
+    /// ─ ─ ─
+    Dashed,
+    /// · · ·
+    Dotted,
+}
