@@ -194,7 +194,11 @@ async fn symbols_are_those_of_all_connected_terminals_and_the_key_sees_no_others
     real.send(Hello { trade_mode: 2, ..real.hello(2002) }).await;
     real.welcome().await;
     let test = hub.api(minted["key"].as_str().unwrap());
-    assert_eq!(test.get("/api/external/symbols").await.expect(200), body, "the real one was not asked");
+    let answer = tokio::select! {
+        answer = test.get("/api/external/symbols") => answer,
+        heard = real.next_whenever() => panic!("the real one was asked: {heard:?}"),
+    };
+    assert_eq!(answer.expect(200), body);
     test.get(&page("account=2002")).await.refused(404, "terminal_not_found");
 }
 
