@@ -115,7 +115,7 @@ void dispatch(const HostEvent &event);
 /// The row of a symbol; empty, with the dialect's error, if there is none.
 Row symbol(const string &name);
 /// One field of what the host says of now; see README.md, "state".
-enum State { BROKER_MS, UTC_OFFSET, IS_OPEN, LINK, TERMINAL_ALLOWED, EA_ALLOWED, ACCOUNT_ALLOWED, PING, REVISION, TICK_S, WALL_JUMP, BUILD, CHART_SYMBOL };
+enum State { BROKER_MS, UTC_OFFSET, IS_OPEN, LINK, TERMINAL_ALLOWED, EA_ALLOWED, ACCOUNT_ALLOWED, PING, REVISION, TICK_S, WALL_JUMP, BUILD, CHART_SYMBOL, CONTEXT_BUSY };
 std::string state(State what);
 /// Rows of `width` fields from an answer that begins with their number.
 std::vector<Row> rows(const Row &answer, std::size_t width);
