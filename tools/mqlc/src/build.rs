@@ -1,0 +1,281 @@
+//! Builds an Expert Advisor as a program of this machine: translate, compile with g++, link with the runtime. What was built from the
+//! same sources with the same flags is taken again.
+
+use crate::{
+    diagnostic::report,
+    gcc,
+    preprocess::{self, Dialect, Program, Roots},
+    translate,
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// How it is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Variant {
+    /// As it is run by most tests.
+    Plain,
+    /// Under the address and undefined-behaviour sanitizers. Packed structures are misaligned by intent, so alignment is not judged.
+    Sanitize,
+    /// Counts lines of the MQL sources; the counts are written beside the binary when it ends.
+    Coverage,
+}
+
+impl Variant {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Sanitize => "sanitize",
+            Self::Coverage => "coverage",
+        }
+    }
+
+    const fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &[],
+            Self::Sanitize => &["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
+            Self::Coverage => &["--coverage"],
+        }
+    }
+}
+
+/// Why there is no binary.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// What `mqlc` refuses, in MetaEditor's form.
+    #[error("{0}")]
+    Source(String),
+    /// What g++ refuses, in MetaEditor's form, then as g++ said it.
+    #[error("{0}")]
+    Compiler(String),
+    /// g++ is not there.
+    #[error("g++ is not installed: apt-get install g++")]
+    NoCompiler,
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// For all of it: MQL's integers wrap, and its 64-bit `long` is that of a 64-bit Unix.
+const COMMON: &[&str] = &["-std=c++20", "-fwrapv", "-O1", "-g", "-fdiagnostics-plain-output", "-fmax-errors=40"];
+/// MetaEditor's warnings, as far as g++ knows them, as errors.
+const WARNINGS: &[&str] = &[
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wsign-compare",
+    "-Wshadow",
+    "-Wunused",
+    "-Wmaybe-uninitialized",
+    "-Wreturn-type",
+    "-Wempty-body",
+    "-Werror",
+    // MetaEditor does not speak of these, and handlers and virtual methods have parameters that they do not need.
+    "-Wno-unused-parameter",
+    // `MqlTradeRequest request = {};` is how MQL says "all zero".
+    "-Wno-missing-field-initializers",
+    // MQL has no word for a case that means to fall through.
+    "-Wno-implicit-fallthrough",
+    // A false alarm of g++ 12 wherever an array's memory grows.
+    "-Wno-array-bounds",
+    "-Wno-stringop-overflow",
+];
+
+/// Where the main files look for their includes.
+#[must_use]
+pub fn roots(root: &Path) -> Roots {
+    Roots { shown_from: root.to_path_buf(), includes: vec![root.join("mql/Include")] }
+}
+
+/// The main file of our Expert Advisor.
+#[must_use]
+pub fn main_file(root: &Path, dialect: Dialect) -> PathBuf {
+    let digit = dialect.digit();
+    root.join(format!("mql/MQL{digit}/Experts/MtBridge/MtBridge.mq{digit}"))
+}
+
+/// Reads a program.
+///
+/// # Errors
+/// [`BuildError::Source`].
+pub fn read(root: &Path, main: &Path, dialect: Dialect) -> Result<Program, BuildError> {
+    preprocess::program(main, dialect, &roots(root)).map_err(|failed| BuildError::Source(report(&failed.findings, &failed.files)))
+}
+
+/// Reads and translates a program.
+///
+/// # Errors
+/// [`BuildError::Source`].
+pub fn translate(root: &Path, main: &Path, dialect: Dialect) -> Result<String, BuildError> {
+    let program = read(root, main, dialect)?;
+    translate::cpp(&program).map_err(|findings| BuildError::Source(report(&findings, &program.files)))
+}
+
+/// The binary of our Expert Advisor. `root`: the repository's folder. Processes that ask at the same time wait for each other.
+///
+/// # Errors
+/// The sources are wrong, or there is no g++, or a file cannot be written.
+pub fn binary(root: &Path, dialect: Dialect, variant: Variant) -> Result<PathBuf, BuildError> {
+    let name = format!("MtBridge{}", dialect.digit());
+    program(root, &main_file(root, dialect), dialect, variant, &name)
+}
+
+/// The binary of any main file, called `name`.
+///
+/// # Errors
+/// As [`binary`].
+pub fn program(root: &Path, main: &Path, dialect: Dialect, variant: Variant, name: &str) -> Result<PathBuf, BuildError> {
+    let text = translate(root, main, dialect)?;
+    let place = target(root);
+    fs::create_dir_all(&place).map_err(|source| BuildError::Io { path: place.clone(), source })?;
+    let lock = place.join("lock");
+    let lock = fs::File::create(&lock).map_err(|source| BuildError::Io { path: lock, source })?;
+    lock.lock().map_err(|source| BuildError::Io { path: place.clone(), source })?;
+    let compiler = compiler()?;
+    let runtime = Runtime::new(root, &compiler, variant)?;
+    let objects = runtime.objects(root, dialect, &place)?;
+    let flags: Vec<&str> = COMMON.iter().chain(variant.flags()).copied().chain(own_warnings(variant)).collect();
+    let linked: String = objects.iter().map(|object| object.display().to_string()).collect();
+    let key = hash(&[&compiler, &text, &runtime.headers, &flags.join(" "), &linked, &runtime.libraries.join(" ")]);
+    let folder = place.join(format!("{}-{key:016x}", variant.name()));
+    let made = folder.join(name);
+    if made.exists() {
+        return Ok(made);
+    }
+    fs::create_dir_all(&folder).map_err(|source| BuildError::Io { path: folder.clone(), source })?;
+    let source = folder.join(format!("{name}.cpp"));
+    fs::write(&source, text).map_err(|error| BuildError::Io { path: source.clone(), source: error })?;
+    let object = folder.join(format!("{name}.o"));
+    let mut compile = Command::new("g++");
+    compile.args(&flags).arg("-isystem").arg(root.join(RUNTIME)).arg("-c").arg(&source).arg("-o").arg(&object);
+    run(compile, root)?;
+    let unfinished = folder.join(format!("{name}.new"));
+    let mut link = Command::new("g++");
+    link.args(variant.flags()).arg(&object).args(&objects).args(&runtime.libraries).arg("-pthread").arg("-o").arg(&unfinished);
+    run(link, root)?;
+    fs::rename(&unfinished, &made).map_err(|source| BuildError::Io { path: made.clone(), source })?;
+    Ok(made)
+}
+
+/// The runtime's folder in the repository.
+const RUNTIME: &str = "tools/mqlrt";
+
+/// Cargo's target folder has a folder of ours.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder)).join("mqlc")
+}
+
+/// Sanitizers and counters put code in between, at which g++ warns without need; the plain variant has judged the source.
+fn own_warnings(variant: Variant) -> impl Iterator<Item = &'static str> {
+    let wanted: &[&str] = if variant == Variant::Plain { WARNINGS } else { &["-w"] };
+    wanted.iter().copied()
+}
+
+/// Which g++ this is.
+fn compiler() -> Result<String, BuildError> {
+    let said = Command::new("g++").arg("--version").output().map_err(|_| BuildError::NoCompiler)?;
+    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
+}
+
+fn run(mut command: Command, root: &Path) -> Result<(), BuildError> {
+    // Paths in messages and in the counters' files are relative to the repository.
+    let said = command.current_dir(root).output().map_err(|_| BuildError::NoCompiler)?;
+    if said.status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Compiler(gcc::messages(&String::from_utf8_lossy(&said.stderr))))
+}
+
+/// The C++ files that all programs are linked with.
+struct Runtime {
+    sources: Vec<PathBuf>,
+    /// The hash of all headers: any of them may change any object.
+    headers: String,
+    compiler: String,
+    variant: Variant,
+    libraries: Vec<String>,
+}
+
+impl Runtime {
+    fn new(root: &Path, compiler: &str, variant: Variant) -> Result<Self, BuildError> {
+        let folder = root.join(RUNTIME);
+        let wrong = |source| BuildError::Io { path: folder.clone(), source };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(wrong)? {
+            files.push(entry.map_err(wrong)?.path());
+        }
+        files.sort();
+        let ends = |path: &PathBuf, ending: &str| path.extension().is_some_and(|found| found == ending);
+        let headers: Result<Vec<String>, BuildError> =
+            files.iter().filter(|path| ends(path, "hpp")).map(|path| content(path)).collect();
+        let headers: Vec<String> = headers?;
+        let headers = format!("{:016x}", hash(&headers.iter().map(String::as_str).collect::<Vec<_>>()));
+        let sources = files.iter().filter(|path| ends(path, "cpp") && !stem(path).starts_with("selftest")).cloned().collect();
+        let libraries = fs::read_to_string(folder.join("link.txt")).unwrap_or_default();
+        // Coverage is of MQL lines: the runtime is the plain one.
+        let variant = if variant == Variant::Coverage { Variant::Plain } else { variant };
+        let libraries = libraries.split_whitespace().map(str::to_owned).collect();
+        Ok(Self { sources, headers, compiler: compiler.to_owned(), variant, libraries })
+    }
+
+    /// All objects for a dialect: a source whose name ends in 4 or 5 belongs to that one only.
+    fn objects(&self, root: &Path, dialect: Dialect, place: &Path) -> Result<Vec<PathBuf>, BuildError> {
+        let digit = char::from(b'0' + dialect.digit());
+        let belongs = |path: &&PathBuf| !matches!(stem(path).chars().last(), Some(last @ ('4' | '5')) if last != digit);
+        let wanted: Vec<&PathBuf> = self.sources.iter().filter(belongs).collect();
+        // Two at a time: that is what small machines have.
+        let halves: Vec<Vec<&PathBuf>> = (0..2).map(|half| wanted.iter().skip(half).step_by(2).copied().collect()).collect();
+        let compile =
+            |sources: &[&PathBuf]| sources.iter().map(|source| self.object(root, source, place)).collect::<Result<Vec<_>, _>>();
+        let (first, second) = std::thread::scope(|scope| {
+            let second = scope.spawn(|| compile(&halves[1]));
+            let first = compile(&halves[0]);
+            let broken = || Err(BuildError::Compiler("a thread of the build has panicked".to_owned()));
+            (first, second.join().unwrap_or_else(|_| broken()))
+        });
+        let mut objects = first?;
+        objects.extend(second?);
+        objects.sort();
+        Ok(objects)
+    }
+
+    fn object(&self, root: &Path, source: &Path, place: &Path) -> Result<PathBuf, BuildError> {
+        let flags: Vec<&str> = COMMON.iter().chain(self.variant.flags()).copied().chain(["-Wall", "-Wextra"]).collect();
+        let key = hash(&[&self.compiler, &content(source)?, &self.headers, &flags.join(" ")]);
+        let object = place.join(format!("{}-{key:016x}.o", stem(source)));
+        if object.exists() {
+            return Ok(object);
+        }
+        let unfinished = object.with_extension("new");
+        let mut compile = Command::new("g++");
+        compile.args(&flags).arg("-c").arg(source).arg("-o").arg(&unfinished);
+        run(compile, root)?;
+        fs::rename(&unfinished, &object).map_err(|source| BuildError::Io { path: object.clone(), source })?;
+        Ok(object)
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn content(path: &Path) -> Result<String, BuildError> {
+    fs::read_to_string(path).map_err(|source| BuildError::Io { path: path.to_path_buf(), source })
+}
+
+/// FNV-1a over all parts, each with its length: names what was built, nothing more.
+fn hash(parts: &[&str]) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    parts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
+        let hash = part.len().to_le_bytes().into_iter().fold(hash, step);
+        part.bytes().fold(hash, step)
+    })
+}
