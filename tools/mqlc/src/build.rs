@@ -65,7 +65,17 @@ pub enum BuildError {
 }
 
 /// For all of it: MQL's integers wrap, and its 64-bit `long` is that of a 64-bit Unix.
-const COMMON: &[&str] = &["-std=c++20", "-fwrapv", "-O1", "-g", "-fdiagnostics-plain-output", "-fmax-errors=40"];
+/// What nobody has set is a pattern, in new objects and in locals: MQL says nothing about it, and a test should see who reads it.
+const COMMON: &[&str] = &[
+    "-std=c++20",
+    "-fwrapv",
+    "-O1",
+    "-g",
+    "-fno-lifetime-dse",
+    "-ftrivial-auto-var-init=pattern",
+    "-fdiagnostics-plain-output",
+    "-fmax-errors=40",
+];
 /// MetaEditor's warnings, as far as g++ knows them, as errors.
 const WARNINGS: &[&str] = &[
     "-Wall",
@@ -159,7 +169,12 @@ pub fn program(root: &Path, main: &Path, dialect: Dialect, variant: Variant, nam
     run(compile, root)?;
     let unfinished = folder.join(format!("{name}.new"));
     let mut link = Command::new("g++");
-    link.args(variant.flags()).arg(&object).args(&objects).args(&runtime.libraries).arg("-pthread").arg("-o").arg(&unfinished);
+    link.args(variant.flags())
+        .arg(&object)
+        .args(&objects)
+        .args(&runtime.libraries)
+        .args(["-pthread", "-rdynamic", "-o"])
+        .arg(&unfinished);
     run(link, root)?;
     fs::rename(&unfinished, &made).map_err(|source| BuildError::Io { path: made.clone(), source })?;
     Ok(made)
@@ -201,7 +216,7 @@ struct Runtime {
     headers: String,
     compiler: String,
     variant: Variant,
-    libraries: Vec<String>,
+    libraries: Vec<&'static str>,
 }
 
 impl Runtime {
@@ -219,10 +234,12 @@ impl Runtime {
         let headers: Vec<String> = headers?;
         let headers = format!("{:016x}", hash(&headers.iter().map(String::as_str).collect::<Vec<_>>()));
         let sources = files.iter().filter(|path| ends(path, "cpp") && !stem(path).starts_with("selftest")).cloned().collect();
-        let libraries = fs::read_to_string(folder.join("link.txt")).unwrap_or_default();
         // Coverage is of MQL lines: the runtime is the plain one.
         let variant = if variant == Variant::Coverage { Variant::Plain } else { variant };
-        let libraries = libraries.split_whitespace().map(str::to_owned).collect();
+        // Without OpenSSL's headers the runtime is compiled without TLS.
+        let mut tls = Command::new("g++");
+        tls.args(["-include", "openssl/ssl.h", "-x", "c++", "-E", "/dev/null", "-o", "/dev/null"]);
+        let libraries = if run(tls, root).is_ok() { vec!["-lssl", "-lcrypto"] } else { Vec::new() };
         Ok(Self { sources, headers, compiler: compiler.to_owned(), variant, libraries })
     }
 

@@ -105,13 +105,13 @@ impl<'a> Translator<'a> {
             let aggregate = ["class", "struct", "union", "interface"].iter().any(|word| token.is_word(word));
             if token.is(";") {
                 at += 1;
+            } else if token.kind == Kind::Import && token.text.is_empty() {
+                at += 1;
             } else if token.kind == Kind::Import {
                 at = (at + 1..self.scan.tokens.len())
                     .find(|i| self.token(*i).kind == Kind::Import)
                     .unwrap_or(self.scan.tokens.len());
-                if !token.text.is_empty() {
-                    found.push(Top::Import { begin, end: at });
-                }
+                found.push(Top::Import { begin, end: at });
             } else if (token.is_word("input") || token.is_word("sinput")) && self.scan.is_word(at + 1, "group") {
                 at += 3;
             } else if aggregate || token.is_word("enum") {

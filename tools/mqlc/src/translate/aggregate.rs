@@ -18,7 +18,16 @@ impl Translator<'_> {
             "union" => "union",
             _ => "class",
         };
-        (keyword, self.renamed(self.token(begin + 1)))
+        (keyword, self.renamed(self.token(self.name_at(begin))))
+    }
+
+    /// `struct Name` or `struct pack(4) Name`.
+    fn name_at(&self, begin: usize) -> usize {
+        if self.scan.is_word(begin + 1, "pack") && self.scan.is(begin + 2, "(") {
+            self.scan.mate[begin + 2] + 1
+        } else {
+            begin + 1
+        }
     }
 
     pub(super) fn enumeration(&mut self, begin: usize, end: usize) {
@@ -44,7 +53,7 @@ impl Translator<'_> {
             self.put_at(begin, &format!("_Pragma(\"pack(push, {pack})\")"));
         }
         self.put_at(begin, keyword);
-        self.put_at(begin + 1, &name);
+        self.put_at(self.name_at(begin), &name);
         if let Some(colon) = (begin..open).find(|at| self.scan.is(*at, ":")) {
             self.expression(colon..open);
         }
@@ -122,10 +131,10 @@ impl Translator<'_> {
 
     /// No text, no dynamic array, no handle and no object inside: MQL lays it out without gaps, and it may be copied as bytes.
     fn is_simple(&self, begin: usize, open: usize, close: usize) -> bool {
-        let bases = (begin + 2..open).filter(|at| self.scan.kind(*at) == Some(Kind::Word));
+        let bases = (self.name_at(begin) + 1..open).filter(|at| self.scan.kind(*at) == Some(Kind::Word));
         let base_is_simple = bases
             .map(|at| self.token(at).text.as_str())
-            .all(|word| matches!(word, "public" | "pack") || self.simple.contains(word));
+            .all(|word| word == "public" || word == "pack" || self.simple.contains(word));
         let mut at = open + 1;
         while at < close {
             if self.scan.is(at, ";") || self.scan.is(at + 1, ":") {

@@ -30,7 +30,7 @@ impl Translator<'_> {
             let header = |at: usize| ["if", "for", "while", "switch"].iter().any(|word| self.scan.is_word(at, word));
             let mut next_start = false;
             match token.text.as_str() {
-                "(" if token.kind == Kind::Punct => {
+                "(" if token.kind == Kind::Punct && !self.is_handle_cast(at) => {
                     let head = header(at - 1);
                     next_start = head && self.scan.is_word(at - 1, "for");
                     heads.push(head);
@@ -76,12 +76,16 @@ impl Translator<'_> {
         at + 1
     }
 
-    fn punct(&mut self, at: usize) -> usize {
-        let is_cast = self.scan.is(at, "(")
+    /// `(C *)`
+    fn is_handle_cast(&self, at: usize) -> bool {
+        self.scan.is(at, "(")
             && self.scan.kind(at + 1) == Some(Kind::Word)
             && self.scan.is(at + 2, "*")
-            && self.scan.is(at + 3, ")");
-        if is_cast {
+            && self.scan.is(at + 3, ")")
+    }
+
+    fn punct(&mut self, at: usize) -> usize {
+        if self.is_handle_cast(at) {
             self.put_at(at, &format!("(Ptr<{}>)", self.words(&(at + 1..at + 2))));
             return at + 4;
         }

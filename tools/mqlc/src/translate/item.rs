@@ -129,14 +129,14 @@ impl<'a> Scan<'a> {
         if let Some(at) = open.pop() {
             return Err(Diagnostic::error(tokens[at].place, 154, format!("'{}' is never closed", tokens[at].text)));
         }
-        let makes = |pair: &'a [Token]| match pair {
-            [word, name] if ["class", "struct", "union", "enum", "interface"].iter().any(|keyword| word.is_word(keyword)) => {
-                Some(name)
+        let mut scan = Self { tokens, mate, types: HashSet::new() };
+        for at in 0..tokens.len() {
+            if ["class", "struct", "union", "enum", "interface"].iter().any(|keyword| tokens[at].is_word(keyword)) {
+                let name = if scan.is_word(at + 1, "pack") && scan.is(at + 2, "(") { scan.mate[at + 2] + 1 } else { at + 1 };
+                scan.types.extend(tokens.get(name).filter(|name| name.kind == Kind::Word).map(|name| name.text.clone()));
             }
-            _ => None,
-        };
-        let names = tokens.windows(2).filter_map(makes).filter(|name| name.kind == Kind::Word);
-        Ok(Self { tokens, mate, types: names.map(|name| name.text.clone()).collect() })
+        }
+        Ok(scan)
     }
 
     pub(super) fn is(&self, at: usize, punct: &str) -> bool {

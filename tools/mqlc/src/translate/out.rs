@@ -56,6 +56,7 @@ impl<'a> Out<'a> {
         if self.col > 0 {
             self.text.push('\n');
         }
+        self.text.push_str("#line 1 \"(generated)\"\n");
         self.text.push_str(lines);
         (self.file, self.line, self.col) = (None, 0, 0);
     }

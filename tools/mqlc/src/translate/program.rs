@@ -3,30 +3,28 @@
 use super::{
     Top, Translator,
     emit::Defaults,
-    item::{Function, Init, Variables},
+    item::{Function, Init, PRIMITIVES, Variables},
 };
 use std::{collections::HashSet, ops::Range};
 
-/// Handlers in the order of the runtime's table: MQL's name, its field, the parameters of the runtime's pointer, the arguments.
-const EVENTS: &[(&str, &str, &str, &str)] = &[
-    ("OnInit", "on_init", "", ""),
-    ("OnDeinit", "on_deinit", "int reason", "reason"),
-    ("OnTimer", "on_timer", "", ""),
-    ("OnTick", "on_tick", "", ""),
-    ("OnTrade", "on_trade", "", ""),
+/// Handlers in the order of the runtime's table: MQL's name, the parameters of the runtime's pointer, the arguments.
+const EVENTS: &[(&str, &str, &str)] = &[
+    ("OnInit", "", ""),
+    ("OnDeinit", "const int reason", "reason"),
+    ("OnTick", "", ""),
+    ("OnTimer", "", ""),
+    ("OnTrade", "", ""),
     (
         "OnTradeTransaction",
-        "on_trade_transaction",
         "const mql::MqlTradeTransaction &transaction, const mql::MqlTradeRequest &request, const mql::MqlTradeResult &result",
         "transaction, request, result",
     ),
     (
         "OnChartEvent",
-        "on_chart_event",
-        "int id, const long &first, const double &second, const mql::string &third",
+        "const int id, const long &first, const double &second, const mql::string &third",
         "id, first, second, third",
     ),
-    ("OnBookEvent", "on_book_event", "const mql::string &symbol", "symbol"),
+    ("OnBookEvent", "const mql::string &symbol", "symbol"),
 ];
 
 impl Translator<'_> {
@@ -133,8 +131,12 @@ impl Translator<'_> {
             let result = self.result_type(&function);
             let mut call = format!("{{ return mql::dll_call<{result}>(\"{library}\", \"{name}\"");
             for param in &function.params {
-                call.push_str(", ");
-                call.push_str(&self.renamed(self.token(param.declarator.name.start)));
+                let given = self.renamed(self.token(param.declarator.name.start));
+                let base = self.token(param.base.start).text.as_str();
+                // A number by reference: the library gets its address.
+                let number =
+                    param.declarator.by_ref && param.declarator.dims.is_empty() && PRIMITIVES.contains(&base) && base != "string";
+                call.push_str(&if number { format!(", mql::dll_out({given})") } else { format!(", {given}") });
             }
             self.out.put(&(call + "); }"));
             at = function.end;
@@ -142,21 +144,22 @@ impl Translator<'_> {
         self.out.put(&format!("}} using namespace {space};"));
     }
 
+    /// Properties and inputs are told to the runtime before `main` begins, inputs behind their own first values.
     fn registrations(&mut self, tops: &[Top]) {
-        let mut lines = String::from("void mql_program_register();\nvoid mql_program_register() {\n");
+        let mut lines = String::from("[[maybe_unused]] static const bool mql_registered[] = {\n    true,\n");
         for property in &self.program.properties {
             let value = property.value.replace("\\\"", "\"").replace('\\', "\\\\").replace('"', "\\\"");
-            lines.push_str(&format!("    mql::register_property(\"{}\", \"{value}\");\n", property.name));
+            lines.push_str(&format!("    mql::register_property(\"{}\", \"{value}\"),\n", property.name));
         }
         for top in tops {
             let Top::Variables(variables) = top else { continue };
             if self.is_input(variables) {
                 for name in self.globals(top) {
-                    lines.push_str(&format!("    mql::register_input(\"{name}\", &mql_program::{name});\n"));
+                    lines.push_str(&format!("    mql::register_input(\"{name}\", &mql_program::{name}),\n"));
                 }
             }
         }
-        self.out.lines(&(lines + "}\n"));
+        self.out.lines(&(lines + "};\n"));
     }
 
     fn is_input(&self, variables: &Variables) -> bool {
@@ -168,8 +171,8 @@ impl Translator<'_> {
         let name = self.program.name();
         let digit = self.program.dialect.digit();
         let mut lines = String::from("extern const mql::Program mql_program_table;\nconst mql::Program mql_program_table = {\n");
-        lines.push_str(&format!("    \"{name}\", {digit},\n"));
-        for (event, field, params, arguments) in EVENTS {
+        lines.push_str(&format!("    .dialect = {digit},\n    .name = \"{name}\",\n"));
+        for (event, params, arguments) in EVENTS {
             let handler = tops.iter().find_map(|top| match top {
                 Top::Function(function) if function.name.len() == 1 && self.token(function.name.start).text == *event => {
                     Some(function)
@@ -178,13 +181,13 @@ impl Translator<'_> {
             });
             let call = format!("mql_program::{event}({arguments})");
             lines.push_str(&match handler {
-                None => format!("    nullptr, // {field}\n"),
+                None => format!("    .{event} = nullptr,\n"),
                 // MQL lets OnInit have no result: all is well then.
                 Some(function) if *event == "OnInit" && self.token(function.base.start).text == "void" => {
-                    format!("    []() -> int {{ {call}; return 0; }},\n")
+                    format!("    .OnInit = []() -> int {{ {call}; return 0; }},\n")
                 }
-                Some(_) if *event == "OnInit" => format!("    []() -> int {{ return {call}; }},\n"),
-                Some(_) => format!("    []({params}) {{ {call}; }},\n"),
+                Some(_) if *event == "OnInit" => format!("    .OnInit = []() -> int {{ return {call}; }},\n"),
+                Some(_) => format!("    .{event} = []({params}) {{ {call}; }},\n"),
             });
         }
         self.out.lines(&(lines + "};"));
