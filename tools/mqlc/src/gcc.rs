@@ -20,6 +20,10 @@ const NUMBERS: &[(&str, u16)] = &[
 /// The errors in MetaEditor's form, their count, and below all that g++ said.
 pub(crate) fn messages(said: &str) -> String {
     let found: Vec<String> = said.lines().filter_map(message).collect();
+    if found.is_empty() {
+        // The linker, or g++ itself.
+        return said.to_owned();
+    }
     format!("{}\nResult: {} errors, 0 warnings\n\n{said}", found.join("\n"), found.len())
 }
 

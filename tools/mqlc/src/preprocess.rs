@@ -212,7 +212,7 @@ impl Reader<'_> {
                 Ok(())
             }
             ("property", Some(name)) => {
-                let value: Vec<_> = line[3..].iter().map(|token| unquoted(token)).collect();
+                let value: Vec<_> = line[3..].iter().map(unquoted).collect();
                 self.properties.push(Property { name: name.text.clone(), value: value.join(" "), place });
                 Ok(())
             }

@@ -103,9 +103,8 @@ impl<'a> Translator<'a> {
             let token = self.token(at);
             let begin = at;
             let aggregate = ["class", "struct", "union", "interface"].iter().any(|word| token.is_word(word));
-            if token.is(";") {
-                at += 1;
-            } else if token.kind == Kind::Import && token.text.is_empty() {
+            let ends_imports = token.kind == Kind::Import && token.text.is_empty();
+            if token.is(";") || ends_imports {
                 at += 1;
             } else if token.kind == Kind::Import {
                 at = (at + 1..self.scan.tokens.len())

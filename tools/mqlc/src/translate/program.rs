@@ -64,11 +64,11 @@ impl Translator<'_> {
     /// Functions may be used before they are written. Their default values stand here, and not with the body, unless they name
     /// something that only comes later.
     fn prototypes(&mut self, tops: &[Top]) {
-        let functions = |top| match top {
-            &Top::Function(ref function) if !self.is_method(function) => Some(function),
+        let functions = tops.iter().filter_map(|top| match top {
+            Top::Function(function) if !self.is_method(function) => Some(function),
             _ => None,
-        };
-        let functions: Vec<&Function> = tops.iter().filter_map(functions).collect();
+        });
+        let functions: Vec<&Function> = functions.collect();
         let late: HashSet<&str> = tops.iter().flat_map(|top| self.globals(top)).collect();
         let names_late = |range: &Range<usize>| range.clone().any(|at| late.contains(self.token(at).text.as_str()));
         let defaults =
