@@ -39,6 +39,18 @@ bool MtbIdIsZero(const MtbId &id) {
    return id.hi == 0 && id.lo == 0;
 }
 
+/// Makes it all zero.
+void MtbIdClear(MtbId &id) {
+   id.hi = 0;
+   id.lo = 0;
+}
+
+/// Copies an id.
+void MtbIdSet(MtbId &to, const MtbId &from) {
+   to.hi = from.hi;
+   to.lo = from.lo;
+}
+
 /// Eight bytes from `at`, the highest first.
 ulong MtbGetBig64(const uchar &data[], const int at) {
    ulong value = 0;
@@ -62,6 +74,15 @@ uint MtbGetLittle32(const uchar &data[], const int at) {
 void MtbPutLittle32(uchar &data[], const int at, const uint value) {
    for(int i = 0; i < 4; i++)
       data[at + i] = (uchar)((value >> (8 * i)) & 0xFF);
+}
+
+/// Moves the bytes from `at` to `size` to the beginning, and returns how many they are. ArrayCopy() may not overlap.
+int MtbMoveDown(uchar &data[], const int at, const int size) {
+   if(at == 0)
+      return size;
+   for(int i = at; i < size; i++)
+      data[i - at] = data[i];
+   return size - at;
 }
 
 /// Reads an id of 16 bytes.
