@@ -2,6 +2,7 @@
 //! C++20 and builds it with the runtime of `tools/mqlrt`, so that tests run on Linux what a trader installs. Development only.
 
 pub mod build;
+pub mod coverage;
 pub mod diagnostic;
 mod gcc;
 pub mod lex;

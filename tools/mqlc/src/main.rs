@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use mqlc::{
     build::{self, BuildError, Variant},
+    coverage::Coverage,
     preprocess::Dialect,
 };
 use std::{
@@ -35,6 +36,8 @@ enum Task {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Tell which lines of the MQL sources the coverage builds have run
+    Coverage,
     /// Build the Expert Advisor, or another main file, and print where it is
     Build {
         /// Which language
@@ -86,6 +89,7 @@ fn run(arguments: Arguments) -> Result<(), BuildError> {
                 build::translate(&root, &file, dialect(&file)?)?;
             }
         }
+        Task::Coverage => print!("{}", Coverage::measured(&root)?),
         Task::Build { dialect: language, variant, out, file } => {
             let variant = match variant {
                 Kind::Plain => Variant::Plain,
