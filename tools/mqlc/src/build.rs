@@ -143,15 +143,25 @@ pub fn binary(root: &Path, dialect: Dialect, variant: Variant) -> Result<PathBuf
 /// # Errors
 /// As [`binary`].
 pub fn program(root: &Path, main: &Path, dialect: Dialect, variant: Variant, name: &str) -> Result<PathBuf, BuildError> {
+    build_in(root, main, dialect, variant, name, &target(root))
+}
+
+fn build_in(
+    root: &Path,
+    main: &Path,
+    dialect: Dialect,
+    variant: Variant,
+    name: &str,
+    place: &Path,
+) -> Result<PathBuf, BuildError> {
     let text = translate(root, main, dialect)?;
-    let place = target(root);
-    fs::create_dir_all(&place).map_err(|source| BuildError::Io { path: place.clone(), source })?;
+    fs::create_dir_all(place).map_err(|source| BuildError::Io { path: place.to_path_buf(), source })?;
     let lock = place.join("lock");
     let lock = fs::File::create(&lock).map_err(|source| BuildError::Io { path: lock, source })?;
-    lock.lock().map_err(|source| BuildError::Io { path: place.clone(), source })?;
+    lock.lock().map_err(|source| BuildError::Io { path: place.to_path_buf(), source })?;
     let compiler = compiler()?;
     let runtime = Runtime::new(root, &compiler, variant)?;
-    let objects = runtime.objects(root, dialect, &place)?;
+    let objects = runtime.objects(root, dialect, place)?;
     let flags: Vec<&str> = COMMON.iter().chain(variant.flags()).copied().chain(own_warnings(variant)).collect();
     let linked: String = objects.iter().map(|object| object.display().to_string()).collect();
     let key = hash(&[&compiler, &text, &runtime.headers, &flags.join(" "), &linked, &runtime.libraries.join(" ")]);
@@ -295,4 +305,108 @@ fn hash(parts: &[&str]) -> u64 {
         let hash = part.len().to_le_bytes().into_iter().fold(hash, step);
         part.bytes().fold(hash, step)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repository with a runtime of one source.
+    struct Repository(PathBuf);
+
+    impl Repository {
+        fn new(name: &str, main: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("mqlc-build-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&root);
+            let repository = Self(root);
+            repository.write("mql/MQL5/Experts/MtBridge/MtBridge.mq5", main);
+            repository.write("tools/mqlrt/mql5.hpp", RUNTIME_HPP);
+            repository
+                .write("tools/mqlrt/main.cpp", "#include \"mql5.hpp\"\nint main() { return mql_program_table.OnInit(); }\n");
+            repository.write("tools/mqlrt/terminal4.cpp", "#error of the other language\n");
+            repository
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn build(&self) -> Result<PathBuf, BuildError> {
+            let place = self.0.join("target");
+            build_in(&self.0, &main_file(&self.0, Dialect::Mql5), Dialect::Mql5, Variant::Plain, "MtBridge5", &place)
+        }
+    }
+
+    impl Drop for Repository {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const RUNTIME_HPP: &str = "#pragma once
+#define MQL_AGGREGATE(Name)
+namespace mql {
+struct MqlTradeTransaction; struct MqlTradeRequest; struct MqlTradeResult; struct string;
+struct Program { int dialect; const char *name; int (*OnInit)(); void (*OnDeinit)(const int); void (*OnTick)(); void (*OnTimer)();
+  void (*OnTrade)(); void (*OnTradeTransaction)(const MqlTradeTransaction &, const MqlTradeRequest &, const MqlTradeResult &);
+  void (*OnChartEvent)(const int, const long &, const double &, const string &); void (*OnBookEvent)(const string &); };
+}
+extern const mql::Program mql_program_table;
+";
+
+    #[test]
+    fn a_program_is_built_once_and_again_when_a_source_has_changed() {
+        let repository = Repository::new("once", "#include <MtBridge\\A.mqh>\nint OnInit() { return Answer(); }");
+        repository.write("mql/Include/MtBridge/A.mqh", "int Answer() { return 7; }");
+        let first = repository.build().unwrap();
+        assert_eq!(Command::new(&first).status().unwrap().code(), Some(7));
+        let made = fs::metadata(&first).unwrap().modified().unwrap();
+        assert_eq!(repository.build().unwrap(), first);
+        assert_eq!(fs::metadata(&first).unwrap().modified().unwrap(), made);
+        repository.write("mql/Include/MtBridge/A.mqh", "int Answer() { return 8; }");
+        let second = repository.build().unwrap();
+        assert_eq!(Command::new(&second).status().unwrap().code(), Some(8));
+        repository.write("tools/mqlrt/main.cpp", "#include \"mql5.hpp\"\nint main() { return 9; }\n");
+        assert_eq!(Command::new(repository.build().unwrap()).status().unwrap().code(), Some(9));
+        repository.write("tools/mqlrt/mql5.hpp", &RUNTIME_HPP.replace("int dialect;", "int dialect; /* changed */"));
+        assert_ne!(repository.build().unwrap(), second);
+    }
+
+    #[test]
+    fn a_warning_of_the_compiler_is_an_error_in_the_form_of_metaeditor() {
+        let repository = Repository::new("warning", "int OnInit() {\n   int unused;\n   return 0;\n}");
+        let error = repository.build().unwrap_err().to_string();
+        assert!(error.starts_with("mql/MQL5/Experts/MtBridge/MtBridge.mq5(2,8) : error 31: unused variable"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_stops_the_build() {
+        let repository = Repository::new("missing", "\n#include <No.mqh>");
+        let error = repository.build().unwrap_err().to_string();
+        assert!(error.starts_with("mql/MQL5/Experts/MtBridge/MtBridge.mq5(2,10) : error 106"), "{error}");
+        assert!(error.ends_with("Result: 1 errors, 0 warnings\n"), "{error}");
+    }
+
+    #[test]
+    fn our_sources_are_plain_ascii() {
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mql")];
+        let mut seen = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                seen += 1;
+                // Without a mark MetaEditor reads a file in the code page of the system.
+                let text = fs::read(&path).unwrap();
+                let line = text.split(|byte| *byte == b'\n').position(|line| !line.is_ascii());
+                assert_eq!(line.map(|line| line + 1), None, "{}", path.display());
+            }
+        }
+        assert!(seen > 10, "the sources were not found");
+    }
 }
