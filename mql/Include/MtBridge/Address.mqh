@@ -64,7 +64,7 @@ bool MtbSplitHost(const string text, string &host, string &port) {
    return StringLen(host) > 0 && StringLen(port) > 0;
 }
 
-/// Reads `wss://host[:port][/path]` or `ws://…`; `https` and `http` are taken for them. Without a path the hub's own is taken.
+/// Reads `wss://host[:port][/path]` or `ws://*`; `https` and `http` are taken for them. Without a path the hub's own is taken.
 /// False, and the reason in words, if it is no such address.
 bool MtbReadAddress(const string url, MtbAddress &address, string &problem) {
    string text = url;

@@ -26,7 +26,7 @@
 
 /// How a command ended at the terminal.
 struct MtbEnded {
-   /// MTB_OUTCOME_…
+   /// MTB_OUTCOME_*
    int kind;
    /// Why the EA refused; empty otherwise.
    string reason;

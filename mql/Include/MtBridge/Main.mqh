@@ -8,7 +8,7 @@
 
 // The names are shown as they are, because a comment behind an input would take their place.
 
-// The token that the hub gave for this account (mtb_…).
+// The token that the hub gave for this account (mtb_*).
 input string API_TOKEN = "";
 // Where the hub is: wss://hub.example, or ws://address:port on your own network.
 input string BackendURL = "wss://";

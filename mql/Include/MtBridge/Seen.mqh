@@ -23,7 +23,7 @@
 /// One command of this instance.
 struct MtbSeen {
    MtbId command;
-   /// MTB_SEEN_…
+   /// MTB_SEEN_*
    int state;
    ulong deadline_us;
    /// Whether its end proves anything.
@@ -95,7 +95,7 @@ public:
    /// The place of a command, -1 if it is not known.
    int Find(const MtbId &command) const { return m_map.Find(command); }
 
-   /// MTB_SEEN_… of a place.
+   /// MTB_SEEN_* of a place.
    int State(const int at) const { return at >= 0 ? m_all[at].state : MTB_SEEN_FREE; }
 
    bool IsDefinite(const int at) const { return m_all[at].definite; }

@@ -156,7 +156,7 @@ struct MtbResult {
 
 /// How a read ended. The body is written elsewhere.
 struct MtbReply {
-   /// MTB_REPLY_…
+   /// MTB_REPLY_*
    int status;
    /// MQL error code, 0 if none.
    int code;
