@@ -17,7 +17,7 @@ struct MqlDateTime {
 uint GetTickCount();
 /// Microseconds since the program was started.
 ulong GetMicrosecondCount();
-/// The clock of the PC in its own zone (`--zone SECONDS` east of UTC).
+/// The clock of the PC in its own zone (`--zone SECONDS` east of UTC). TimeGMT is the broker's where there is a host.
 datetime TimeLocal();
 datetime TimeLocal(MqlDateTime &parts);
 datetime TimeGMT();

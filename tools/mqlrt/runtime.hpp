@@ -50,6 +50,10 @@ bool set_quirk(const std::string &name, bool on);
 void cut_sockets();
 /// How many more bytes the disk takes; below zero: as many as there is room for.
 void set_disk_room(long bytes);
+namespace files {
+/// What the terminal does for a program that leaves files open at its end.
+void flush_all();
+} // namespace files
 /// 0 … n-1, the same in every run with the same `--seed`.
 long chance(long n);
 
@@ -76,7 +80,8 @@ void pump();
 void tell(const char *kind, const std::vector<std::string> &fields);
 /// A place where the host may kill, hang or cut: FileFlush, FileWrite, SocketSend, SocketConnect, OnInit, OnDeinit….
 void point(const char *name);
-/// A broker's or the terminal's fact: group "terminal" or "mql", property in the numbers of mql_system.hpp.
+/// A broker's or the terminal's fact: group "terminal" or "mql" with a property in the numbers of mql_system.hpp; group "time",
+/// property 0: the broker's GMT in seconds, 0 for the machine's.
 long info(const char *group, int property);
 } // namespace host
 
@@ -85,6 +90,21 @@ template <class T> T failed(int code, T value) {
     set_last_error(code);
     return value;
 }
+
+// ---- connections (mql_net.cpp) ----
+namespace net {
+struct Outcome {
+    int descriptor = -1; // not blocking; -1: it failed
+    int error = 0;       // errno
+};
+/// Looks the name up and connects, for at most so long. Subject to connect_blackhole and connect_refused.
+Outcome connect(const std::string &host, const std::string &port, long timeout_ms);
+/// Waits for an event of poll. False: time is up.
+bool wait(int descriptor, short events, long timeout_ms);
+/// Tells cut_sockets of a connection; `forget` before it is closed.
+void remember(int descriptor);
+void forget(int descriptor);
+} // namespace net
 
 // ---- TLS (mql_tls.cpp) ----
 namespace tls {
