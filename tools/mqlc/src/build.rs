@@ -134,8 +134,36 @@ pub fn translate(root: &Path, main: &Path, dialect: Dialect) -> Result<String, B
 /// # Errors
 /// The sources are wrong, or there is no g++, or a file cannot be written.
 pub fn binary(root: &Path, dialect: Dialect, variant: Variant) -> Result<PathBuf, BuildError> {
+    let place = target(root);
+    let mark = place.join(format!("{}{}-{:016x}.made", variant.name(), dialect.digit(), fingerprint(root)?));
+    // Hundreds of tests ask; all but the first need neither the translator nor the lock.
+    if let Some(made) = fs::read_to_string(&mark).ok().map(PathBuf::from).filter(|made| made.exists()) {
+        return Ok(made);
+    }
     let name = format!("MtBridge{}", dialect.digit());
-    program(root, &main_file(root, dialect), dialect, variant, &name)
+    let made = build_in(root, &main_file(root, dialect), dialect, variant, &name, &place)?;
+    fs::write(&mark, made.display().to_string()).map_err(|source| BuildError::Io { path: mark, source })?;
+    Ok(made)
+}
+
+/// Of every file that has a part in a binary: the MQL sources, the runtime, and the sources of this crate.
+fn fingerprint(root: &Path) -> Result<u64, BuildError> {
+    let mut folders: Vec<PathBuf> =
+        ["mql", RUNTIME, "tools/mqlc/src", "tools/mqlc/builtins"].iter().map(|folder| root.join(folder)).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let parts = files.iter().map(|path| {
+        let bytes = fs::read(path).map_err(|source| BuildError::Io { path: path.clone(), source })?;
+        Ok(format!("{} {:016x}", path.display(), hash_bytes(&bytes)))
+    });
+    let parts: Vec<String> = parts.collect::<Result<_, BuildError>>()?;
+    Ok(hash(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 /// The binary of any main file, called `name`.
@@ -300,11 +328,12 @@ fn content(path: &Path) -> Result<String, BuildError> {
 
 /// FNV-1a over all parts, each with its length: names what was built, nothing more.
 fn hash(parts: &[&str]) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    parts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
-        let hash = part.len().to_le_bytes().into_iter().fold(hash, step);
-        part.bytes().fold(hash, step)
-    })
+    let bytes = parts.iter().flat_map(|part| part.len().to_le_bytes().into_iter().chain(part.bytes()));
+    hash_bytes(&bytes.collect::<Vec<_>>())
+}
+
+fn hash_bytes(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
