@@ -21,11 +21,12 @@ namespace mql {
 namespace {
 
 int g_socket = -1;
-std::string g_received;
-std::deque<Row> g_answers;
-std::deque<HostEvent> g_events;
-std::map<Row, Row> g_looked;
-std::set<std::string> g_points;
+// Never destroyed: what leaked is told after everything global has ended.
+std::string &g_received = *new std::string;
+std::deque<Row> &g_answers = *new std::deque<Row>;
+std::deque<HostEvent> &g_events = *new std::deque<HostEvent>;
+std::map<Row, Row> &g_looked = *new std::map<Row, Row>;
+std::set<std::string> &g_points = *new std::set<std::string>;
 
 [[noreturn]] void gone(const char *why) {
     std::fprintf(stderr, "mqlrt: the host is gone: %s\n", why);
@@ -170,7 +171,9 @@ void host_tell(const Row &message) {
 
 void host_point(const char *name) {
     if (g_points.empty()) return;
-    if (g_points.contains(name)) host_ask({"point", name});
+    if (!g_points.contains(name)) return;
+    const Row answer = host_ask({"point", name});
+    if (answer.size() >= 2 && answer[0] == "wall") shift_wall_clock(to_i64(answer[1]));
 }
 
 std::int64_t to_i64(const std::string &field) { return std::strtoll(field.c_str(), nullptr, 10); }

@@ -1,0 +1,178 @@
+//! What the host's tasks and its handle share.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::line::Fields;
+use crate::{
+    domain::trade::{TradeRequest, action},
+    simulator::{
+        Refused,
+        faults::{Faults, Step, Strike},
+        terminal::Switches,
+    },
+};
+
+/// The newest trades that passed on their way to the program.
+const TRADES_MAX: usize = 1_000;
+/// What the program told, the newest.
+const TOLD_MAX: usize = 10_000;
+
+/// What is to be done with the program's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// `kill -9`, and start again over the same files.
+    Crash {
+        /// Its files are lost too.
+        lose: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    faults: Mutex<Faults>,
+    switches: Mutex<Switches>,
+    /// Between Welcome and the end of the connection.
+    pub(super) connected: watch::Sender<bool>,
+    /// How it ended.
+    pub(super) outcome: watch::Sender<Option<Result<(), Refused>>>,
+    wishes: Mutex<VecDeque<Wish>>,
+    pub(super) wished: Notify,
+    /// Cuts the connection that there is.
+    link: Mutex<CancellationToken>,
+    /// Events for the program.
+    events: Mutex<Option<mpsc::Sender<Fields>>>,
+    trades: Mutex<VecDeque<TradeRequest>>,
+    told: Mutex<VecDeque<Fields>>,
+    pub(super) heard: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(faults: Faults) -> Self {
+        Self {
+            faults: Mutex::new(faults),
+            switches: Mutex::new(Switches::default()),
+            connected: watch::Sender::new(false),
+            outcome: watch::Sender::new(None),
+            wishes: Mutex::default(),
+            wished: Notify::new(),
+            link: Mutex::new(CancellationToken::new()),
+            events: Mutex::default(),
+            trades: Mutex::default(),
+            told: Mutex::default(),
+            heard: Notify::new(),
+        }
+    }
+
+    pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {
+        lock(&self.faults)
+    }
+
+    pub(super) fn switches(&self) -> MutexGuard<'_, Switches> {
+        lock(&self.switches)
+    }
+
+    /// The connection to the hub is cut without a word.
+    pub(super) fn cut(&self) {
+        lock(&self.link).cancel();
+    }
+
+    /// A new connection: whoever cuts, cuts this one.
+    pub(super) fn new_link(&self) -> CancellationToken {
+        let fresh = CancellationToken::new();
+        *lock(&self.link) = fresh.clone();
+        fresh
+    }
+
+    /// To be done by whoever looks after the process.
+    pub(super) fn wish(&self, wish: Wish) {
+        lock(&self.wishes).push_back(wish);
+        self.wished.notify_one();
+    }
+
+    pub(super) fn take_wish(&self) -> Option<Wish> {
+        lock(&self.wishes).pop_front()
+    }
+
+    /// A fault at this step: a cut is made here, a crash is wished for. True if the program must not get any further.
+    pub(super) fn strike(&self, step: Step) -> bool {
+        let struck = self.faults().at(step);
+        match struck {
+            None => false,
+            Some(Strike::Drop) => {
+                self.cut();
+                false
+            }
+            Some(Strike::Crash { lose }) => {
+                self.wish(Wish::Crash { lose });
+                true
+            }
+        }
+    }
+
+    /// Where events of the program go from now on.
+    pub(super) fn listen(&self, events: mpsc::Sender<Fields>) {
+        *lock(&self.events) = Some(events);
+    }
+
+    /// Pushes an event. One for which there is no room, or nobody, is lost.
+    pub(super) fn push(&self, event: &[&str]) {
+        if let Some(events) = lock(&self.events).as_ref() {
+            let fields = event.iter().map(|&field| field.to_owned()).collect();
+            let _ = events.try_send(fields);
+        }
+    }
+
+    /// A trade passed on its way to the program.
+    pub(super) fn note_trade(&self, request: TradeRequest) {
+        let mut trades = lock(&self.trades);
+        trades.push_back(request);
+        if trades.len() > TRADES_MAX {
+            trades.pop_front();
+        }
+    }
+
+    /// MetaTrader 4 has no magic and no comment on anything but an opening. The ledger gets those that the hub gave, so that it can be
+    /// compared with the commands.
+    pub(super) fn complete(&self, request: &mut TradeRequest) {
+        if request.action == action::PENDING || (request.action == action::DEAL && request.position == 0) {
+            return;
+        }
+        let is = |one: &&TradeRequest| {
+            one.action == request.action
+                && one.position == request.position
+                && one.order == request.order
+                && one.position_by == request.position_by
+        };
+        if let Some(one) = lock(&self.trades).iter().rev().find(is) {
+            request.magic = one.magic;
+            request.comment.clone_from(&one.comment);
+        }
+    }
+
+    /// The program printed something, or the like.
+    pub(super) fn tell(&self, what: Fields) {
+        tracing::debug!(?what, "the program tells");
+        let mut told = lock(&self.told);
+        told.push_back(what);
+        if told.len() > TOLD_MAX {
+            told.pop_front();
+        }
+        drop(told);
+        self.heard.notify_waiters();
+    }
+
+    /// All that the program told, oldest first.
+    pub(super) fn told(&self) -> Vec<Fields> {
+        lock(&self.told).iter().cloned().collect()
+    }
+}
