@@ -13,7 +13,11 @@ enum ENUM_TIMEFRAMES {
 };
 inline int Period() { return chart_period(0); }
 inline ENUM_TIMEFRAMES ChartPeriod(long chart = 0) { return static_cast<ENUM_TIMEFRAMES>(chart_period(chart)); }
-#define _Period (::mql::Period())
+/// Not a macro: the standard library has parameters of this name.
+inline constexpr struct CurrentPeriod {
+    operator int() const { return Period(); }
+} _Period;
+inline int PeriodSeconds(int period = PERIOD_CURRENT) { return (period == PERIOD_CURRENT ? Period() : period) * 60; }
 
 /// Clears the error, unlike MQL5's.
 inline int GetLastError() { return std::exchange(_LastError, 0); }

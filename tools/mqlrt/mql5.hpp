@@ -13,7 +13,20 @@ enum ENUM_TIMEFRAMES {
 };
 inline ENUM_TIMEFRAMES Period() { return static_cast<ENUM_TIMEFRAMES>(chart_period(0)); }
 inline ENUM_TIMEFRAMES ChartPeriod(long chart = 0) { return static_cast<ENUM_TIMEFRAMES>(chart_period(chart)); }
-#define _Period (::mql::Period())
+/// Not a macro: the standard library has parameters of this name.
+inline constexpr struct CurrentPeriod {
+    operator ENUM_TIMEFRAMES() const { return Period(); }
+} _Period;
+/// A month counts as 30 days.
+inline int PeriodSeconds(ENUM_TIMEFRAMES period = PERIOD_CURRENT) {
+    const int code = period == PERIOD_CURRENT ? Period() : period, units = code & 0x3FFF;
+    switch (code >> 14) {
+    case 0: return units * 60;
+    case 1: return units * 3600;
+    case 2: return units * 604'800;
+    default: return units * 2'592'000;
+    }
+}
 
 /// Does not clear the error: ResetLastError does.
 inline int GetLastError() { return _LastError; }
