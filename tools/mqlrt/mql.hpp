@@ -13,7 +13,3 @@
 #include "mql_chart.hpp"
 #include "mql_dll.hpp"
 #include "mql_program.hpp"
-
-// Last, so that no header after it gives NULL another meaning.
-#undef NULL
-#define NULL (::mql::null_value)

@@ -58,3 +58,7 @@ inline void WindowRedraw() { ChartRedraw(0); }
 #if __has_include("terminal4.hpp")
 #include "terminal4.hpp"
 #endif
+
+// Again and last of all: headers of the standard library, included since mql.hpp, may have given NULL its meaning in C++.
+#undef NULL
+#define NULL (::mql::null_value)

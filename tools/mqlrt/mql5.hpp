@@ -104,3 +104,7 @@ int SocketTlsCertificate(int socket, string &subject, string &issuer, string &se
 #if __has_include("terminal5.hpp")
 #include "terminal5.hpp"
 #endif
+
+// Again and last of all: headers of the standard library, included since mql.hpp, may have given NULL its meaning in C++.
+#undef NULL
+#define NULL (::mql::null_value)

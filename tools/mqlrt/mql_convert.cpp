@@ -122,7 +122,7 @@ string number(double value, const char *pattern, int precision) {
 }
 } // namespace
 
-string::string(bool value) : string(value ? u"true" : u"false") {}
+string::string(bool value) : string(std::u16string(value ? u"true" : u"false")) {}
 string::string(long value) : string(utf8(std::to_string(value))) {}
 string::string(ulong value) : string(utf8(std::to_string(value))) {}
 string::string(double value) : string(number(value, "%.*g", 16)) {

@@ -10,6 +10,9 @@
 #include <cstdlib>
 #include <unordered_map>
 
+/// Of gcov: `_exit` alone would lose the counts.
+extern "C" __attribute__((weak)) void __gcov_dump();
+
 namespace mql {
 
 int _LastError = 0;
@@ -18,7 +21,7 @@ void SetUserError(ushort code) { _LastError = 65536 + code; }
 
 namespace {
 constexpr int EXIT_CRITICAL = 70;
-constexpr int EXIT_LEAKED = 71;
+constexpr int EXIT_LEAKED = 73;
 
 /// Lines of the program's source for the innermost frames, by addr2line if it is installed.
 std::string source_lines() {
@@ -55,6 +58,7 @@ void critical(const char *what) {
     std::fprintf(stderr, "critical error: %s\n", words.c_str());
     std::fflush(stderr);
     host::tell("critical", {words});
+    if (__gcov_dump != nullptr) __gcov_dump();
     _exit(EXIT_CRITICAL);
 }
 
@@ -92,6 +96,7 @@ struct Living {
         std::printf("%s\n", words.c_str());
         std::fflush(stdout);
         host::tell("leak", {words});
+        if (__gcov_dump != nullptr) __gcov_dump();
         _exit(EXIT_LEAKED);
     }
 };

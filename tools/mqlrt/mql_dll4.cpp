@@ -45,7 +45,7 @@ struct Arguments {
     }
     std::string words(int i) const {
         if (i >= count || all[i].kind != DllArgument::TEXT) return {};
-        return string(all[i].text).to_utf8();
+        return string(std::u16string(all[i].text)).to_utf8();
     }
 };
 

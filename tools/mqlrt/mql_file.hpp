@@ -84,7 +84,7 @@ template <class... A> uint FileWrite(int handle, const A &...values) {
     std::u16string line;
     bool first = true;
     auto add = [&](const string &cell) {
-        if (!first) line += static_cast<char16_t>(files::delimiter(handle));
+        if (!first && files::delimiter(handle) != 0) line += static_cast<char16_t>(files::delimiter(handle));
         first = false;
         line += cell.text();
     };

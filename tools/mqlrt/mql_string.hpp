@@ -16,7 +16,8 @@ public:
     string() = default;
     string(Null) {}
     string(std::u16string text) : units(std::move(text)), none(false) {}
-    string(const char16_t *text) : units(text), none(false) {}
+    /// Literals only: a pointer could be null.
+    template <std::size_t N> string(const char16_t (&literal)[N]) : units(literal, N - 1), none(false) {}
     /// UTF-8; for literals of the translated source and for the runtime itself.
     static string utf8(std::string_view text);
     std::string to_utf8() const;
