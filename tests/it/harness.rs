@@ -1,6 +1,7 @@
 //! What the tests speak in: a hub, its callers, its terminals, and waiting for what is to come.
 
 pub mod canned;
+pub mod ea;
 pub mod fake;
 mod process;
 pub mod proof;
@@ -17,12 +18,13 @@ use std::{
     time::Duration,
 };
 
+pub use ea::Machine;
 pub use fake::{FakeTerminal, Heard, all_on};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
     config::Config,
     server::Server,
-    simulator::{Backoff, SimulatedTerminal, SimulatorConfig},
+    simulator::{Backoff, SimulatorConfig},
     store::{
         Store,
         embedded::{EmbeddedOptions, EmbeddedStore},
@@ -236,15 +238,15 @@ impl TestHub {
     }
 }
 
-/// A simulated terminal and its token.
+/// A terminal, simulated or with the real Expert Advisor in it, and its token.
 pub struct Terminal {
-    pub sim: SimulatedTerminal,
+    pub sim: Machine,
     pub token: Token,
 }
 
 impl Deref for Terminal {
-    type Target = SimulatedTerminal;
-    fn deref(&self) -> &SimulatedTerminal {
+    type Target = Machine;
+    fn deref(&self) -> &Machine {
         &self.sim
     }
 }
@@ -253,7 +255,7 @@ impl Terminal {
     pub async fn start(token: Token, url: &str, login: u64, change: impl FnOnce(&mut SimulatorConfig)) -> Self {
         let mut config = simulator_config(url, &token, login);
         change(&mut config);
-        let terminal = Self { sim: SimulatedTerminal::start(config).unwrap(), token };
+        let terminal = Self { sim: Machine::start(config).unwrap(), token };
         terminal.is_connected().await;
         terminal
     }
