@@ -124,8 +124,8 @@ void ServeMarket(const int tag, CPackReader &in, CPackWriter &body, MtbReply &re
    }
 }
 
-/// Answers a read. `in` stands behind the number of the call. `body` is what the reply's parts carry together; it is empty where the
-/// status tells of a failure.
+/// Answers a read. `in` stands behind the number of the call. `body` is what the reply's parts carry together; it is empty where
+/// the status tells of a failure.
 void ServeRead(const int tag, CPackReader &in, CPackWriter &body, MtbReply &reply) {
    reply.status = MTB_REPLY_OK;
    reply.code = 0;

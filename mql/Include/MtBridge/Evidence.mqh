@@ -49,7 +49,10 @@ string FirstWord(const string comment) {
    int note = StringFind(comment, "[", 0);
    if(note >= 0 && (end < 0 || note < end))
       end = note;
-   return end < 0 ? comment : StringSubstr(comment, 0, end);
+   if(end < 0)
+      return comment;
+   // A length of 0 means all that is left, in MQL4.
+   return end > 0 ? StringSubstr(comment, 0, end) : "";
 }
 
 /// The tag of which a comment bears the mark; 0 if it bears none.
@@ -212,9 +215,10 @@ int ProofOfAbsence(const MtbRequest &request, const long dispatched, const bool 
    return MTB_PROOF_ALL;
 }
 
-/// What the broker knows of a command: MTB_ANSWER_EVIDENCE with what tickets tell of the result, or MTB_ANSWER_NO_EVIDENCE with the proof
-/// bits. `dispatched` is broker time, epoch seconds.
-int FindEvidence(const ulong tag, const MtbRequest &request, const long dispatched, MtbResult &result, int &proof, string &reason) {
+/// What the broker knows of a command: MTB_ANSWER_EVIDENCE with what tickets tell of the result, or MTB_ANSWER_NO_EVIDENCE with
+/// the proof bits. `dispatched` is broker time, epoch seconds.
+int FindEvidence(const ulong tag, const MtbRequest &request, const long dispatched, MtbResult &result, int &proof,
+                 string &reason) {
    ClearResult(result);
    proof = 0;
    reason = "";

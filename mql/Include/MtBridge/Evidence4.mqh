@@ -99,7 +99,8 @@ int RootOf(const MtbMarketOrder &all[], const int at) {
    return root;
 }
 
-/// Whether a comment hides the one that the order was opened with: servers write "to #" on the part that closed, and "from #" on the rest.
+/// Whether a comment hides the one that the order was opened with: servers write "to #" on the part that closed, and "from #" on
+/// the rest.
 bool IsCommentLost(const string comment) {
    return StringFind(comment, "to #", 0) == 0 || StringFind(comment, "from #", 0) == 0;
 }

@@ -25,12 +25,12 @@ bool IsOrderOpen(const ulong ticket) {
 bool IsMarkedDeal(const MtbCase &look, const ulong ticket) {
    if(ticket == 0 || (ulong)HistoryDealGetInteger(ticket, DEAL_MAGIC) != look.magic)
       return false;
-   return IsMarked(look, (long)HistoryDealGetInteger(ticket, DEAL_TIME), (int)HistoryDealGetInteger(ticket, DEAL_REASON), look.magic,
-                   HistoryDealGetString(ticket, DEAL_COMMENT));
+   return IsMarked(look, (long)HistoryDealGetInteger(ticket, DEAL_TIME), (int)HistoryDealGetInteger(ticket, DEAL_REASON),
+                   look.magic, HistoryDealGetString(ticket, DEAL_COMMENT));
 }
 
-/// Whether a deal is of the symbol and side, and on a hedging account of the position. A netting account has one position a symbol, and
-/// its ticket changes when it turns round.
+/// Whether a deal is of the symbol and side, and on a hedging account of the position. A netting account has one position a
+/// symbol, and its ticket changes when it turns round.
 bool IsAlike(const MtbCase &look, const MtbDeal &deal) {
    bool of_position =
       look.request.position == 0 || MarginMode() != MTB_MARGIN_HEDGING || deal.position_id == look.request.position;

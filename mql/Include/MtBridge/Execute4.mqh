@@ -256,7 +256,8 @@ int ExecuteStops(const MtbRequest &request, MtbResult &result) {
       return Told(result, wrong);
    string symbol = OrderSymbol();
    ResetLastError();
-   if(!OrderModify((int)request.position, OrderOpenPrice(), Normal(symbol, request.sl), Normal(symbol, request.tp), (datetime)0, clrNONE))
+   if(!OrderModify((int)request.position, OrderOpenPrice(), Normal(symbol, request.sl), Normal(symbol, request.tp), (datetime)0,
+                   clrNONE))
       return CallFailed(result, GetLastError());
    return Told(result, MTB_RETCODE_DONE);
 }

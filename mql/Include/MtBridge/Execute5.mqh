@@ -146,7 +146,7 @@ bool TakeEarly(const uint request_id, MtbResult &result) {
    return false;
 }
 
-/// A request was answered: TRADE_TRANSACTION_REQUEST. Others of this terminal are told of too, and the same one may be told twice.
+/// A request was answered: TRADE_TRANSACTION_REQUEST. Others of this terminal are told of too, and one may be told twice.
 void ExecuteAnswered(const MqlTradeResult &told) {
    if(told.request_id == 0)
       return;

@@ -21,8 +21,8 @@
 /// The broker's clock and UTC are never further apart.
 #define MTB_OFFSET_MAX_S 54000
 
-/// When the broker's clock last moved, and what it was ahead of the PC's UTC then, seconds. MetaTrader 4 tells only the time of the
-/// last tick, which stands still in a quiet market.
+/// When the broker's clock last moved, and what it was ahead of the PC's UTC then, seconds. MetaTrader 4 tells only the time of
+/// the last tick, which stands still in a quiet market.
 long g_clock_last = 0;
 long g_clock_ahead = 0;
 bool g_clock_known = false;
@@ -122,7 +122,10 @@ int StopNote(const string comment) {
 /// The comment that the order was opened with.
 string OpeningComment(const string comment) {
    int note = StopNote(comment);
-   return note < 0 ? comment : StringSubstr(comment, 0, note);
+   if(note < 0)
+      return comment;
+   // A length of 0 means all that is left, in MQL4.
+   return note > 0 ? StringSubstr(comment, 0, note) : "";
 }
 
 /// MetaTrader 4 does not tell who opened an order: with a magic it was a program.

@@ -237,7 +237,7 @@ bool WantsHistoryOrder(const MtbHistoryFilter &filter, const ulong ticket) {
 
 /// Orders of the history by the time at which they ended, oldest first. Returns how many, -1 if the terminal cannot tell.
 int ListHistoryOrders(const MtbHistoryFilter &filter, MtbOrder &rows[]) {
-   // The reference does not say which of an order's times the span is about, and an order may stand for months: so from the beginning.
+   // The reference does not say which of an order's times the span is about, and one may stand for months: so from the beginning.
    if(!HistorySelect((datetime)0, (datetime)MTB_TIME_MAX))
       return -1;
    int total = HistoryOrdersTotal();

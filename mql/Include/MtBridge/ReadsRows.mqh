@@ -6,7 +6,7 @@
 
 #include <MtBridge\Wire.mqh>
 
-/// Position of the wire. Times are broker time, epoch seconds and (msc) milliseconds; prices are prices, amounts account currency.
+/// Position of the wire. Times are broker time, epoch seconds and (msc) milliseconds; amounts are in account currency.
 struct MtbPosition {
    ulong ticket;
    long time;
@@ -79,7 +79,7 @@ struct MtbDeal {
    string external_id;
 };
 
-/// Which part of the history is asked for. Times are broker time, epoch seconds, both included; 0 of position and ticket means all.
+/// Which part of the history is asked for. Times are broker time, epoch seconds, both included; position and ticket 0 mean all.
 struct MtbHistoryFilter {
    long from;
    long to;
@@ -262,8 +262,8 @@ bool MtbIsLater(const long &times[], const ulong &tickets[], const int a, const 
    return tickets[a] > tickets[b];
 }
 
-/// Sorts `order`, which numbers the entries of `times` (and `tickets`), so that the oldest comes first. Shell's method: the input is
-/// nearly sorted, and no function of the platforms sorts two arrays together.
+/// Sorts `order`, which numbers the entries of `times` (and `tickets`), so that the oldest comes first. Shell's method: the input
+/// is nearly sorted, and no function of the platforms sorts two arrays together.
 void MtbSortByTime(const long &times[], const ulong &tickets[], int &order[], const int count) {
    for(int gap = count / 2; gap > 0; gap /= 2)
       for(int i = gap; i < count; i++) {

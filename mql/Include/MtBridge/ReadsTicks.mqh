@@ -26,8 +26,8 @@ union MtbTickBytes {
 string g_books[];
 ulong g_books_since[];
 
-/// The first date of a symbol's history at the broker, broker time, epoch milliseconds; 0 if it is not known. To look for the oldest tick
-/// itself would make the terminal load all of them.
+/// The first date of a symbol's history at the broker, broker time, epoch milliseconds; 0 if it is not known. To look for the
+/// oldest tick itself would make the terminal load all of them.
 long OldestTickMs(const string symbol) {
    return (long)SeriesInfoInteger(symbol, PERIOD_M1, SERIES_SERVER_FIRSTDATE) * 1000;
 }

@@ -6,8 +6,8 @@
 
 #include <MtBridge\ReadsSymbols.mqh>
 
-/// The margin of so many lots. The terminal tells it for a lot bought now; where the margin currency is the account's, the price does
-/// not matter.
+/// The margin of so many lots. The terminal tells it for a lot bought now; where the margin currency is the account's, the price
+/// does not matter.
 bool MarginOf(const int kind, const string symbol, const double volume, const double price, double &margin) {
    double of_lot = MarketInfo(symbol, MODE_MARGINREQUIRED);
    double ask = SymbolInfoDouble(symbol, SYMBOL_ASK);
@@ -19,7 +19,8 @@ bool MarginOf(const int kind, const string symbol, const double volume, const do
 }
 
 /// The profit of a closing, in the account's currency.
-bool ProfitOf(const int kind, const string symbol, const double volume, const double opened, const double closed, double &profit) {
+bool ProfitOf(const int kind, const string symbol, const double volume, const double opened, const double closed,
+              double &profit) {
    string account = AccountInfoString(ACCOUNT_CURRENCY);
    double moved = (kind == OP_BUY ? closed - opened : opened - closed) * volume;
    double contract = SymbolInfoDouble(symbol, SYMBOL_TRADE_CONTRACT_SIZE);

@@ -41,7 +41,8 @@ bool MarginOf(const int kind, const string symbol, const double volume, const do
 }
 
 /// The profit of a closing; false if the terminal cannot tell.
-bool ProfitOf(const int kind, const string symbol, const double volume, const double opened, const double closed, double &profit) {
+bool ProfitOf(const int kind, const string symbol, const double volume, const double opened, const double closed,
+              double &profit) {
    return OrderCalcProfit((ENUM_ORDER_TYPE)kind, symbol, volume, opened, closed, profit);
 }
 

@@ -225,7 +225,8 @@ void TransactionsTurn(CSession &session) {
       return;
    double balance = AccountInfoDouble(ACCOUNT_BALANCE);
    ulong now = GetMicrosecondCount();
-   bool same = g_compared && OrdersTotal() == g_known_count && OrdersHistoryTotal() == g_history_count && balance == g_known_balance;
+   bool same = g_compared && OrdersTotal() == g_known_count && OrdersHistoryTotal() == g_history_count &&
+               balance == g_known_balance;
    if(same && now - g_compared_us < (ulong)MTB_COMPARE_US)
       return;
    g_known_balance = balance;

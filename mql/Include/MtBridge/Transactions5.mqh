@@ -101,7 +101,8 @@ void PositionOf(const MqlTradeTransaction &change, MtbPosition &row) {
 }
 
 /// To be called in OnTradeTransaction with what it was given. The rows are read at once, because they change.
-void OnTransaction(CSession &session, const MqlTradeTransaction &change, const MqlTradeRequest &request, const MqlTradeResult &result) {
+void OnTransaction(CSession &session, const MqlTradeTransaction &change, const MqlTradeRequest &request,
+                   const MqlTradeResult &result) {
    if(change.type == TRADE_TRANSACTION_REQUEST) {
       ExecuteAnswered(result);
       return;
