@@ -59,6 +59,8 @@ bool MtbSplitHost(const string text, string &host, string &port) {
       host = text;
       return StringLen(host) > 0;
    }
+   if(colon == 0)
+      return false;
    host = StringSubstr(text, 0, colon);
    port = StringSubstr(text, colon + 1);
    return StringLen(host) > 0 && StringLen(port) > 0;
@@ -67,9 +69,7 @@ bool MtbSplitHost(const string text, string &host, string &port) {
 /// Reads `wss://host[:port][/path]` or `ws://*`; `https` and `http` are taken for them. Without a path the hub's own is taken.
 /// False, and the reason in words, if it is no such address.
 bool MtbReadAddress(const string url, MtbAddress &address, string &problem) {
-   string text = url;
-   StringTrimLeft(text);
-   StringTrimRight(text);
+   string text = MtbTrim(url);
    problem = "BackendURL \"" + text + "\" is no address. It looks like wss://hub.example or ws://192.168.1.10:8080.";
    int mark = StringFind(text, "://");
    if(mark < 0 || !MtbIsPlain(text))
@@ -86,6 +86,9 @@ bool MtbReadAddress(const string url, MtbAddress &address, string &problem) {
    int question = StringFind(rest, "?");
    if(slash < 0 || (question >= 0 && question < slash))
       slash = question;
+   // A length of 0 would mean "to the end" in MQL4.
+   if(slash == 0)
+      return false;
    string port = "";
    if(!MtbSplitHost(slash < 0 ? rest : StringSubstr(rest, 0, slash), address.host, port))
       return false;

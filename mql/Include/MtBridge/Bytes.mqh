@@ -128,6 +128,18 @@ ulong MtbFnv1a(const ulong hash, const uchar &data[], const int from, const int 
    return value;
 }
 
+/// Text without spaces and the like at both ends. StringTrimLeft() changes its argument in MQL5 and returns the result in MQL4.
+string MtbTrim(const string text) {
+   int from = 0;
+   int end = StringLen(text);
+   while(from < end && StringGetCharacter(text, from) <= 32)
+      from++;
+   while(end > from && StringGetCharacter(text, end - 1) <= 32)
+      end--;
+   // A length of 0 means "to the end" in MQL4.
+   return end > from ? StringSubstr(text, from, end - from) : "";
+}
+
 /// Text as UTF-8 without a terminating zero. Returns the number of bytes; `bytes` may be longer than that.
 int MtbToUtf8(const string text, uchar &bytes[]) {
    if(StringLen(text) == 0)

@@ -48,8 +48,7 @@ bool MtbHasWord(const string list, const string word) {
    int count = StringSplit(list, 44, parts);
    for(int i = 0; i < count; i++) {
       string part = parts[i];
-      StringTrimLeft(part);
-      StringTrimRight(part);
+      part = MtbTrim(part);
       StringToLower(part);
       if(part == word)
          return true;
@@ -141,8 +140,7 @@ private:
          if(key != name)
             continue;
          string value = StringSubstr(lines[i], colon + 1);
-         StringTrimLeft(value);
-         StringTrimRight(value);
+         value = MtbTrim(value);
          return value;
       }
       return "";

@@ -30,8 +30,7 @@ public:
       ArrayResize(m_symbols, count > 0 ? count : 0);
       for(int i = 0; i < count; i++) {
          string name = parts[i];
-         StringTrimLeft(name);
-         StringTrimRight(name);
+         name = MtbTrim(name);
          if(name != "")
             m_symbols[kept++] = name;
       }

@@ -383,8 +383,7 @@ public:
       m_journal = journal;
       m_limits = limits;
       m_settings = settings;
-      StringTrimLeft(m_settings.token);
-      StringTrimRight(m_settings.token);
+      m_settings.token = MtbTrim(m_settings.token);
       m_problem = "";
       m_address.host = "";
       m_address.port = 443;

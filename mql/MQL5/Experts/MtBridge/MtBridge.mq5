@@ -14,4 +14,7 @@
 /// Results of orders that were sent, and changes of the account.
 void OnTradeTransaction(const MqlTradeTransaction &transaction, const MqlTradeRequest &request, const MqlTradeResult &result) {
    OnTransaction(g_session, transaction, request, result);
+   // The outcome leaves now, and not with the next timer.
+   if(transaction.type == TRADE_TRANSACTION_REQUEST)
+      OnTimer();
 }
