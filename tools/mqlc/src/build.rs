@@ -94,9 +94,6 @@ const WARNINGS: &[&str] = &[
     "-Wno-missing-field-initializers",
     // MQL has no word for a case that means to fall through.
     "-Wno-implicit-fallthrough",
-    // A false alarm of g++ 12 wherever an array's memory grows.
-    "-Wno-array-bounds",
-    "-Wno-stringop-overflow",
 ];
 
 /// Where the main files look for their includes.
@@ -160,7 +157,7 @@ fn fingerprint(root: &Path) -> Result<u64, BuildError> {
     files.sort();
     let parts = files.iter().map(|path| {
         let bytes = fs::read(path).map_err(|source| BuildError::Io { path: path.clone(), source })?;
-        Ok(format!("{} {:016x}", path.display(), hash_bytes(&bytes)))
+        Ok(format!("{} {:016x}", path.strip_prefix(root).unwrap_or(path).display(), hash_bytes(&bytes)))
     });
     let parts: Vec<String> = parts.collect::<Result<_, BuildError>>()?;
     Ok(hash(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
@@ -183,6 +180,31 @@ fn build_in(
     place: &Path,
 ) -> Result<PathBuf, BuildError> {
     let text = translate(root, main, dialect)?;
+    // Sanitizers and counters put code in between, at which g++ warns without need; the plain variant has judged the source.
+    let warnings = if variant == Variant::Plain { WARNINGS } else { &["-w"] };
+    link(root, &text, warnings, dialect, variant, name, place)
+}
+
+/// The runtime's own tests for a language, as a program: `--files FOLDER` gives it a place for its files, 0 says that all is well.
+///
+/// # Errors
+/// As [`binary`].
+pub fn selftest(root: &Path, dialect: Dialect, variant: Variant) -> Result<PathBuf, BuildError> {
+    let name = format!("selftest{}", dialect.digit());
+    let text = content(&root.join(RUNTIME).join(&name).with_extension("cpp"))?;
+    link(root, &text, &["-Wall", "-Wextra"], dialect, variant, &name, &target(root))
+}
+
+/// Compiles a text of C++ and links it with the runtime.
+fn link(
+    root: &Path,
+    text: &str,
+    warnings: &[&str],
+    dialect: Dialect,
+    variant: Variant,
+    name: &str,
+    place: &Path,
+) -> Result<PathBuf, BuildError> {
     fs::create_dir_all(place).map_err(|source| BuildError::Io { path: place.to_path_buf(), source })?;
     let lock = place.join("lock");
     let lock = fs::File::create(&lock).map_err(|source| BuildError::Io { path: lock, source })?;
@@ -190,9 +212,9 @@ fn build_in(
     let compiler = compiler()?;
     let runtime = Runtime::new(root, &compiler, variant)?;
     let objects = runtime.objects(root, dialect, place)?;
-    let flags: Vec<&str> = COMMON.iter().chain(variant.flags()).copied().chain(own_warnings(variant)).collect();
+    let flags: Vec<&str> = COMMON.iter().chain(variant.flags()).chain(warnings).copied().collect();
     let linked: String = objects.iter().map(|object| object.display().to_string()).collect();
-    let key = hash(&[&compiler, &text, &runtime.headers, &flags.join(" "), &linked, &runtime.libraries.join(" ")]);
+    let key = hash(&[&compiler, text, &runtime.headers, &flags.join(" "), &linked, &runtime.libraries.join(" ")]);
     let folder = place.join(format!("{}-{key:016x}", variant.name()));
     let made = folder.join(name);
     if made.exists() {
@@ -224,12 +246,6 @@ const RUNTIME: &str = "tools/mqlrt";
 /// Cargo's target folder has a folder of ours.
 fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder)).join("mqlc")
-}
-
-/// Sanitizers and counters put code in between, at which g++ warns without need; the plain variant has judged the source.
-fn own_warnings(variant: Variant) -> impl Iterator<Item = &'static str> {
-    let wanted: &[&str] = if variant == Variant::Plain { WARNINGS } else { &["-w"] };
-    wanted.iter().copied()
 }
 
 /// Which g++ this is.
@@ -416,6 +432,20 @@ extern const mql::Program mql_program_table;
         let error = repository.build().unwrap_err().to_string();
         assert!(error.starts_with("mql/MQL5/Experts/MtBridge/MtBridge.mq5(2,10) : error 106"), "{error}");
         assert!(error.ends_with("Result: 1 errors, 0 warnings\n"), "{error}");
+    }
+
+    #[test]
+    fn the_runtime_passes_its_own_tests_in_both_languages() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for dialect in [Dialect::Mql5, Dialect::Mql4] {
+            let test = selftest(&root, dialect, Variant::Plain).unwrap_or_else(|error| panic!("{error}"));
+            let files = std::env::temp_dir().join(format!("mqlc-selftest{}-{}", dialect.digit(), std::process::id()));
+            fs::create_dir_all(&files).unwrap();
+            let said = Command::new(test).arg("--files").arg(&files).output().unwrap();
+            let words = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+            assert!(said.status.success() && words.contains("all is so"), "{words}");
+            fs::remove_dir_all(files).unwrap();
+        }
     }
 
     #[test]
