@@ -35,6 +35,7 @@ int StringFind(const string &text, const string &what, int start) {
 }
 
 string StringSubstr(const string &text, int start, int length) {
+    if (length == 0 && mql_program_table.dialect == 4) length = -1; // MQL4's default, which is "to the end" there
     if (start < 0 || start >= text.length() || length == 0) return string(u"");
     return string(text.text().substr(static_cast<std::size_t>(start), length < 0 ? std::u16string::npos : static_cast<std::size_t>(length)));
 }

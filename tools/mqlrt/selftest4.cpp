@@ -100,6 +100,7 @@ int OnInit() {
     SetUserError(3);
     CHECK(GetLastError() == 65539 && GetLastError() == 0);
     CHECK(StringTrimLeft("  a "_s) == "a "_s && StringConcatenate("a"_s, 1, true) == "a1true"_s && Period() == 60);
+    CHECK(StringSubstr("abc"_s, 1, 0) == "bc"_s);
     ExpertRemove();
     return INIT_SUCCEEDED;
 }
