@@ -305,6 +305,7 @@ string given = "default"_s;
 const bool registered = register_input("Given", &given);
 
 void everything() {
+    mutable_options().files += "/" + std::to_string(getpid()); // what an earlier run left is in nobody's way
     a_string_can_be_null_which_is_not_empty();
     conversions_count_the_terminating_zero_and_know_their_code_page();
     formats_without_i64_lose_the_upper_half();
