@@ -37,7 +37,8 @@ impl Variant {
         match self {
             Self::Plain => &[],
             Self::Sanitize => &["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
-            Self::Coverage => &["--coverage"],
+            // Optimised code has fewer lines than the source.
+            Self::Coverage => &["--coverage", "-O0"],
         }
     }
 }
@@ -209,6 +210,7 @@ fn link(
     let lock = place.join("lock");
     let lock = fs::File::create(&lock).map_err(|source| BuildError::Io { path: lock, source })?;
     lock.lock().map_err(|source| BuildError::Io { path: place.to_path_buf(), source })?;
+    sweep(place);
     let compiler = compiler()?;
     let runtime = Runtime::new(root, &compiler, variant)?;
     let objects = runtime.objects(root, dialect, place)?;
@@ -238,6 +240,19 @@ fn link(
     run(link, root)?;
     fs::rename(&unfinished, &made).map_err(|source| BuildError::Io { path: made.clone(), source })?;
     Ok(made)
+}
+
+/// Forgets what was built more than a week ago. What somebody still wants of it is built again.
+fn sweep(place: &Path) {
+    let week = std::time::Duration::from_secs(7 * 24 * 3600);
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|made| made.elapsed().ok());
+        if age.is_some_and(|age| age > week) && entry.file_name() != "lock" {
+            let path = entry.path();
+            // Best effort: somebody else may be at it, too.
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
 }
 
 /// The runtime's folder in the repository.
@@ -379,8 +394,12 @@ mod tests {
         }
 
         fn build(&self) -> Result<PathBuf, BuildError> {
+            self.build_as(Variant::Plain)
+        }
+
+        fn build_as(&self, variant: Variant) -> Result<PathBuf, BuildError> {
             let place = self.0.join("target");
-            build_in(&self.0, &main_file(&self.0, Dialect::Mql5), Dialect::Mql5, Variant::Plain, "MtBridge5", &place)
+            build_in(&self.0, &main_file(&self.0, Dialect::Mql5), Dialect::Mql5, variant, "MtBridge5", &place)
         }
     }
 
@@ -446,6 +465,34 @@ extern const mql::Program mql_program_table;
             assert!(said.status.success() && words.contains("all is so"), "{words}");
             fs::remove_dir_all(files).unwrap();
         }
+    }
+
+    #[test]
+    fn lines_that_were_run_are_counted_in_the_sources_of_mql() {
+        let repository = Repository::new(
+            "coverage",
+            "int OnInit() {\n   if(0 > Two())\n      return 5;\n   return 0;\n}\n\nint Two() {\n   return 2;\n}\n",
+        );
+        let made = repository.build_as(Variant::Coverage).unwrap();
+        let mut coverage = crate::coverage::Coverage::default();
+        coverage.add(&repository.0, &made).unwrap();
+        assert_eq!(coverage.lines(), (0, 0), "nothing has run yet");
+        assert!(Command::new(&made).status().unwrap().success());
+        coverage.add(&repository.0, &made).unwrap();
+        assert_eq!(
+            coverage.to_string(),
+            "    5 of     6  mql/MQL5/Experts/MtBridge/MtBridge.mq5  3\n    5 of     6  83 % of the lines in mql/\n"
+        );
+    }
+
+    #[test]
+    fn a_sanitizer_ends_a_program_that_does_what_has_no_meaning() {
+        let repository =
+            Repository::new("sanitize", "int OnInit() { return Shifted(40); }\nint Shifted(const int by) { return 1 << by; }");
+        let made = repository.build_as(Variant::Sanitize).unwrap();
+        let said = Command::new(&made).output().unwrap();
+        let words = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(!said.status.success() && words.contains("MtBridge.mq5:2") && words.contains("shift exponent"), "{words}");
     }
 
     #[test]

@@ -20,14 +20,20 @@ impl Coverage {
     pub fn measured(root: &Path) -> Result<Self, BuildError> {
         let mut found = Self::default();
         for dialect in [Dialect::Mql5, Dialect::Mql4] {
-            let counts = build::binary(root, dialect, Variant::Coverage)?.with_extension("gcda");
-            if counts.exists() {
-                let said =
-                    Command::new("gcov").arg("-t").arg(&counts).current_dir(root).output().map_err(|_| BuildError::NoCompiler)?;
-                found.read(&String::from_utf8_lossy(&said.stdout));
-            }
+            found.add(root, &build::binary(root, dialect, Variant::Coverage)?)?;
         }
         Ok(found)
+    }
+
+    /// Adds what the processes of one binary have run.
+    pub(crate) fn add(&mut self, root: &Path, binary: &Path) -> Result<(), BuildError> {
+        let counts = binary.with_extension("gcda");
+        if counts.exists() {
+            let said =
+                Command::new("gcov").arg("-t").arg(&counts).current_dir(root).output().map_err(|_| BuildError::NoCompiler)?;
+            self.read(&String::from_utf8_lossy(&said.stdout));
+        }
+        Ok(())
     }
 
     /// gcov's listing: `count:line:text`, `#####` for a line that was not run, `-` for one without code.
