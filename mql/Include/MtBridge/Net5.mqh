@@ -120,7 +120,7 @@ public:
             return -1;
          }
          done += sent;
-         if(sent < part)
+         if(sent == 0)
             break;
       }
       if(IsOpen() && done == 0 && count > 0 && !SocketIsConnected(m_socket))

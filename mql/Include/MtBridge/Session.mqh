@@ -131,10 +131,11 @@ private:
       int status = m_web.Status();
       string problem = m_web.Problem();
       if(code != 1006)
-         problem = "The hub closed the connection (" + IntegerToString(code) + "): " + (problem == "" ? MtbCloseWords(code) : problem) + ".";
+         problem = "The hub closed the connection (" + IntegerToString(code) + "): " + (problem == "" ? MtbCloseWords(code) : problem);
+      problem = MtbSentence(problem);
       bool is_final = (code >= MTB_CLOSE_FINAL && code <= 4999) || status == 401 || status == 403;
       if(is_final) {
-         StopForGood(problem + MtbAdvice(code, status));
+         StopForGood(MtbSentence(problem) + MtbAdvice(code, status));
          return;
       }
       uint at_least = (uint)m_web.RetryAfter() * 1000;

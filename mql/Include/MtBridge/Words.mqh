@@ -30,6 +30,13 @@ string MtbCloseWords(const int code) {
    return "no reason given";
 }
 
+/// Words with a full stop at their end.
+string MtbSentence(const string words) {
+   int length = StringLen(words);
+   int last = length > 0 ? (int)StringGetCharacter(words, length - 1) : 46;
+   return last == 46 || last == 33 || last == 63 ? words : words + ".";
+}
+
 /// What a person can do about a final end, "" if nothing is known.
 string MtbAdvice(const int code, const int status) {
    if(status == 401 || code == 4500 || code == 4501)
