@@ -316,7 +316,8 @@ long inet_address(const Arguments &a) {
 }
 long host_to_net_short(const Arguments &a) { return htons(static_cast<ushort>(a.number(0))); }
 
-const std::map<std::string, long (*)(const Arguments &)> TABLE = {
+// Never destroyed: destructors of the program's globals still call.
+const auto &TABLE = *new std::map<std::string, long (*)(const Arguments &)>{
     {"WSAStartup", wsa_startup},        {"WSACleanup", wsa_cleanup},   {"WSAGetLastError", wsa_get_last_error},
     {"socket", open_socket},            {"closesocket", close_socket}, {"connect", connect_socket},
     {"WSAConnectByNameW", connect_by_name}, {"ioctlsocket", io_control},   {"send", send_bytes},
