@@ -64,10 +64,13 @@ template <class T> class DynArr {
     void move_to(long wanted_room) {
         T *fresh = static_cast<T *>(std::malloc(static_cast<std::size_t>(wanted_room ? wanted_room : 1) * sizeof(T)));
         if (fresh == nullptr) critical("out of memory");
-        for (long i = 0; i < used; ++i) {
-            new (static_cast<void *>(fresh + i)) T(std::move(cells[i]));
-            cells[i].~T();
-        }
+        if constexpr (std::is_trivially_copyable_v<T>) {
+            if (used > 0) std::memcpy(static_cast<void *>(fresh), cells, static_cast<std::size_t>(used) * sizeof(T));
+        } else
+            for (long i = 0; i < used; ++i) {
+                new (static_cast<void *>(fresh + i)) T(std::move(cells[i]));
+                cells[i].~T();
+            }
         std::free(cells);
         cells = fresh;
         room = wanted_room;

@@ -27,7 +27,7 @@ constexpr int EXIT_LEAKED = 73;
 std::string source_lines() {
     void *frames[24];
     const int n = backtrace(frames, 24);
-    std::string command = "addr2line -s -e /proc/self/exe";
+    std::string command = "addr2line -i -s -e /proc/self/exe";
     for (int i = 2; i < n; ++i) {
         Dl_info info;
         if (dladdr(frames[i], &info) == 0 || info.dli_fbase == nullptr) continue;

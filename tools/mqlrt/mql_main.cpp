@@ -40,8 +40,9 @@ std::mt19937_64 &dice() {
     static auto &made = *new std::mt19937_64(1);
     return made;
 }
-std::mt19937 &program_dice() { // MathRand's, apart, so that the program's draws do not change the runtime's
-    static auto &made = *new std::mt19937(static_cast<unsigned>(wall_micros()));
+/// MathRand's. The same in every run until MathSrand, as in MetaTrader: whoever forgets it draws the same masks again.
+std::mt19937 &program_dice() {
+    static auto &made = *new std::mt19937(1);
     return made;
 }
 
