@@ -5,6 +5,7 @@
 #define MTBRIDGE_READS_TRADE4_MQH
 
 #include <MtBridge\ReadsSymbols.mqh>
+#include <MtBridge\Execute4.mqh>
 
 /// The margin of so many lots. The terminal tells it for a lot bought now; where the margin currency is the account's, the price
 /// does not matter.
@@ -47,6 +48,38 @@ bool IsVolume(const string symbol, const double volume) {
    return MathAbs(steps - MathRound(steps)) < 0.000001;
 }
 
+/// Whether a distance is at least the least one that the broker takes for stops and pending orders.
+bool IsAway(const string symbol, const double distance) {
+   double points = (double)SymbolInfoInteger(symbol, SYMBOL_TRADE_STOPS_LEVEL) - 0.001;
+   return distance >= points * SymbolInfoDouble(symbol, SYMBOL_POINT);
+}
+
+/// What speaks against the prices of a request that opens; 0 if nothing does.
+uint RetcodeOfPrices(const MtbRequest &request) {
+   MqlTick tick;
+   if(!SymbolInfoTick(request.symbol, tick))
+      return 10021;
+   double bid = tick.bid;
+   double ask = tick.ask;
+   if(request.action == MTB_ACTION_PENDING) {
+      double distance = request.type == OP_BUYLIMIT    ? ask - request.price
+                        : request.type == OP_SELLLIMIT ? request.price - bid
+                        : request.type == OP_BUYSTOP   ? request.price - ask
+                                                       : bid - request.price;
+      if(!IsAway(request.symbol, distance))
+         return 10015;
+      if(ExpirationOf(request) < 0)
+         return 10022;
+      bid = request.price;
+      ask = request.price;
+   }
+   bool buys = (request.type & 1) == 0;
+   double loss = buys ? bid - request.sl : request.sl - ask;
+   double gain = buys ? request.tp - bid : ask - request.tp;
+   bool stands = (request.sl == 0.0 || IsAway(request.symbol, loss)) && (request.tp == 0.0 || IsAway(request.symbol, gain));
+   return stands ? 0 : (uint)10016;
+}
+
 /// What speaks against a request, as far as this platform tells without sending it; 0 if nothing does.
 uint RetcodeOfCheck(const MtbRequest &request, const bool opens) {
    if(!opens)
@@ -54,12 +87,16 @@ uint RetcodeOfCheck(const MtbRequest &request, const bool opens) {
                      request.action == MTB_ACTION_CLOSE_BY || request.action == MTB_ACTION_DEAL
                  ? (uint)0
                  : (uint)MTB_RETCODE_INVALID;
-   if(!SymbolIsKnown(request.symbol) || request.type < 0 || request.type > OP_SELLSTOP)
+   bool fits = request.action == MTB_ACTION_PENDING ? IsPendingType(request.type) : IsMarketType(request.type);
+   if(!SymbolIsKnown(request.symbol) || !fits)
       return MTB_RETCODE_INVALID;
    if(!IsVolume(request.symbol, request.volume))
       return 10014;
    if((int)SymbolInfoInteger(request.symbol, SYMBOL_TRADE_MODE) == 0)
       return 10017;
+   uint prices = RetcodeOfPrices(request);
+   if(prices != 0)
+      return prices;
    if(request.action == MTB_ACTION_DEAL) {
       ResetLastError();
       double left = AccountFreeMarginCheck(request.symbol, request.type, request.volume);
