@@ -268,7 +268,7 @@ void out(const char *kind, const string &line) {
 void text::print(const string &line) { out("print", line); }
 void text::alert(const string &line) { out("alert", line); }
 void text::comment(const string &line) {
-    static string shown; // the panel is written many times a second: only what changed is told
+    static string &shown = *new string; // the panel is written many times a second: only what changed is told
     if (!shown.is_null() && shown == line) return;
     shown = line;
     host::tell("comment", {line.to_utf8()});
