@@ -13,7 +13,7 @@ use super::{
     changes,
     line::{self, Fields, Kind},
     pool,
-    shared::Shared,
+    shared::{Shared, Struck},
 };
 use crate::{
     domain::{
@@ -410,7 +410,7 @@ impl Counter {
         if self.platform == Platform::Mt4 {
             self.shared.complete(&mut request);
         }
-        if self.shared.strike(Step::AfterAccept) {
+        if self.shared.strike(Step::AfterAccept) == Err(Struck::Crash) {
             return None;
         }
         let refusal = self.shared.switches().refusal();
@@ -419,7 +419,7 @@ impl Counter {
         }
         let quirk = self.shared.faults().quirk(request.action == action::DEAL);
         let result = self.broker.order_send_with(&request, quirk);
-        if self.shared.strike(Step::AfterExecute) {
+        if self.shared.strike(Step::AfterExecute) == Err(Struck::Crash) {
             return None;
         }
         if self.platform == Platform::Mt5 {

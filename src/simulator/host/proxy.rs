@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     frames::{Frame, Piece, Stream},
-    shared::Shared,
+    shared::{Shared, Struck},
 };
 use crate::{
     protocol::{FromHub, codec::decode},
@@ -44,6 +44,8 @@ mod tag {
 enum Over {
     /// One side has gone.
     Gone,
+    /// The hub takes nothing any more.
+    Deaf,
     /// A fault: without a word.
     Cut,
     /// A fault: the sockets stay, and nothing is passed on.
@@ -103,15 +105,19 @@ impl Proxy {
             biased;
             () = cut.cancelled() => Over::Cut,
             () = self.goes_half_open(seen) => Over::Frozen,
-            over = down.run() => over?,
-            over = up.run() => over?,
+            over = down.run() => over.unwrap_or(Over::Cut),
+            over = up.run() => over.unwrap_or_else(|error| if error.downcast::<Struck>().is_ok() { Over::Cut } else { Over::Deaf }),
         };
+        if matches!(over, Over::Deaf) {
+            // A hub that takes nothing any more may have said why.
+            let _ = timeout(LAST_WORDS, down.run()).await;
+        }
         self.shared.connected.send_if_modified(|connected| std::mem::take(connected));
         match over {
             Over::Cut => {}
             // Both sockets stay open meanwhile.
             Over::Frozen => sleep(self.half_open_for).await,
-            Over::Gone => {
+            Over::Gone | Over::Deaf => {
                 // With a closed socket what the program has not read yet would be lost.
                 let _ = down.to.shutdown().await;
                 let mut rest = vec![0; 4096];
@@ -182,8 +188,8 @@ impl Up<'_> {
 
     async fn pass(&mut self, frame: Frame) -> io::Result<()> {
         let tag = frame.tag();
-        if tag == Some(tag::OUTCOME) && self.shared.strike(Step::AfterRecord) {
-            std::future::pending::<()>().await;
+        if tag == Some(tag::OUTCOME) {
+            self.shared.strike(Step::AfterRecord)?;
         }
         let (delay, twice, one_in) = {
             let faults = self.shared.faults();
@@ -202,8 +208,6 @@ impl Up<'_> {
         for _ in 0..times {
             self.held.push_back((Instant::now() + delay, frame.raw.clone()));
         }
-        // A cut that has just been made shows before anything else is passed on.
-        tokio::task::yield_now().await;
         Ok(())
     }
 }
@@ -248,10 +252,7 @@ impl Down<'_> {
                 if let Ok(Some(FromHub::Trade(trade))) = decode::<FromHub>(&frame.payload).map(|decoded| decoded.message) {
                     self.shared.note_trade(trade.request.0);
                 }
-                if self.shared.strike(Step::BeforeAccept) {
-                    std::future::pending::<()>().await;
-                }
-                tokio::task::yield_now().await;
+                self.shared.strike(Step::BeforeAccept)?;
                 self.to.write_all(&frame.raw).await
             }
             Some(tag::WELCOME) => {

@@ -33,6 +33,23 @@ pub(super) enum Wish {
     },
 }
 
+/// What a fault has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Struck {
+    /// The connection to the hub is cut; the program goes on.
+    #[error("cut by a fault")]
+    Cut,
+    /// The program is about to be killed.
+    #[error("killed by a fault")]
+    Crash,
+}
+
+impl From<Struck> for std::io::Error {
+    fn from(struck: Struck) -> Self {
+        Self::other(struck)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Shared {
     faults: Mutex<Faults>,
@@ -103,18 +120,21 @@ impl Shared {
         lock(&self.wishes).pop_front()
     }
 
-    /// A fault at this step: a cut is made here, a crash is wished for. True if the program must not get any further.
-    pub(super) fn strike(&self, step: Step) -> bool {
+    /// A fault at this step, if one waits for it.
+    ///
+    /// # Errors
+    /// [`Struck`], after the cut is made or the crash is wished for: what happens at this step must not go on where it is.
+    pub(super) fn strike(&self, step: Step) -> Result<(), Struck> {
         let struck = self.faults().at(step);
         match struck {
-            None => false,
+            None => Ok(()),
             Some(Strike::Drop) => {
                 self.cut();
-                false
+                Err(Struck::Cut)
             }
             Some(Strike::Crash { lose }) => {
                 self.wish(Wish::Crash { lose });
-                true
+                Err(Struck::Crash)
             }
         }
     }

@@ -1,4 +1,6 @@
-//! The same tests over the simulator or over the real Expert Advisor: `MTBRIDGE_TEST_TERMINAL=simulator|mt5|mt4`.
+//! The same tests over the simulator or over the real Expert Advisor: `MTBRIDGE_TEST_TERMINAL=simulator|simulator4|mt5|mt4`.
+//!
+//! `simulator4` is the simulator as MetaTrader 4: what fails there fails because that platform is another, not because of its EA.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,6 +26,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Simulator,
+    Simulator4,
     Mt5,
     Mt4,
 }
@@ -32,9 +35,10 @@ pub enum Kind {
 pub fn kind() -> Kind {
     static KIND: LazyLock<Kind> = LazyLock::new(|| match std::env::var("MTBRIDGE_TEST_TERMINAL").as_deref() {
         Err(_) | Ok("" | "simulator") => Kind::Simulator,
+        Ok("simulator4") => Kind::Simulator4,
         Ok("mt5") => Kind::Mt5,
         Ok("mt4") => Kind::Mt4,
-        Ok(other) => panic!("MTBRIDGE_TEST_TERMINAL=`{other}` is not simulator, mt5 or mt4"),
+        Ok(other) => panic!("MTBRIDGE_TEST_TERMINAL=`{other}` is not simulator, simulator4, mt5 or mt4"),
     });
     *KIND
 }
@@ -73,16 +77,16 @@ impl Machine {
     }
 
     pub fn of(kind: Kind, mut config: SimulatorConfig) -> Result<Self, Refused> {
-        if kind == Kind::Simulator || config.url.starts_with("wss") {
-            return SimulatedTerminal::start(config).map(Self::Simulated);
-        }
         // MetaTrader 4 has no netting, and an account that exists is what it is.
         let existing = config.broker.as_ref().map(|broker| broker.settings().platform);
         config.platform = match existing {
             Some(platform) => platform,
-            None if kind == Kind::Mt4 && !config.account.netting => Platform::Mt4,
+            None if matches!(kind, Kind::Mt4 | Kind::Simulator4) && !config.account.netting => Platform::Mt4,
             None => config.platform,
         };
+        if matches!(kind, Kind::Simulator | Kind::Simulator4) || config.url.starts_with("wss") {
+            return SimulatedTerminal::start(config).map(Self::Simulated);
+        }
         let (files, folder) = match &config.state {
             Some(folder) => (folder.join(format!("files-{}", config.account.login)), None),
             None => {
