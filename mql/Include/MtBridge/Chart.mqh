@@ -220,7 +220,7 @@ public:
       m_draws = draws;
    }
 
-   /// The hub's clock, as Welcome tells it: UTC, epoch milliseconds. Drawings expire by it, so a wrong clock of the PC does no harm.
+   /// The hub's clock, as Welcome tells it: UTC, epoch milliseconds. Drawings expire by it, whatever the PC's clock says.
    void HubTime(const long utc_ms) {
       m_hub_ms = utc_ms;
       m_hub_us = GetMicrosecondCount();

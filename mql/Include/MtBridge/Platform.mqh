@@ -120,8 +120,8 @@ long SessionEnd(const long opens, const long closes) {
    return closes <= opens ? 86400 : closes;
 }
 
-/// The price for an order of this type (0 and even: a buy, at the ask; odd: a sell, at the bid), with the symbol's point and digits.
-/// False if there is none.
+/// The price for an order of this type (even: a buy, at the ask; odd: a sell, at the bid), with the symbol's point and digits. False
+/// if there is none.
 bool PriceNow(const string symbol, const int type, double &price, double &point, int &digits) {
    MqlTick tick;
    price = 0.0;

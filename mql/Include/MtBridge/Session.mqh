@@ -219,6 +219,7 @@ private:
       heartbeat_ms = heartbeat_ms < 20 ? 20 : (heartbeat_ms > 60000 ? 60000 : heartbeat_ms);
       m_heartbeat_us = (ulong)heartbeat_ms * 1000;
       m_hub_at_us = GetMicrosecondCount();
+      m_chart.HubTime(m_hub_ms);
       m_failures = 0;
       m_wanted = true;
       Enter(MTB_PHASE_LIVE);
