@@ -155,6 +155,23 @@ impl ExpertTerminal {
         self.shared.wish(Wish::Crash { lose });
     }
 
+    /// Kills its process when its runtime passes this point for the `at`-th time from now on, and starts it again over its files. Points are
+    /// those of `tools/mqlrt/README.md`.
+    pub fn kill_at(&self, point: &str, at: u32) {
+        self.shared.set_trap(point, at);
+    }
+
+    /// How often it was killed by [`Self::kill_at`].
+    #[must_use]
+    pub fn killed(&self) -> watch::Receiver<u32> {
+        self.shared.killed.subscribe()
+    }
+
+    /// Another account is logged in at the terminal, or its own one again. 0: nobody is.
+    pub fn log_in(&self, login: Option<u64>) {
+        self.shared.set_login(login);
+    }
+
     /// Nothing: the program looks at its broker at each turn.
     pub const fn look(&self) {}
 

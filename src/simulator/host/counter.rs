@@ -159,7 +159,7 @@ impl Counter {
         let field = |at: usize| asked.get(at).map_or("", String::as_str);
         Some(match field(0) {
             "hello" => vec!["mtbridge".into()],
-            "point" => self.point(),
+            "point" => return self.point(field(1)),
             "state" => self.state(),
             "send" => return self.send(asked, false),
             "send_async" => return self.send(asked, true),
@@ -243,10 +243,13 @@ impl Counter {
         Ok(body)
     }
 
-    fn point(&self) -> Fields {
+    fn point(&self, name: &str) -> Answer {
+        if self.shared.springs(name) {
+            return None;
+        }
         // Between the acceptance of a trade and its last checks the journal is flushed: the moment for a clock to jump.
-        let by_ms = self.shared.faults().wall_clock();
-        if by_ms == 0 { Fields::new() } else { vec!["wall".into(), (by_ms / 1000).to_string()] }
+        let by_ms = if name == POINTS[1] { self.shared.faults().wall_clock() } else { 0 };
+        Some(if by_ms == 0 { Fields::new() } else { vec!["wall".into(), (by_ms / 1000).to_string()] })
     }
 
     fn state(&self) -> Fields {
@@ -274,6 +277,9 @@ impl Counter {
 
     fn account(&mut self) -> Fields {
         let mut fields = self.read(&GetAccount { call: 0 }.into()).map(|body| line::fields(&body)).unwrap_or_default();
+        if let (Some(field), Some(other)) = (fields.first_mut(), self.shared.login()) {
+            *field = other.to_string();
+        }
         // The broker's own switch: experts may not trade.
         if let Some(expert) = fields.get_mut(6) {
             *expert = u8::from(self.shared.switches().account_trade_allowed).to_string();

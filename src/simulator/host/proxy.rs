@@ -112,7 +112,7 @@ impl Proxy {
             // A hub that takes nothing any more may have said why.
             let _ = timeout(LAST_WORDS, down.run()).await;
         }
-        self.shared.connected.send_if_modified(|connected| std::mem::take(connected));
+        self.shared.connected.send_if_modified(std::mem::take);
         match over {
             Over::Cut => {}
             // Both sockets stay open meanwhile.
@@ -178,7 +178,7 @@ impl Up<'_> {
                     while let Some(piece) = stream.next() {
                         match piece {
                             Piece::Head(head) => self.held.push_back((Instant::now(), head)),
-                            Piece::Frame(frame) => self.pass(frame).await?,
+                            Piece::Frame(frame) => self.pass(&frame)?,
                         }
                     }
                 }
@@ -186,7 +186,7 @@ impl Up<'_> {
         }
     }
 
-    async fn pass(&mut self, frame: Frame) -> io::Result<()> {
+    fn pass(&mut self, frame: &Frame) -> Result<(), Struck> {
         let tag = frame.tag();
         if tag == Some(tag::OUTCOME) {
             self.shared.strike(Step::AfterRecord)?;
@@ -296,7 +296,7 @@ impl Down<'_> {
     }
 
     fn end(&self, refused: Refused) {
-        self.shared.connected.send_if_modified(|connected| std::mem::take(connected));
+        self.shared.connected.send_if_modified(std::mem::take);
         self.shared.outcome.send_replace(Some(Err(refused)));
     }
 }

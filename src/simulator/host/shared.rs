@@ -67,6 +67,19 @@ pub(super) struct Shared {
     trades: Mutex<VecDeque<TradeRequest>>,
     told: Mutex<VecDeque<Fields>>,
     pub(super) heard: Notify,
+    trap: Mutex<Option<Trap>>,
+    /// How often the program was killed by a trap.
+    pub(super) killed: watch::Sender<u32>,
+    login: Mutex<Option<u64>>,
+}
+
+/// Where the program's runtime is to be killed.
+#[derive(Debug)]
+struct Trap {
+    /// As `tools/mqlrt/README.md` calls it.
+    point: String,
+    /// At which passing from now on, from 1.
+    at: u32,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -87,7 +100,40 @@ impl Shared {
             trades: Mutex::default(),
             told: Mutex::default(),
             heard: Notify::new(),
+            trap: Mutex::default(),
+            killed: watch::Sender::new(0),
+            login: Mutex::default(),
         }
+    }
+
+    /// Kills the program when it passes this point for the `at`-th time from now on.
+    pub(super) fn set_trap(&self, point: &str, at: u32) {
+        *lock(&self.trap) = Some(Trap { point: point.to_owned(), at });
+        self.push(&["points", "FileFlush", point]);
+    }
+
+    /// The program passes this point. True: it is about to be killed, and must not get any further.
+    pub(super) fn springs(&self, point: &str) -> bool {
+        let mut trap = lock(&self.trap);
+        let Some(armed) = trap.as_mut().filter(|trap| trap.point == point) else { return false };
+        armed.at = armed.at.saturating_sub(1);
+        if armed.at > 0 {
+            return false;
+        }
+        *trap = None;
+        drop(trap);
+        self.wish(Wish::Crash { lose: false });
+        self.killed.send_modify(|killed| *killed += 1);
+        true
+    }
+
+    /// Who is logged in at the terminal instead of the account's owner.
+    pub(super) fn set_login(&self, login: Option<u64>) {
+        *lock(&self.login) = login;
+    }
+
+    pub(super) fn login(&self) -> Option<u64> {
+        *lock(&self.login)
     }
 
     pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {

@@ -57,7 +57,8 @@ pub fn expert(platform: Platform) -> PathBuf {
 #[derive(Debug)]
 pub enum Machine {
     Simulated(SimulatedTerminal),
-    Expert(ExpertTerminal, Option<TempDir>),
+    /// With the folder of its files, if that ends with it.
+    Expert(ExpertTerminal, #[expect(dead_code, reason = "it is dropped with the machine")] Option<TempDir>),
 }
 
 /// Does the same to both.
@@ -110,28 +111,8 @@ impl Machine {
         both!(self, terminal => terminal.set_faults(faults));
     }
 
-    pub fn faults(&self) -> Vec<Fault> {
-        both!(self, terminal => terminal.faults())
-    }
-
-    pub fn switches(&self) -> Switches {
-        both!(self, terminal => terminal.switches())
-    }
-
     pub fn set_switches(&self, switches: Switches) {
         both!(self, terminal => terminal.set_switches(switches));
-    }
-
-    pub fn disconnect(&self) {
-        both!(self, terminal => terminal.disconnect());
-    }
-
-    pub fn crash(&self, lose: bool) {
-        both!(self, terminal => terminal.crash(lose));
-    }
-
-    pub fn look(&self) {
-        both!(self, terminal => terminal.look());
     }
 
     pub fn outcome(&self) -> Option<Result<(), Refused>> {
