@@ -158,7 +158,10 @@ impl Counter {
     fn answer(&mut self, asked: &[String]) -> Answer {
         let field = |at: usize| asked.get(at).map_or("", String::as_str);
         Some(match field(0) {
-            "hello" => vec!["mtbridge".into()],
+            "hello" => {
+                self.shared.forget_trade(None);
+                vec!["mtbridge".into()]
+            }
             "point" => return self.point(field(1)),
             "state" => self.state(),
             "send" => return self.send(asked, false),

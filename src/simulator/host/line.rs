@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::codec;
+
 /// A line's fields, unescaped.
 pub(super) type Fields = Vec<String>;
 
@@ -105,7 +107,7 @@ impl Value {
 /// The fields of a record as the wire has it, records within it one after the other. Nothing if it is none.
 pub(super) fn fields(record: &[u8]) -> Fields {
     let mut out = Fields::new();
-    if let Ok(value) = rmp_serde::from_slice::<Value>(record) {
+    if let Ok(value) = codec::record::<Value>(record) {
         value.into_fields(&mut out);
     }
     out
@@ -118,12 +120,12 @@ pub(super) fn table(body: &[u8]) -> Vec<Fields> {
         value.into_fields(&mut out);
         out
     };
-    rmp_serde::from_slice::<Vec<Value>>(body).unwrap_or_default().into_iter().map(row).collect()
+    codec::rows::<Value>(body, usize::MAX).unwrap_or_default().into_iter().map(row).collect()
 }
 
 /// The fields of a record in memory.
 pub(super) fn fields_of(record: &impl Serialize) -> Fields {
-    rmp_serde::to_vec(record).map(|bytes| fields(&bytes)).unwrap_or_default()
+    fields(&codec::write_record(record))
 }
 
 /// The number of rows, and then the fields of each.

@@ -19,7 +19,7 @@ use super::{
     shared::{Shared, Struck},
 };
 use crate::{
-    protocol::{FromHub, codec::decode},
+    protocol::{FromHub, FromTerminal, codec::decode},
     simulator::{
         Refused,
         faults::Step,
@@ -189,6 +189,11 @@ impl Up<'_> {
     fn pass(&mut self, frame: &Frame) -> Result<(), Struck> {
         let tag = frame.tag();
         if tag == Some(tag::OUTCOME) {
+            if let Ok(Some(FromTerminal::Outcome(outcome))) =
+                decode::<FromTerminal>(&frame.payload).map(|decoded| decoded.message)
+            {
+                self.shared.forget_trade(Some(outcome.command));
+            }
             self.shared.strike(Step::AfterRecord)?;
         }
         let (delay, twice, one_in) = {
@@ -250,7 +255,7 @@ impl Down<'_> {
         match frame.tag() {
             Some(tag::TRADE) => {
                 if let Ok(Some(FromHub::Trade(trade))) = decode::<FromHub>(&frame.payload).map(|decoded| decoded.message) {
-                    self.shared.note_trade(trade.request.0);
+                    self.shared.note_trade(trade.command, trade.request.0);
                 }
                 self.shared.strike(Step::BeforeAccept)?;
                 self.to.write_all(&frame.raw).await

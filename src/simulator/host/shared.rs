@@ -10,7 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::Fields;
 use crate::{
-    domain::trade::{TradeRequest, action},
+    domain::{
+        ids::CommandId,
+        trade::{TradeRequest, action},
+    },
     simulator::{
         Refused,
         faults::{Faults, Step, Strike},
@@ -64,7 +67,7 @@ pub(super) struct Shared {
     link: Mutex<CancellationToken>,
     /// Events for the program.
     events: Mutex<Option<mpsc::Sender<Fields>>>,
-    trades: Mutex<VecDeque<TradeRequest>>,
+    trades: Mutex<VecDeque<(CommandId, TradeRequest)>>,
     told: Mutex<VecDeque<Fields>>,
     pub(super) heard: Notify,
     trap: Mutex<Option<Trap>>,
@@ -199,29 +202,37 @@ impl Shared {
     }
 
     /// A trade passed on its way to the program.
-    pub(super) fn note_trade(&self, request: TradeRequest) {
+    pub(super) fn note_trade(&self, command: CommandId, request: TradeRequest) {
         let mut trades = lock(&self.trades);
-        trades.push_back(request);
+        trades.retain(|(one, _)| *one != command);
+        trades.push_back((command, request));
         if trades.len() > TRADES_MAX {
             trades.pop_front();
         }
     }
 
+    /// The program has dealt with this trade; none: it has forgotten all of them.
+    pub(super) fn forget_trade(&self, command: Option<CommandId>) {
+        lock(&self.trades).retain(|(one, _)| command.is_some_and(|command| *one != command));
+    }
+
     /// MetaTrader 4 has no magic and no comment on anything but an opening. The ledger gets those that the hub gave, so that it can be
-    /// compared with the commands.
+    /// compared with the commands. The program trades in the order in which trades came.
     pub(super) fn complete(&self, request: &mut TradeRequest) {
         if request.action == action::PENDING || (request.action == action::DEAL && request.position == 0) {
             return;
         }
-        let is = |one: &&TradeRequest| {
+        let is = |(_, one): &(CommandId, TradeRequest)| {
             one.action == request.action
                 && one.position == request.position
                 && one.order == request.order
                 && one.position_by == request.position_by
         };
-        if let Some(one) = lock(&self.trades).iter().rev().find(is) {
+        let mut trades = lock(&self.trades);
+        let found = trades.iter().position(is).and_then(|at| trades.remove(at));
+        if let Some((_, one)) = found {
             request.magic = one.magic;
-            request.comment.clone_from(&one.comment);
+            request.comment = one.comment;
         }
     }
 
