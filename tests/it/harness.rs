@@ -2,6 +2,7 @@
 
 pub mod canned;
 pub mod ea;
+pub mod ea_hub;
 pub mod fake;
 mod process;
 pub mod proof;

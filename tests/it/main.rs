@@ -22,6 +22,7 @@ mod cli_reads;
 mod cli_trades;
 mod close_all;
 mod connect;
+mod ea_websocket;
 mod history;
 mod keys;
 #[cfg(feature = "failpoints")]
