@@ -23,7 +23,7 @@ ulong Login() {
 }
 
 /// Name of the trade server, as MetaTrader reports it.
-string AccountServer() {
+string AccountServerName() {
    return AccountInfoString(ACCOUNT_SERVER);
 }
 

@@ -44,7 +44,7 @@ void ServeAccount(CPackWriter &body) {
    body.PutDouble(AccountInfoDouble(ACCOUNT_COMMISSION_BLOCKED));
 #endif
    body.PutText(AccountInfoString(ACCOUNT_NAME));
-   body.PutText(AccountServer());
+   body.PutText(AccountServerName());
    body.PutText(AccountInfoString(ACCOUNT_CURRENCY));
    body.PutText(AccountInfoString(ACCOUNT_COMPANY));
 }

@@ -161,7 +161,7 @@ private:
    void Bind() {
       m_next_us = GetMicrosecondCount() + MTB_AGAIN_US;
       m_login = Login();
-      m_server = AccountServer();
+      m_server = AccountServerName();
       if(m_login == 0 || m_server == "") {
          Tell("Nobody is logged in: use File > Login to Trade Account.");
          return;
@@ -195,7 +195,7 @@ private:
 
    bool IsOtherAccount() const {
       ulong login = Login();
-      return login != 0 && (login != m_login || AccountServer() != m_server);
+      return login != 0 && (login != m_login || AccountServerName() != m_server);
    }
 
    void SayHello() {

@@ -22,7 +22,7 @@ void WriteHello(CPackWriter &w, const CJournal &journal, const MtbId &instance) 
    w.PutUInt(MTB_PROTOCOL);
    w.PutUInt((ulong)PlatformNumber());
    w.PutUInt(Login());
-   w.PutText(AccountServer());
+   w.PutText(AccountServerName());
    w.PutText(AccountInfoString(ACCOUNT_COMPANY));
    w.PutText(AccountInfoString(ACCOUNT_CURRENCY));
    w.PutUInt((ulong)AccountInfoInteger(ACCOUNT_LEVERAGE));

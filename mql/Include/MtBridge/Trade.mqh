@@ -222,8 +222,8 @@ private:
    string LastChecks(const MtbTrade &trade) {
       if(m_closed)
          return "the hub has closed this connection for good";
-      if(Login() != m_login || AccountServer() != m_server)
-         return "the terminal is logged in to " + IntegerToString((long)Login()) + "@" + AccountServer() + " now, not to " +
+      if(Login() != m_login || AccountServerName() != m_server)
+         return "the terminal is logged in to " + IntegerToString((long)Login()) + "@" + AccountServerName() + " now, not to " +
                 IntegerToString((long)m_login) + "@" + m_server;
       MtbMoment now;
       MtbNow(now);

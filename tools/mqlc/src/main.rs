@@ -86,7 +86,7 @@ fn run(arguments: Arguments) -> Result<(), BuildError> {
         Task::Translate { file } => print!("{}", build::translate(&root, &file, dialect(&file)?)?),
         Task::Check { files } => {
             for file in files {
-                build::translate(&root, &file, dialect(&file)?)?;
+                println!("{}", build::check(&root, &file, dialect(&file)?)?.trim_end());
             }
         }
         Task::Coverage => print!("{}", Coverage::measured(&root)?),
