@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     diagnostic::Place,
-    types::{Base, Type, loses},
+    types::{Base, Scalar, Type, loses},
 };
 
 /// A conversion that works: what it costs in the choice of an overload, and whether MetaEditor warns.
@@ -25,6 +25,11 @@ const fn exact() -> Result<Fit, Wrong> {
 
 const fn costs(cost: u32) -> Result<Fit, Wrong> {
     Ok(Fit { cost, warning: None })
+}
+
+/// A constant of the terminal or a literal with a point: its author knows whether it fits.
+fn known(from: &Value, found: Scalar, to: Scalar) -> bool {
+    from.fixed && from.number.is_none() && found.is_real() == to.is_real()
 }
 
 impl Table {
@@ -69,9 +74,9 @@ impl Table {
         match &from.ty.base {
             Base::Null => costs(2),
             _ if from.ty.is_string() => Err((180, format!("implicit conversion of string to {to}"))),
-            _ if from.ty.pointer && to.number() == Some(crate::types::Scalar::Bool) => costs(2),
+            _ if from.ty.pointer && to.number() == Some(Scalar::Bool) => costs(2),
             _ => match from.ty.number() {
-                Some(found) if loses(found, number, from.number) => {
+                Some(found) if !known(from, found, number) && loses(found, number, from.number) => {
                     let text = format!("possible loss of data from {} to {to}", from.ty);
                     Ok(Fit { cost: 3, warning: Some((43, text)) })
                 }

@@ -298,7 +298,8 @@ impl Checker {
         if common.is_signed() || common.is_real() {
             return;
         }
-        let differs = |value: &Value, scalar: Scalar| scalar.is_signed() && value.number.is_none_or(|number| number < 0);
+        let differs =
+            |value: &Value, scalar: Scalar| scalar.is_signed() && value.number.map_or(!value.fixed, |number| number < 0);
         if (x.is_signed() != y.is_signed()) && (differs(a, x) || differs(b, y)) {
             self.warn(place, 45, format!("sign mismatch: {} and {}", a.ty, b.ty));
         }

@@ -65,6 +65,8 @@ pub(super) struct Class {
     pub(super) fields: Vec<(String, Rc<Field>)>,
     pub(super) methods: HashMap<String, Vec<Rc<Signature>>>,
     builtin: bool,
+    /// Not only declared ahead.
+    whole: bool,
 }
 
 /// A global variable or a constant.
@@ -177,14 +179,13 @@ impl Table {
         for item in items {
             match item {
                 Item::Aggregate(Aggregate { place, name, shape, base, members, .. }) => {
-                    let known =
-                        self.classes.get(name).is_some_and(|class| members.is_some() && class.builtin | !class.fields.is_empty());
+                    let known = members.is_some() && self.classes.get(name).is_some_and(|class| class.whole);
                     if known || self.enums.contains(name) {
                         findings.push(Diagnostic::error(*place, 127, format!("there is a type {name} already")));
                     }
                     let base = base.as_ref().map(|(_, base)| base.clone());
                     let (fields, methods) = (Vec::new(), HashMap::new());
-                    let new = Class { shape: *shape, base, fields, methods, builtin: self.builtin };
+                    let new = Class { shape: *shape, base, fields, methods, builtin: self.builtin, whole: members.is_some() };
                     if members.is_some() || !self.classes.contains_key(name) {
                         self.classes.insert(name.clone(), new);
                     }

@@ -142,7 +142,7 @@ impl Checker {
             place: variable.place,
             constant: variable.ty.constant && !ty.pointer,
             // An object is there for what its constructor and destructor do.
-            used: ty.object().is_some_and(|class| self.table.is_class(class)),
+            used: ty.is_any() || ty.object().is_some_and(|class| self.table.is_class(class)),
             ty,
             parameter: false,
             number,

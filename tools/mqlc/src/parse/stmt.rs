@@ -149,7 +149,9 @@ impl Parser<'_> {
             if self.take(";") {
                 return Ok(found);
             }
-            self.expect(",")?;
+            if !self.take(",") {
+                return Err(self.unexpected(154, "';' is expected"));
+            }
             ty.pointer = self.take("*");
         }
     }

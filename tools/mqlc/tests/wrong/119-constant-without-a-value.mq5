@@ -1,0 +1,2 @@
+// error 140
+const int LIMIT; // <-

@@ -1,0 +1,7 @@
+// error 280
+class C {
+   int m_a;
+
+public:
+   static int F() { return m_a; } // <-
+};

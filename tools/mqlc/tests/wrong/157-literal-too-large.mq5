@@ -1,0 +1,2 @@
+// warning 43
+uchar g_a = 256; // <-
