@@ -97,6 +97,18 @@ string MtbIdText(const MtbId &id) {
                        (uint)(id.lo & 0xFFFFFFFF));
 }
 
+/// A command's id as the hub shows it: a ULID in 26 Crockford digits of five bits.
+string MtbCommandText(const MtbId &id) {
+   string text = "cmd_";
+   for(int shift = 125; shift >= 0; shift -= 5) {
+      ulong bits = shift >= 64 ? id.hi >> (shift - 64) : id.lo >> shift;
+      if(shift == 60)
+         bits |= id.hi << 4;
+      text += StringSubstr("0123456789ABCDEFGHJKMNPQRSTVWXYZ", (int)(bits & 31), 1);
+   }
+   return text;
+}
+
 /// CRC-32 (IEEE 802.3) of `count` bytes from `from`: finds the torn last record of a file. Four bits a step, so that the table is short.
 uint MtbCrc32(const uchar &data[], const int from, const int count) {
    uint table[16];

@@ -20,6 +20,8 @@
 #define MTB_AGAIN_US 1000000
 /// How often something new in the Status is looked for, microseconds.
 #define MTB_LOOK_US 50000
+/// So much of a kill switch's reason is kept, characters.
+#define MTB_LATCH_WORDS 500
 /// Before a token expires it is said for 30 days, milliseconds.
 #define MTB_EXPIRY_MS ((long)2592000000)
 
@@ -224,6 +226,8 @@ private:
       m_wanted = true;
       Enter(MTB_PHASE_LIVE);
       m_trades.Connected();
+      // Ahead of the outcomes that are due.
+      Heartbeat(m_since_us);
       Tell(ExpiryWords());
       return true;
    }
@@ -238,7 +242,8 @@ private:
 
    bool OnLatch() {
       int level = m_reader.GetSmall(255);
-      string reason = m_reader.GetText();
+      // It goes back to the hub in each Status, and no message may be above its limit.
+      string reason = StringSubstr(m_reader.GetText(), 0, MTB_LATCH_WORDS);
       if(m_reader.Failed())
          return false;
       if(!m_journal.SetLatch(level, reason))

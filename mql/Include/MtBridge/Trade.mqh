@@ -116,7 +116,7 @@ private:
    void End(const MtbId &command, const MtbEnded &end, const bool definite) {
       // The result goes out even if the file is full: memory has it, and the hub is the better place for it.
       if(definite && !m_journal.Result(command, m_instance, end))
-         Print("MtBridge: the journal file cannot be written (is the disk full?): the result of ", MtbIdText(command), " is only in memory");
+         Print("MtBridge: the journal file cannot be written (is the disk full?): the result of ", MtbCommandText(command), " is only in memory");
       int at = m_seen.Find(command);
       if(at < 0)
          at = m_seen.Put(command, MTB_SEEN_TAKEN, 0);
@@ -127,7 +127,7 @@ private:
    void Refuse(const MtbId &command, const string reason) {
       MtbEnded end;
       Refusal(reason, end);
-      Print("MtBridge: refused ", MtbIdText(command), ": ", reason);
+      Print("MtBridge: refused ", MtbCommandText(command), ": ", reason);
       End(command, end, true);
    }
 
@@ -161,7 +161,7 @@ private:
          // No outcome: the instance it is bound to may have executed it, and only that one can say that it has not.
          Begin(m_writer, MTB_LOG, 2);
          m_writer.PutUInt(MTB_LOG_WARNING);
-         m_writer.PutText(MtbIdText(trade.command) + " is bound to EA instance " + MtbIdText(trade.instance) + ", this is " + MtbIdText(m_instance) +
+         m_writer.PutText(MtbCommandText(trade.command) + " is bound to EA instance " + MtbIdText(trade.instance) + ", this is " + MtbIdText(m_instance) +
                           ": not executed here");
          m_web.Send(m_writer);
          return;
