@@ -7,7 +7,7 @@ use mtbridge::protocol::{
     codec::Messages,
     message::{GetAccount, Latch},
 };
-use tokio::time::Instant;
+use tokio::{io::AsyncWriteExt, time::Instant};
 
 use crate::harness::{
     ea_hub::{BINARY, BOTH, CLOSE, Ea, EaHub, Knock, Link, PING, PONG, Said, TEXT, close, frame, head, welcome},
@@ -65,7 +65,7 @@ async fn an_answer_that_is_no_upgrade_is_met_by_another_attempt() {
             ("an extension", |knock| {
                 Knock::switching(&knock.accept(), &format!("{PROTOCOL}Sec-WebSocket-Extensions: permessage-deflate\r\n"))
             }),
-            ("no upgrade header", |knock| Knock::switching(&knock.accept(), PROTOCOL).replace("upgrade: WebSocket\r\n", "")),
+            ("no upgrade header", |knock| Knock::switching(&knock.accept(), PROTOCOL).replace("Upgrade: websocket\r\n", "")),
         ];
         for (what, answer) in answers {
             let knock = hub.knock().await;
@@ -75,6 +75,22 @@ async fn an_answer_that_is_no_upgrade_is_met_by_another_attempt() {
             println!("{platform:?}: {what}");
         }
         hub.session().await;
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_in_other_letters_is_one() {
+    for platform in BOTH {
+        let hub = EaHub::start().await;
+        let _ea = Ea::start(platform, &hub);
+        let mut knock = hub.knock().await;
+        let head = format!(
+            "HTTP/1.1 101\r\nupgrade:WebSocket\r\nCONNECTION:  keep-alive , upgrade\r\nSEC-WEBSOCKET-ACCEPT:\t{} \r\n\
+             sec-websocket-protocol: mtbridge.v1\r\nX-Other: a:b\r\n\r\n",
+            knock.accept()
+        );
+        knock.stream.write_all(head.as_bytes()).await.unwrap();
+        Link::over(knock.stream).let_in().await;
     }
 }
 

@@ -58,16 +58,28 @@ impl Ea {
         Self::start_with(platform, hub, |_, _| {})
     }
 
+    /// Past the host's proxy, which understands only what is well formed.
     pub fn start_with(platform: Platform, hub: &EaHub, change: impl FnOnce(&mut SimulatorConfig, &mut Expert)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let token = Token { id: String::new(), secret: "mtb_test".into() };
-        let mut config = simulator_config(&hub.url(), &token, LOGIN);
+        Self::at(platform, &hub.url(), &token, |config, expert| {
+            // Given last, it counts.
+            expert.inputs.push(("BackendURL".into(), hub.url()));
+            change(config, expert);
+        })
+    }
+
+    /// At a real hub, by way of the host's proxy.
+    pub fn at(platform: Platform, url: &str, token: &Token, change: impl FnOnce(&mut SimulatorConfig, &mut Expert)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = simulator_config(url, token, LOGIN);
         config.platform = platform;
         let mut found = Expert::new(expert(platform), folder.path().join("files"));
-        // Given last, it counts: past the host's proxy, which understands only what is well formed.
-        found.inputs.push(("BackendURL".into(), hub.url()));
         change(&mut config, &mut found);
         Self { terminal: ExpertTerminal::start(config, found).unwrap(), folder }
+    }
+
+    pub async fn is_connected(&self) {
+        soon("the EA connects", self.connected().wait_for(|connected| *connected)).await.unwrap();
     }
 
     /// What its process printed, errors of its sanitizers among it.
@@ -159,7 +171,7 @@ impl Knock {
     /// Head of an upgrade with this key and these further lines.
     pub fn switching(accept: &str, lines: &str) -> String {
         format!(
-            "HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\n{lines}\r\n"
         )
     }
@@ -179,7 +191,7 @@ impl Knock {
         let mut answer = Self::switching(&self.accept(), "Sec-WebSocket-Protocol: mtbridge.v1\r\n").into_bytes();
         answer.extend_from_slice(more);
         self.stream.write_all(&answer).await.unwrap();
-        Link { stream: self.stream, read: Vec::new(), next: 0, hello: Hello::default(), clock: 0, pongs: Vec::new() }
+        Link::over(self.stream)
     }
 }
 
@@ -274,6 +286,11 @@ pub fn request(tag: u64) -> TradeRequest {
 }
 
 impl Link {
+    /// Over a connection that was upgraded.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, read: Vec::new(), next: 0, hello: Hello::default(), clock: 0, pongs: Vec::new() }
+    }
+
     pub async fn let_in(&mut self) {
         self.take_hello().await;
         self.say(welcome()).await;
