@@ -21,7 +21,7 @@ pub enum Variant {
     Plain,
     /// Under the address and undefined-behaviour sanitizers. Packed structures are misaligned by intent, so alignment is not judged.
     Sanitize,
-    /// Counts lines of the MQL sources; the counts are written beside the binary when it ends.
+    /// Counts lines of the MQL sources; the counts are written beside the binary when it ends. SIGUSR1 writes them and is then `kill -9`.
     Coverage,
 }
 
@@ -38,8 +38,8 @@ impl Variant {
         match self {
             Self::Plain => &[],
             Self::Sanitize => &["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
-            // Optimised code has fewer lines than the source.
-            Self::Coverage => &["--coverage", "-O0"],
+            // Optimised code has fewer lines than the source. What writes the counts is also called when the program is killed.
+            Self::Coverage => &["--coverage", "-O0", "-Wl,-u,__gcov_dump"],
         }
     }
 }
@@ -53,6 +53,14 @@ pub enum BuildError {
     /// What g++ refuses, in MetaEditor's form, then as g++ said it.
     #[error("{0}")]
     Compiler(String),
+    /// Too little of the sources was run.
+    #[error("{run} % of the lines in mql/ were run, {floor} % must be")]
+    Uncovered {
+        /// Percent.
+        run: u32,
+        /// Percent.
+        floor: u32,
+    },
     /// g++ is not there.
     #[error("g++ is not installed: apt-get install g++")]
     NoCompiler,

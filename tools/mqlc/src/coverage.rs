@@ -25,6 +25,21 @@ impl Coverage {
         Ok(found)
     }
 
+    /// Forgets what the processes that have ended so far have run.
+    ///
+    /// # Errors
+    /// The coverage builds cannot be made, or their counts cannot be removed.
+    pub fn forget(root: &Path) -> Result<(), BuildError> {
+        for dialect in [Dialect::Mql5, Dialect::Mql4] {
+            let path = build::binary(root, dialect, Variant::Coverage)?.with_extension("gcda");
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(BuildError::Io { path, source }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Adds what the processes of one binary have run.
     pub(crate) fn add(&mut self, root: &Path, binary: &Path) -> Result<(), BuildError> {
         let counts = binary.with_extension("gcda");

@@ -37,7 +37,14 @@ enum Task {
         files: Vec<PathBuf>,
     },
     /// Tell which lines of the MQL sources the coverage builds have run
-    Coverage,
+    Coverage {
+        /// Fail if fewer lines were run, percent
+        #[arg(long, default_value_t = 0)]
+        floor: u32,
+        /// Build them and forget what was run before, instead
+        #[arg(long, conflicts_with = "floor")]
+        anew: bool,
+    },
     /// Build the Expert Advisor, or another main file, and print where it is
     Build {
         /// Which language
@@ -89,7 +96,14 @@ fn run(arguments: Arguments) -> Result<(), BuildError> {
                 println!("{}", build::check(&root, &file, dialect(&file)?)?.trim_end());
             }
         }
-        Task::Coverage => print!("{}", Coverage::measured(&root)?),
+        Task::Coverage { anew: true, .. } => Coverage::forget(&root)?,
+        Task::Coverage { floor, .. } => {
+            let found = Coverage::measured(&root)?;
+            print!("{found}");
+            if found.percent() < floor {
+                return Err(BuildError::Uncovered { run: found.percent(), floor });
+            }
+        }
         Task::Build { dialect: language, variant, out, file } => {
             let variant = match variant {
                 Kind::Plain => Variant::Plain,

@@ -114,17 +114,17 @@ impl Checker {
             let fixed = local.number.is_some();
             return Value { lvalue: true, constant: local.constant, number: local.number, fixed, ..Value::of(local.ty.clone()) };
         }
-        if let Some(class) = self.inside.class.clone() {
-            if let Some(field) = self.table.field(&class, name) {
-                if field.access == Access::Private && field.class != class {
-                    self.wrong(place, 211, format!("'{name}' is a private member of {}", field.class));
-                }
-                if self.inside.is_static && !field.is_static {
-                    self.wrong(place, 280, format!("'{name}' needs an object, and a static method has none"));
-                }
-                let constant = field.constant || (self.inside.constant && !field.is_static);
-                return Value { lvalue: true, constant, ..Value::of(field.ty.clone()) };
+        if let Some(class) = self.inside.class.clone()
+            && let Some(field) = self.table.field(&class, name)
+        {
+            if field.access == Access::Private && field.class != class {
+                self.wrong(place, 211, format!("'{name}' is a private member of {}", field.class));
             }
+            if self.inside.is_static && !field.is_static {
+                self.wrong(place, 280, format!("'{name}' needs an object, and a static method has none"));
+            }
+            let constant = field.constant || (self.inside.constant && !field.is_static);
+            return Value { lvalue: true, constant, ..Value::of(field.ty.clone()) };
         }
         self.global_value(place, name)
     }
@@ -194,10 +194,10 @@ impl Checker {
             self.wrong(place, 241, format!("{} is no array", array.ty));
             return Value::any();
         };
-        if let (Some(size), Some(at)) = (first, at.number) {
-            if at < 0 || at >= i128::from(*size) {
-                self.wrong(index.place, 218, format!("{at} is outside of an array of {size}"));
-            }
+        if let (Some(size), Some(at)) = (first, at.number)
+            && (at < 0 || at >= i128::from(*size))
+        {
+            self.wrong(index.place, 218, format!("{at} is outside of an array of {size}"));
         }
         let ty = Type { base: array.ty.base.clone(), pointer: array.ty.pointer, dims: rest.to_vec() };
         Value { lvalue: true, constant: array.constant, frozen: false, ..Value::of(ty) }

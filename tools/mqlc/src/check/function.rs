@@ -30,10 +30,10 @@ impl Checker {
 
     pub(super) fn body(&mut self, function: &Function, class: Option<String>) {
         let result = function.result.as_ref().map(|result| self.resolve(result));
-        if let Some(object) = result.as_ref().and_then(Type::object) {
-            if self.table.is_class(object) {
-                self.wrong(function.place, 293, "an object of a class cannot be a result: give a pointer");
-            }
+        if let Some(object) = result.as_ref().and_then(Type::object)
+            && self.table.is_class(object)
+        {
+            self.wrong(function.place, 293, "an object of a class cannot be a result: give a pointer");
         }
         // A static method's mark stands in its class only.
         let declared = class.as_ref().map(|class| self.table.methods(class, &function.name)).unwrap_or_default();
