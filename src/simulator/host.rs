@@ -51,13 +51,15 @@ pub struct Expert {
     pub quirks: Vec<String>,
     /// How the terminal tells what has changed.
     pub habits: Habits,
+    /// The program counts the lines that it runs: it is killed by SIGUSR1, at which it writes the counts and dies on the spot.
+    pub counts_lines: bool,
 }
 
 impl Expert {
     /// The program over this folder, with nothing unusual.
     #[must_use]
     pub fn new(program: PathBuf, files: PathBuf) -> Self {
-        Self { program, files, inputs: Vec::new(), quirks: Vec::new(), habits: Habits::default() }
+        Self { program, files, inputs: Vec::new(), quirks: Vec::new(), habits: Habits::default(), counts_lines: false }
     }
 }
 

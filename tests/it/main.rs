@@ -25,6 +25,7 @@ mod connect;
 mod ea_frames;
 mod ea_fuzz;
 mod ea_kill;
+mod ea_sanitizers;
 mod ea_storm;
 mod ea_websocket;
 mod history;

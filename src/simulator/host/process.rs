@@ -35,6 +35,7 @@ pub(super) struct Program {
     program: PathBuf,
     files: PathBuf,
     arguments: Vec<String>,
+    counts_lines: bool,
 }
 
 impl Program {
@@ -53,7 +54,7 @@ impl Program {
         arguments.extend(["--files".into(), expert.files.display().to_string()]);
         arguments.extend(inputs.iter().flat_map(|(name, value)| ["--input".to_owned(), format!("{name}={value}")]));
         arguments.extend(expert.quirks.iter().flat_map(|quirk| ["--quirk".to_owned(), quirk.clone()]));
-        Self { program: expert.program.clone(), files: expert.files.clone(), arguments }
+        Self { program: expert.program.clone(), files: expert.files.clone(), arguments, counts_lines: expert.counts_lines }
     }
 
     /// What it prints to its terminal's window goes beside its files.
@@ -142,11 +143,30 @@ impl Process {
         }
     }
 
-    /// `kill -9`.
+    /// `kill -9`, or what is it for a program that counts its lines.
     fn kill(&mut self) {
+        if self.program.counts_lines && self.writes_its_counts() {
+            return;
+        }
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             tracing::error!(%error, "the program cannot be killed");
         }
+    }
+
+    /// Whether it wrote its counts and died of it.
+    fn writes_its_counts(&mut self) -> bool {
+        let id = self.child.id().to_string();
+        if !Command::new("kill").args(["-USR1", &id]).status().is_ok_and(|status| status.success()) {
+            return false;
+        }
+        let until = std::time::SystemTime::now() + DEINIT_TIMEOUT;
+        while std::time::SystemTime::now() < until {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        false
     }
 
     /// The first end counts.
@@ -162,6 +182,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // A runtime that is dropped takes its tasks with it, and no process must outlive its test.
-        let _ = self.child.kill().and_then(|()| self.child.wait());
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{LazyLock, OnceLock},
+    sync::LazyLock,
 };
 
 use mqlc::{
@@ -43,14 +43,28 @@ pub fn kind() -> Kind {
     *KIND
 }
 
-/// The Expert Advisor of this platform, built once.
-pub fn expert(platform: Platform) -> PathBuf {
-    static BUILT: [OnceLock<PathBuf>; 2] = [const { OnceLock::new() }; 2];
-    let (at, dialect) = if platform == Platform::Mt4 { (0, Dialect::Mql4) } else { (1, Dialect::Mql5) };
-    let build = || {
-        build::binary(Path::new(env!("CARGO_MANIFEST_DIR")), dialect, Variant::Plain).unwrap_or_else(|error| panic!("{error}"))
-    };
-    BUILT[at].get_or_init(build).clone()
+/// How the Expert Advisors are compiled: `MTBRIDGE_EA_VARIANT=plain|sanitize|coverage`.
+pub fn variant() -> Variant {
+    match std::env::var("MTBRIDGE_EA_VARIANT").as_deref() {
+        Err(_) | Ok("" | "plain") => Variant::Plain,
+        Ok("sanitize") => Variant::Sanitize,
+        Ok("coverage") => Variant::Coverage,
+        Ok(other) => panic!("MTBRIDGE_EA_VARIANT=`{other}` is not plain, sanitize or coverage"),
+    }
+}
+
+/// The Expert Advisor of this platform in a terminal with these files, as the environment says.
+pub fn expert(platform: Platform, files: PathBuf) -> Expert {
+    let variant = variant();
+    let mut expert = Expert::new(program(platform, variant), files);
+    expert.counts_lines = variant == Variant::Coverage;
+    expert
+}
+
+/// The program of this platform's Expert Advisor; what was built from the same sources is found again.
+pub fn program(platform: Platform, variant: Variant) -> PathBuf {
+    let dialect = if platform == Platform::Mt4 { Dialect::Mql4 } else { Dialect::Mql5 };
+    build::binary(Path::new(env!("CARGO_MANIFEST_DIR")), dialect, variant).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A terminal: the simulator, or a program with the real Expert Advisor in it.
@@ -95,7 +109,7 @@ impl Machine {
                 (folder.path().join("files"), Some(folder))
             }
         };
-        let expert = Expert::new(expert(config.platform), files);
+        let expert = expert(config.platform, files);
         Ok(Self::Expert(ExpertTerminal::start(config, expert)?, folder))
     }
 

@@ -73,7 +73,7 @@ impl Ea {
         let folder = tempfile::tempdir().unwrap();
         let mut config = simulator_config(url, token, LOGIN);
         config.platform = platform;
-        let mut found = Expert::new(expert(platform), folder.path().join("files"));
+        let mut found = expert(platform, folder.path().join("files"));
         change(&mut config, &mut found);
         Self { terminal: ExpertTerminal::start(config, found).unwrap(), folder }
     }
