@@ -34,6 +34,7 @@ pub fn check(program: &Program) -> Vec<Diagnostic> {
     let mut checker = Checker::new();
     checker.builtin(&builtins);
     checker.findings.extend(rules::check(&items, program.dialect));
+    checker.findings.extend(rules::escapes(&program.tokens));
     checker.program(&items);
     let mut findings = checker.findings;
     findings.sort_by_key(|finding| (finding.place, finding.number));
@@ -76,6 +77,8 @@ struct Checker {
     declared: HashSet<String>,
     scopes: Vec<HashMap<String, Local>>,
     inside: Inside,
+    /// Static members that are defined: `C::m`.
+    statics: HashSet<String>,
 }
 
 impl Checker {
@@ -86,6 +89,7 @@ impl Checker {
             declared: HashSet::new(),
             scopes: Vec::new(),
             inside: Inside::default(),
+            statics: HashSet::new(),
         }
     }
 
@@ -116,6 +120,11 @@ impl Checker {
         self.table.names(items, &mut self.findings);
         self.table.contents(items, &mut self.findings);
         self.table.bodies(items, &mut self.findings);
+        let statics = items.iter().filter_map(|item| match item {
+            Item::StaticMember(variable) => Some(variable.name.clone()),
+            _ => None,
+        });
+        self.statics = statics.collect();
         for item in items {
             match item {
                 Item::Function(function) => self.function(function),

@@ -3,6 +3,7 @@
 use crate::{
     ast::{Function, Item},
     diagnostic::Diagnostic,
+    lex::{Kind, Token},
     preprocess::Dialect,
 };
 
@@ -41,6 +42,20 @@ pub fn check(items: &[Item], dialect: Dialect) -> Vec<Diagnostic> {
     functions.filter_map(|function| handler(function, dialect)).collect()
 }
 
+/// 25: what stands behind a back-slash in a text is one of few letters.
+#[must_use]
+pub fn escapes(tokens: &[Token]) -> Vec<Diagnostic> {
+    let wrong = |token: &&Token| {
+        let (mut letters, mut found) = (token.text.chars(), false);
+        while let Some(letter) = letters.next() {
+            found |= letter == '\\' && letters.next().is_none_or(|next| !"nrt\\\"'xX".contains(next));
+        }
+        found
+    };
+    let texts = tokens.iter().filter(|token| matches!(token.kind, Kind::Text | Kind::Char));
+    texts.filter(wrong).map(|token| Diagnostic::warning(token.place, 25, "unknown letter behind a back-slash")).collect()
+}
+
 /// MetaTrader calls a handler only if it has exactly its shape; otherwise it is a function that nobody calls.
 fn handler(function: &Function, dialect: Dialect) -> Option<Diagnostic> {
     let handler = HANDLERS.iter().find(|handler| handler.name == function.name)?;
@@ -54,5 +69,10 @@ fn handler(function: &Function, dialect: Dialect) -> Option<Diagnostic> {
         return None;
     }
     let text = format!("{} must be {} {}({})", handler.name, handler.results[0], handler.name, handler.parameters.join(", "));
-    Some(Diagnostic::error(function.place, 0, text))
+    let number = match handler.name {
+        "OnInit" => 54,
+        "OnDeinit" => 56,
+        _ => 70,
+    };
+    Some(Diagnostic::warning(function.place, number, text))
 }

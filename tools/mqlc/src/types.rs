@@ -107,6 +107,13 @@ impl Scalar {
         matches!(self, Char | Short | Int | Long | DateTime | Float | Double)
     }
 
+    /// A value that an integer type does not have.
+    #[must_use]
+    pub fn overflows(self, value: i128) -> bool {
+        let (least, most) = self.range();
+        !self.is_real() && (value < least || value > most)
+    }
+
     /// The smallest and the largest value of an integer type.
     const fn range(self) -> (i128, i128) {
         match self {

@@ -50,7 +50,10 @@ impl Checker {
     fn field(&mut self, found: &Aggregate, field: &Variable) {
         let ty = self.declared_type(field);
         if found.shape == Shape::Interface {
-            self.wrong(field.place, 263, "an interface has methods only");
+            self.wrong(field.place, 398, "an interface has methods only");
+        }
+        if field.is_static && !self.statics.contains(&format!("{}::{}", found.name, field.name)) {
+            self.wrong(field.place, 370, format!("the static member {} must be defined outside of {}", field.name, found.name));
         }
         let inside = Type { dims: Vec::new(), ..ty };
         let Some(class) = inside.object().map(str::to_owned) else {
@@ -75,6 +78,12 @@ impl Checker {
     }
 
     fn method_mark(&mut self, found: &Aggregate, method: &Function) {
+        if method.is_virtual && method.is_static {
+            self.wrong(method.place, 348, "a virtual method cannot be static");
+        }
+        if self.table.classes.get(&found.name).is_some_and(|class| class.fields.iter().any(|(name, _)| *name == method.name)) {
+            self.wrong(method.place, 346, format!("there is a member {} already", method.name));
+        }
         let simple = matches!(found.shape, Shape::Struct | Shape::Union);
         if simple && (method.is_virtual || method.pure) {
             self.wrong(method.place, 269, format!("the method {} of a structure cannot be virtual", method.name));
@@ -95,7 +104,7 @@ impl Checker {
             }
         }
         if method.pure && !method.is_virtual && found.shape != Shape::Interface {
-            self.wrong(method.place, 0, format!("{} is = 0 and not virtual", method.name));
+            self.wrong(method.place, 382, format!("{} is = 0 and not virtual", method.name));
         }
         self.overrides(found, method);
     }
@@ -109,10 +118,9 @@ impl Checker {
                 if above.result != own.result {
                     self.wrong(method.place, 265, format!("{} has another type of result in {base}", method.name));
                 } else if above.constant != own.constant {
-                    let number = if above.constant { 306 } else { 307 };
-                    self.wrong(
+                    self.warn(
                         method.place,
-                        number,
+                        74,
                         format!("{} differs from that of {base} by const: it is another method", method.name),
                     );
                 }

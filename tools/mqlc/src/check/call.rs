@@ -122,8 +122,33 @@ impl Checker {
                 self.wrong(*place, 246, format!("{} cannot be printed", from.ty));
             }
         }
-        if one.builtin && one.name == "ZeroMemory" {
-            self.zero_memory(given);
+        if one.builtin {
+            self.builtin_call(one, given);
+        }
+    }
+
+    /// What particular functions of the terminal refuse.
+    fn builtin_call(&mut self, one: &Signature, given: &[(Place, Value)]) {
+        match one.name.as_str() {
+            "ZeroMemory" => self.zero_memory(given),
+            "ArrayResize" | "ArrayFree" => {
+                let fixed = given.first().filter(|(_, value)| matches!(value.ty.dims.first(), Some(Some(_))));
+                if let Some((place, _)) = fixed {
+                    self.warn(*place, 63, format!("{} cannot be used for an array of a fixed size", one.name));
+                }
+            }
+            "ArrayCopy" | "ArraySort" | "ArrayCompare" | "StructToCharArray" | "CharArrayToStruct" | "FileWriteStruct"
+            | "FileReadStruct" | "FileWriteArray" | "FileReadArray" => self.simple_only(one, given),
+            _ => {}
+        }
+    }
+
+    /// Bytes are copied: neither texts nor dynamic arrays nor objects of classes may be in them.
+    fn simple_only(&mut self, one: &Signature, given: &[(Place, Value)]) {
+        let closed = |(_, value): &&(Place, Value)| matches!(&value.ty.base, Base::Aggregate(name) if !value.ty.pointer && !self.table.is_simple(name));
+        if let Some((place, value)) = given.iter().find(closed) {
+            let (place, ty) = (*place, value.ty.clone());
+            self.wrong(place, 368, format!("{} takes no structures with texts, dynamic arrays or objects: {ty}", one.name));
         }
     }
 

@@ -78,7 +78,7 @@ impl Table {
             _ => match from.ty.number() {
                 Some(found) if !known(from, found, number) && loses(found, number, from.number) => {
                     let text = format!("possible loss of data from {} to {to}", from.ty);
-                    Ok(Fit { cost: 3, warning: Some((43, text)) })
+                    Ok(Fit { cost: 3, warning: Some((if from.fixed { 44 } else { 43 }, text)) })
                 }
                 Some(found) if found == number && from.ty.base == to.base => exact(),
                 Some(found) if found.is_real() == number.is_real() => costs(1),

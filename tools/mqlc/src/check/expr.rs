@@ -5,7 +5,7 @@ use super::{
     table::{self, number},
 };
 use crate::{
-    ast::{Access, Expr, ExprKind, TypeName},
+    ast::{Access, Expr, ExprKind, Shape, TypeName},
     diagnostic::Place,
     types::{Base, Scalar, Type},
 };
@@ -121,7 +121,7 @@ impl Checker {
                 self.wrong(place, 211, format!("'{name}' is a private member of {}", field.class));
             }
             if self.inside.is_static && !field.is_static {
-                self.wrong(place, 280, format!("'{name}' needs an object, and a static method has none"));
+                self.wrong(place, 351, format!("'{name}' needs an object, and a static method has none"));
             }
             let constant = field.constant || (self.inside.constant && !field.is_static);
             return Value { lvalue: true, constant, ..Value::of(field.ty.clone()) };
@@ -212,6 +212,10 @@ impl Checker {
             self.may_change(place, &value);
         }
         let number = value.number.and_then(|number| table::unary(operator, number));
+        if operator == "-" && value.number.is_none() && matches!(value.ty.number(), Some(Scalar::ULong | Scalar::Bool)) {
+            let number = if value.ty.number() == Some(Scalar::ULong) { 67 } else { 66 };
+            self.warn(place, number, format!("'-' of {} is undefined or unsafe", value.ty));
+        }
         let Some(scalar) = value.ty.number() else {
             if operator == "!" && value.ty.pointer {
                 return Value::of(Type::scalar(Scalar::Bool));
@@ -250,7 +254,7 @@ impl Checker {
         let compares = matches!(operator, "==" | "!=" | "<" | ">" | "<=" | ">=");
         if let (Some(x), Some(y)) = (a.ty.number(), b.ty.number()) {
             return if compares {
-                self.sign(place, &a, &b, x, y);
+                self.sign(place, operator, &a, &b);
                 truth
             } else {
                 self.arithmetic(place, operator, &a, &b, x, y)
@@ -293,7 +297,14 @@ impl Checker {
     }
 
     /// 45: one side may be below zero, and is compared as if it could not.
-    fn sign(&mut self, place: Place, a: &Value, b: &Value, x: Scalar, y: Scalar) {
+    fn sign(&mut self, place: Place, operator: &str, a: &Value, b: &Value) {
+        let (Some(x), Some(y)) = (a.ty.number(), b.ty.number()) else { return };
+        let unsigned = |value: &Value, scalar: Scalar| value.number.is_none() && !scalar.is_signed() && scalar != Scalar::Bool;
+        let never = (unsigned(a, x) && b.number == Some(0) && matches!(operator, "<" | ">="))
+            || (unsigned(b, y) && a.number == Some(0) && matches!(operator, ">" | "<="));
+        if never {
+            self.warn(place, 65, "this is always true or always false: the number is never below zero");
+        }
         let common = x.common(y);
         if common.is_signed() || common.is_real() {
             return;
@@ -315,6 +326,15 @@ impl Checker {
         }
         let ty = if matches!(operator, "<<" | ">>") { x.common(Scalar::Int) } else { x.common(y) };
         let number = a.number.zip(b.number).and_then(|(a, b)| table::binary(operator, a, b));
+        if !integers && (x == Scalar::Bool || y == Scalar::Bool) {
+            self.warn(place, 66, "a bool in a calculation is unsafe");
+        }
+        if matches!(operator, "+" | "-" | "*") && number.is_some_and(|number| ty.overflows(number)) {
+            self.warn(place, 59, format!("this constant is too large for {}", Type::scalar(ty)));
+        }
+        if matches!(operator, "<<" | ">>") && b.number.is_some_and(|by| by < 0 || by >= i128::from(8 * ty.size())) {
+            self.warn(place, 75, format!("a {} is not shifted so far", Type::scalar(ty)));
+        }
         Value { number, fixed: a.fixed && b.fixed, ..Value::of(Type::scalar(ty)) }
     }
 
@@ -423,8 +443,10 @@ impl Checker {
 
     /// An object of it can be made.
     pub(super) fn concrete(&mut self, place: Place, class: &str) {
-        if let Some(method) = self.table.abstract_method(class) {
-            self.wrong(place, 0, format!("cannot make an object of {class}: {method} is abstract"));
+        if self.table.classes.get(class).is_some_and(|found| found.shape == Shape::Interface) {
+            self.wrong(place, 399, format!("an object of the interface {class} cannot be made"));
+        } else if let Some(method) = self.table.abstract_method(class) {
+            self.wrong(place, 383, format!("cannot make an object of {class}: {method} is abstract"));
         }
     }
 

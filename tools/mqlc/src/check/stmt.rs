@@ -8,6 +8,10 @@ use crate::{
 };
 use std::collections::HashSet;
 
+/// Functions of the terminal whose result MetaEditor wants to be looked at.
+const MUST_CHECK: &[&str] =
+    &["OrderSend", "OrderSendAsync", "OrderSelect", "OrderClose", "OrderCloseBy", "OrderDelete", "OrderModify"];
+
 impl Checker {
     pub(super) fn stmt(&mut self, stmt: &Stmt) {
         match &stmt.kind {
@@ -90,6 +94,13 @@ impl Checker {
             ExprKind::Unary(operator, _) => operator == "++" || operator == "--",
             _ => false,
         };
+        if let ExprKind::Call(callee, _) = &expr.kind
+            && let ExprKind::Name(name) = &callee.kind
+            && MUST_CHECK.contains(&name.as_str())
+            && self.functions(name).iter().any(|one| one.builtin)
+        {
+            self.warn(expr.place, 83, format!("the result of {name} should be checked"));
+        }
         if !acts {
             self.warn(expr.place, 178, "the result of this expression is not used");
         }

@@ -130,6 +130,21 @@ impl Table {
         self.line(from).iter().any(|name| name == to)
     }
 
+    /// A structure of numbers only: its bytes are all there is.
+    pub(super) fn is_simple(&self, name: &str) -> bool {
+        !self.is_class(name)
+            && self.line(name).iter().filter_map(|name| self.classes.get(name)).flat_map(|class| &class.fields).all(
+                |(_, field)| {
+                    let dynamic = field.ty.dims.iter().any(Option::is_none);
+                    let inner = match &field.ty.base {
+                        Base::Aggregate(inner) => self.is_simple(inner),
+                        base => *base != Base::Scalar(Scalar::String),
+                    };
+                    inner && !dynamic && !field.ty.pointer
+                },
+            )
+    }
+
     pub(super) fn field(&self, class: &str, name: &str) -> Option<Rc<Field>> {
         let of = |class: &String| {
             self.classes.get(class)?.fields.iter().find(|(found, _)| found == name).map(|(_, field)| field.clone())

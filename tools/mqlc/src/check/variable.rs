@@ -78,7 +78,7 @@ impl Checker {
         }
         let Some(init) = &variable.init else {
             if variable.ty.constant && ty.class().is_none() {
-                self.wrong(variable.place, 140, "a constant needs a value");
+                self.wrong(variable.place, 389, "a constant needs a value");
             }
             return None;
         };
@@ -154,14 +154,20 @@ impl Checker {
     pub(super) fn add_local(&mut self, name: &str, local: Local) {
         let place = local.place;
         let Some((inner, outer)) = self.scopes.split_last() else { return };
-        if inner.contains_key(name) {
-            self.wrong(place, 125, format!("'{name}' is declared already"));
+        if let Some(other) = inner.get(name) {
+            self.wrong(
+                place,
+                if other.parameter && local.parameter { 376 } else { 125 },
+                format!("'{name}' is declared already"),
+            );
         } else if outer.iter().any(|scope| scope.contains_key(name)) {
             self.warn(place, 61, format!("'{name}' hides a local variable"));
         } else if self.inside.class.as_ref().is_some_and(|class| self.table.field(class, name).is_some()) {
             self.warn(place, 72, format!("'{name}' hides a member"));
         } else if self.table.variables.get(name).is_some_and(|global| !global.builtin) {
             self.warn(place, 62, format!("'{name}' hides a global variable"));
+        } else if name.starts_with('_') && self.table.variables.contains_key(name) {
+            self.warn(place, 64, format!("'{name}' hides a variable of the terminal"));
         }
         if let Some(scope) = self.scopes.last_mut() {
             scope.insert(name.to_owned(), local);

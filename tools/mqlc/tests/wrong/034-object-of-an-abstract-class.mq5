@@ -1,4 +1,4 @@
-// error 0
+// error 383
 class C {
 public:
    virtual int F() = 0;

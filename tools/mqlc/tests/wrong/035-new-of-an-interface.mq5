@@ -1,4 +1,4 @@
-// error 0
+// error 399
 interface I {
    int F();
 };

@@ -1,4 +1,4 @@
-// error 306
+// warning 74
 class A {
 public:
    virtual int F() const { return 1; }

@@ -1,2 +1,2 @@
-// error 140
+// error 389
 const int LIMIT; // <-

@@ -1,3 +1,3 @@
-// error 0
+// warning 56
 void OnDeinit() { // <-
 }

@@ -1,4 +1,4 @@
-// error 280
+// error 351
 class C {
    int m_a;
 

@@ -1,2 +1,2 @@
-// warning 43
+// warning 44
 uchar g_a = 256; // <-
