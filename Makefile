@@ -1,4 +1,4 @@
-# mtbridge. Needs Rust (rustup or a distribution's, 1.95 or newer), GNU make and a C compiler; nothing else.
+# mtbridge. Needs Rust (rustup or a distribution's, 1.95 or newer), GNU make and a C compiler; the tests also g++. Nothing else.
 
 CARGO ?= cargo
 # Flags for the demo: make run DEMO='--listen 127.0.0.1:9000 --speed 60'
@@ -14,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run test lint bench prove needs
+.PHONY: help run test lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,14 +24,16 @@ run: needs ## a hub with two simulated terminals, in a fresh folder under target
 	$(CARGO) build --release --locked
 	@exec $(TARGET)/release/mtbridge demo $(DEMO)
 
+# The tests run the Expert Advisors, translated to C++.
+test: NEEDS += g++:g++
 test: needs ## all tests, those of documentation examples too
-	$(CARGO) $(TEST) --locked --features failpoints
-	$(CARGO) test --locked --features failpoints --doc
+	$(CARGO) $(TEST) --locked --workspace --features failpoints
+	$(CARGO) test --locked --workspace --features failpoints --doc
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	@if $(CARGO) deny --version >/dev/null 2>&1; \
 	  then $(CARGO) fetch --locked --quiet && $(CARGO) deny --offline check licenses bans sources; \
 	  else echo 'SKIPPED: cargo deny is not installed; cargo install --locked cargo-deny'; test -z "$$CI"; fi
@@ -43,6 +45,12 @@ prove: needs ## many more cases, then ten minutes of 2,000 terminals with faults
 	PROPTEST_CASES=$(CASES) $(CARGO) test --release --locked --features failpoints
 	SOAK_TERMINALS=$(TERMINALS) SOAK_SECONDS=$(SECONDS_LONG) \
 	  $(CARGO) test --release --locked --features failpoints --test it soak:: -- --nocapture
+
+ea: ## the Expert Advisors, one folder for each platform to copy into a terminal's data folder, in target/ea
+	@for platform in MQL5 MQL4; do \
+	  rm -rf $(TARGET)/ea/$$platform && mkdir -p $(TARGET)/ea/$$platform/Include && \
+	  cp -R mql/$$platform/. $(TARGET)/ea/$$platform/ && cp -R mql/Include/. $(TARGET)/ea/$$platform/Include/ || exit 1; done
+	@echo 'in $(TARGET)/ea: copy what is in MQL5 or MQL4 into the same folder of the terminal (File > Open Data Folder)'
 
 needs:
 	@missing=; for need in $(NEEDS); do \

@@ -105,10 +105,11 @@ async fn a_call_that_cannot_be_meant_uses_up_no_key_and_another_under_its_key_is
     hub.admin().post(PATH, json!({})).await.refused(400, "idempotency_key_required");
     terminal.set_switches(Switches { broker_link: false, ..Switches::default() });
     eventually("the hub has heard", async || {
-        let answer = api.post(PATH, json!({})).await;
-        if answer.json["code"] == "broker_link_down" { Ok(()) } else { Err(answer.json.to_string()) }
+        let seen = hub.admin().get("/api/v1/terminals/1001").await.json;
+        if seen["presence"]["broker_link"]["value"] == false { Ok(()) } else { Err(seen["presence"].to_string()) }
     })
     .await;
+    api.post(PATH, json!({})).await.refused(409, "broker_link_down");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
     domain::account::Platform,
-    simulator::{PaperBroker, SimulatedTerminal, SimulatorConfig},
+    simulator::{PaperBroker, SimulatorConfig},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::Method;
@@ -26,7 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{
-    Api, HubProcess, Token, free_port,
+    Api, HubProcess, Machine, Token, free_port,
     proof::{Counted, is_for_people, one_story, was_carried_out},
     simulator_config, within,
 };
@@ -61,7 +61,7 @@ impl Plan {
 struct Seat {
     token: Token,
     broker: PaperBroker,
-    terminal: tokio::sync::Mutex<Option<SimulatedTerminal>>,
+    terminal: tokio::sync::Mutex<Option<Machine>>,
 }
 
 impl Seat {
@@ -75,13 +75,13 @@ impl Seat {
     }
 
     fn take(token: Token, url: &str, login: u64) -> Self {
-        let terminal = SimulatedTerminal::start(Self::config(url, &token, login)).unwrap();
+        let terminal = Machine::start(Self::config(url, &token, login)).unwrap();
         Self { token, broker: terminal.broker(), terminal: tokio::sync::Mutex::new(Some(terminal)) }
     }
 
-    fn start_again(&self, url: &str, login: u64) -> SimulatedTerminal {
+    fn start_again(&self, url: &str, login: u64) -> Machine {
         let config = SimulatorConfig { broker: Some(self.broker.clone()), ..Self::config(url, &self.token, login) };
-        SimulatedTerminal::start(config).unwrap()
+        Machine::start(config).unwrap()
     }
 }
 

@@ -1,0 +1,116 @@
+//+------------------------------------------------------------------+
+//| Evidence5.mqh: marks in the deals and orders of MetaTrader 5     |
+//+------------------------------------------------------------------+
+#ifndef MTBRIDGE_EVIDENCE5_MQH
+#define MTBRIDGE_EVIDENCE5_MQH
+
+#include <MtBridge\Platform.mqh>
+
+/// Selects the history that may hold it.
+bool SelectSince(const long since) {
+   return HistorySelect(HistoryTime(since), (datetime)MTB_TIME_MAX);
+}
+
+/// The history of MetaTrader 5 is the server's: it has no edge.
+bool HistoryCovers(const long dispatched) {
+   return SelectSince(dispatched);
+}
+
+/// Whether a pending order still stands.
+bool IsOrderOpen(const ulong ticket) {
+   return ticket != 0 && OrderSelect(ticket);
+}
+
+/// Whether a deal of the selected history bears the mark. The cheap properties are read first: there may be many deals.
+bool IsMarkedDeal(const MtbCase &look, const ulong ticket) {
+   if(ticket == 0 || (ulong)HistoryDealGetInteger(ticket, DEAL_MAGIC) != look.magic)
+      return false;
+   return IsMarked(look, (long)HistoryDealGetInteger(ticket, DEAL_TIME), (int)HistoryDealGetInteger(ticket, DEAL_REASON),
+                   look.magic, HistoryDealGetString(ticket, DEAL_COMMENT));
+}
+
+/// Whether a deal is of the symbol and side, and on a hedging account of the position. A netting account has one position a
+/// symbol, and its ticket changes when it turns round.
+bool IsAlike(const MtbCase &look, const MtbDeal &deal) {
+   bool of_position =
+      look.request.position == 0 || MarginMode() != MTB_MARGIN_HEDGING || deal.position_id == look.request.position;
+   return deal.symbol == look.request.symbol && deal.type == (look.request.type & 1) && of_position;
+}
+
+/// Deals that bear the mark, by their order: one may be filled by several deals, and in part.
+int LookFilled(const MtbCase &look, MtbResult &result) {
+   if(!SelectSince(look.since))
+      return MTB_LOOK_BLIND;
+   MtbFills all[];
+   MtbDeal deal;
+   int total = HistoryDealsTotal();
+   for(int i = 0; i < total; i++) {
+      ulong ticket = HistoryDealGetTicket(i);
+      if(!IsMarkedDeal(look, ticket))
+         continue;
+      ReadDeal(ticket, deal);
+      AddFill(all, deal.order, deal.ticket, deal.volume, deal.price, IsAlike(look, deal));
+   }
+   return JudgeFills(look, all, result);
+}
+
+/// A pending order that stands, or has stood.
+int LookPlaced(const MtbCase &look, MtbResult &result) {
+   bool any = false;
+   MtbOrder order;
+   int open = OrdersTotal();
+   for(int i = 0; i < open; i++) {
+      if(OrderGetTicket(i) == 0 || (ulong)OrderGetInteger(ORDER_MAGIC) != look.magic)
+         continue;
+      ReadOrder(order);
+      if(!IsMarked(look, order.time_setup, order.reason, order.magic, order.comment))
+         continue;
+      any = true;
+      if(IsPlaced(look, order)) {
+         TellPlaced(order, result);
+         return MTB_LOOK_FOUND;
+      }
+   }
+   if(!SelectSince(look.since))
+      return any ? MTB_LOOK_DIFFERENT : MTB_LOOK_BLIND;
+   int done = HistoryOrdersTotal();
+   for(int i = 0; i < done; i++) {
+      ulong ticket = HistoryOrderGetTicket(i);
+      if(ticket == 0 || (ulong)HistoryOrderGetInteger(ticket, ORDER_MAGIC) != look.magic)
+         continue;
+      ReadHistoryOrder(ticket, order);
+      if(!IsMarked(look, order.time_setup, order.reason, order.magic, order.comment))
+         continue;
+      any = true;
+      if(IsPlaced(look, order)) {
+         TellPlaced(order, result);
+         return MTB_LOOK_FOUND;
+      }
+   }
+   return any ? MTB_LOOK_DIFFERENT : MTB_LOOK_NOTHING;
+}
+
+/// The deal that closed the position by its opposite.
+int LookClosedBy(const MtbCase &look, MtbResult &result) {
+   if(!SelectSince(look.since))
+      return MTB_LOOK_BLIND;
+   bool any = false;
+   MtbDeal deal;
+   int total = HistoryDealsTotal();
+   for(int i = 0; i < total; i++) {
+      ulong ticket = HistoryDealGetTicket(i);
+      if(!IsMarkedDeal(look, ticket))
+         continue;
+      any = true;
+      ReadDeal(ticket, deal);
+      if(deal.entry != MTB_ENTRY_OUT_BY || deal.position_id != look.request.position)
+         continue;
+      MtbFills all[];
+      AddFill(all, deal.order, deal.ticket, deal.volume, deal.price, true);
+      TellFills(all[0], MTB_RETCODE_DONE, result);
+      return MTB_LOOK_FOUND;
+   }
+   return any ? MTB_LOOK_DIFFERENT : MTB_LOOK_NOTHING;
+}
+
+#endif

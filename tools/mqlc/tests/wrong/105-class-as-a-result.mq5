@@ -1,0 +1,9 @@
+// error 293
+class C {
+};
+
+C g_c;
+
+C F() { // <-
+   return g_c;
+}
