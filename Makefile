@@ -14,21 +14,30 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run test lint bench prove ea needs
+.PHONY: help run test test-ea lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: needs ## a hub with two simulated terminals, in a fresh folder under target/ each time
 	$(CARGO) build --release --locked
 	@exec $(TARGET)/release/mtbridge demo $(DEMO)
 
-# The tests run the Expert Advisors, translated to C++.
-test: NEEDS += g++:g++
-test: needs ## all tests, those of documentation examples too
-	$(CARGO) $(TEST) --locked --workspace --features failpoints
+# What needs g++: the translator's tests, and those of the Expert Advisors alone, which `test-ea` runs.
+EA_ALONE := $(patsubst tests/it/%.rs,--skip %::,$(wildcard tests/it/ea_*.rs))
+HAS_CXX = $(shell command -v g++ >/dev/null 2>&1 || echo --exclude mqlc)
+
+test: needs ## all tests, those of documentation examples and of the Expert Advisors too
+	@$(MAKE) --no-print-directory needs NEEDS=g++:g++ || test -z "$$CI"
+	$(CARGO) $(TEST) --locked --workspace $(HAS_CXX) --features failpoints -- $(EA_ALONE)
 	$(CARGO) test --locked --workspace --features failpoints --doc
+	@$(MAKE) --no-print-directory test-ea
+
+test-ea: needs ## the same tests over the Expert Advisors of both platforms, their own, and how much of them was run
+	@if $(MAKE) --no-print-directory needs NEEDS=g++:g++; \
+	  then CARGO='$(CARGO)' TEST='$(TEST)' bash tests/ea.sh; \
+	  else test -z "$$CI"; fi
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check
@@ -59,4 +68,4 @@ needs:
 	command -v apt-get >/dev/null 2>&1 && { \
 	  if test "$$(id -u)" = 0; then apt-get update -qq && apt-get install -y -qq $$missing && exit 0; \
 	  elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo apt-get install -y -qq $$missing && exit 0; fi; }; \
-	echo "SKIPPED: nothing can be built without$$missing. Install it: sudo apt-get install -y$$missing"; exit 1
+	echo "SKIPPED: this cannot be built without$$missing. Install it: sudo apt-get install -y$$missing"; exit 1

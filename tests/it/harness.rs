@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-pub use ea::Machine;
+pub use ea::{Machine, has_timeframe, platform};
 pub use fake::{FakeTerminal, Heard, all_on};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},

@@ -19,7 +19,7 @@ use super::{
     shared::{Shared, Struck},
 };
 use crate::{
-    protocol::{FromHub, FromTerminal, codec::decode},
+    protocol::{FromHub, FromTerminal, codec::decode, message::answer_kind},
     simulator::{
         Refused,
         faults::Step,
@@ -35,7 +35,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 mod tag {
     pub(super) const HELLO: u8 = 1;
     pub(super) const STATUS: u8 = 2;
+    pub(super) const ACCEPTED: u8 = 4;
     pub(super) const OUTCOME: u8 = 5;
+    pub(super) const ANSWER: u8 = 6;
     pub(super) const WELCOME: u8 = 1;
     pub(super) const TRADE: u8 = 2;
 }
@@ -188,12 +190,10 @@ impl Up<'_> {
 
     fn pass(&mut self, frame: &Frame) -> Result<(), Struck> {
         let tag = frame.tag();
+        if matches!(tag, Some(tag::ACCEPTED | tag::OUTCOME | tag::ANSWER)) {
+            self.note(frame);
+        }
         if tag == Some(tag::OUTCOME) {
-            if let Ok(Some(FromTerminal::Outcome(outcome))) =
-                decode::<FromTerminal>(&frame.payload).map(|decoded| decoded.message)
-            {
-                self.shared.forget_trade(Some(outcome.command));
-            }
             self.shared.strike(Step::AfterRecord)?;
         }
         let (delay, twice, one_in) = {
@@ -214,6 +214,18 @@ impl Up<'_> {
             self.held.push_back((Instant::now() + delay, frame.raw.clone()));
         }
         Ok(())
+    }
+
+    /// What the program says of a trade, whether it arrives at the hub or not.
+    fn note(&self, frame: &Frame) {
+        match decode::<FromTerminal>(&frame.payload).map(|decoded| decoded.message) {
+            Ok(Some(FromTerminal::Accepted(accepted))) => self.shared.accept_trade(accepted.command),
+            Ok(Some(FromTerminal::Outcome(outcome))) => self.shared.forget_trade(Some(outcome.command)),
+            Ok(Some(FromTerminal::Answer(answer))) if matches!(answer.kind, answer_kind::NOT_SEEN | answer_kind::FORGOTTEN) => {
+                self.shared.forget_trade(Some(answer.command));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -254,13 +266,14 @@ impl Down<'_> {
         }
         match frame.tag() {
             Some(tag::TRADE) => {
+                self.shared.strike(Step::BeforeAccept)?;
                 if let Ok(Some(FromHub::Trade(trade))) = decode::<FromHub>(&frame.payload).map(|decoded| decoded.message) {
                     self.shared.note_trade(trade.command, trade.request.0);
                 }
-                self.shared.strike(Step::BeforeAccept)?;
                 self.to.write_all(&frame.raw).await
             }
             Some(tag::WELCOME) => {
+                self.shared.forget_lost_trades();
                 self.to.write_all(&frame.raw).await?;
                 self.shared.connected.send_replace(true);
                 self.welcomed.send_replace(Some(Instant::now()));

@@ -23,6 +23,15 @@ use crate::{
 
 /// The newest trades that passed on their way to the program.
 const TRADES_MAX: usize = 1_000;
+
+/// A trade on its way to the program.
+#[derive(Debug)]
+struct Noted {
+    command: CommandId,
+    request: TradeRequest,
+    /// The program has said so.
+    accepted: bool,
+}
 /// What the program told, the newest.
 const TOLD_MAX: usize = 10_000;
 
@@ -67,7 +76,7 @@ pub(super) struct Shared {
     link: Mutex<CancellationToken>,
     /// Events for the program.
     events: Mutex<Option<mpsc::Sender<Fields>>>,
-    trades: Mutex<VecDeque<(CommandId, TradeRequest)>>,
+    trades: Mutex<VecDeque<Noted>>,
     told: Mutex<VecDeque<Fields>>,
     pub(super) heard: Notify,
     trap: Mutex<Option<Trap>>,
@@ -204,16 +213,28 @@ impl Shared {
     /// A trade passed on its way to the program.
     pub(super) fn note_trade(&self, command: CommandId, request: TradeRequest) {
         let mut trades = lock(&self.trades);
-        trades.retain(|(one, _)| *one != command);
-        trades.push_back((command, request));
+        trades.retain(|one| one.command != command);
+        trades.push_back(Noted { command, request, accepted: false });
         if trades.len() > TRADES_MAX {
             trades.pop_front();
         }
     }
 
-    /// The program has dealt with this trade; none: it has forgotten all of them.
+    /// The program has taken this trade.
+    pub(super) fn accept_trade(&self, command: CommandId) {
+        for one in lock(&self.trades).iter_mut().filter(|one| one.command == command) {
+            one.accepted = true;
+        }
+    }
+
+    /// The program has dealt with this trade, or never will; none: it has forgotten all of them.
     pub(super) fn forget_trade(&self, command: Option<CommandId>) {
-        lock(&self.trades).retain(|(one, _)| command.is_some_and(|command| *one != command));
+        lock(&self.trades).retain(|one| command.is_some_and(|command| one.command != command));
+    }
+
+    /// A new connection: what was written into the old one and not taken was lost with it.
+    pub(super) fn forget_lost_trades(&self) {
+        lock(&self.trades).retain(|one| one.accepted);
     }
 
     /// MetaTrader 4 has no magic and no comment on anything but an opening. The ledger gets those that the hub gave, so that it can be
@@ -222,7 +243,7 @@ impl Shared {
         if request.action == action::PENDING || (request.action == action::DEAL && request.position == 0) {
             return;
         }
-        let is = |(_, one): &(CommandId, TradeRequest)| {
+        let is = |Noted { request: one, .. }: &Noted| {
             one.action == request.action
                 && one.position == request.position
                 && one.order == request.order
@@ -230,7 +251,7 @@ impl Shared {
         };
         let mut trades = lock(&self.trades);
         let found = trades.iter().position(is).and_then(|at| trades.remove(at));
-        if let Some((_, one)) = found {
+        if let Some(Noted { request: one, .. }) = found {
             request.magic = one.magic;
             request.comment = one.comment;
         }

@@ -12,7 +12,7 @@ use mqlc::{
     preprocess::Dialect,
 };
 use mtbridge::{
-    domain::account::Platform,
+    domain::{account::Platform, market::Timeframe},
     simulator::{
         PaperBroker, Refused, SimulatedTerminal, SimulatorConfig, Switches,
         faults::Fault,
@@ -41,6 +41,28 @@ pub fn kind() -> Kind {
         Ok(other) => panic!("MTBRIDGE_TEST_TERMINAL=`{other}` is not simulator, simulator4, mt5 or mt4"),
     });
     *KIND
+}
+
+/// The tests that are run over every kind.
+const OVER: &str = include_str!("../../over_terminals.txt");
+
+/// The platform of a terminal of which a test says nothing else.
+pub fn platform() -> Platform {
+    if matches!(kind(), Kind::Mt4 | Kind::Simulator4) { Platform::Mt4 } else { Platform::Mt5 }
+}
+
+/// Whether such a terminal has bars of this timeframe: MetaTrader 4 has nine.
+pub fn has_timeframe(timeframe: Timeframe) -> bool {
+    platform() == Platform::Mt5 || ["M1", "M5", "M15", "M30", "H1", "H4", "D1", "W1", "MN1"].contains(&timeframe.name())
+}
+
+/// Only a test that is listed may start a terminal that can be of any kind: else it would never run over an Expert Advisor.
+fn is_listed() {
+    // nextest names the test in the environment; `cargo test` names the thread after it.
+    let named = std::env::var("NEXTEST_TEST_NAME").ok();
+    let name = named.or_else(|| std::thread::current().name().map(ToOwned::to_owned)).unwrap_or_default();
+    let is_test = name.contains("::");
+    assert!(!is_test || OVER.lines().any(|line| line == name), "`{name}` starts a terminal: add it to tests/over_terminals.txt");
 }
 
 /// How the Expert Advisors are compiled: `MTBRIDGE_EA_VARIANT=plain|sanitize|coverage`.
@@ -99,7 +121,11 @@ impl Machine {
             None if matches!(kind, Kind::Mt4 | Kind::Simulator4) && !config.account.netting => Platform::Mt4,
             None => config.platform,
         };
-        if matches!(kind, Kind::Simulator | Kind::Simulator4) || config.url.starts_with("wss") {
+        let inside_tls = config.url.starts_with("wss");
+        if !inside_tls {
+            is_listed();
+        }
+        if matches!(kind, Kind::Simulator | Kind::Simulator4) || inside_tls {
             return SimulatedTerminal::start(config).map(Self::Simulated);
         }
         let (files, folder) = match &config.state {
