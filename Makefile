@@ -14,11 +14,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run test test-ea lint bench prove ea needs
+.PHONY: help run test test-hub test-ea lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: needs ## a hub with two simulated terminals, in a fresh folder under target/ each time
 	$(CARGO) build --release --locked
@@ -28,11 +28,14 @@ run: needs ## a hub with two simulated terminals, in a fresh folder under target
 EA_ALONE := $(patsubst tests/it/%.rs,--skip %::,$(wildcard tests/it/ea_*.rs))
 HAS_CXX = $(shell command -v g++ >/dev/null 2>&1 || echo --exclude mqlc)
 
-test: needs ## all tests, those of documentation examples and of the Expert Advisors too
+test: ## all tests: test-hub, then test-ea
+	@$(MAKE) --no-print-directory test-hub
+	@$(MAKE) --no-print-directory test-ea
+
+test-hub: needs ## the tests over the simulator, and those of the translator and of documentation examples
 	@$(MAKE) --no-print-directory needs NEEDS=g++:g++ || test -z "$$CI"
 	$(CARGO) $(TEST) --locked --workspace $(HAS_CXX) --features failpoints -- $(EA_ALONE)
 	$(CARGO) test --locked --workspace --features failpoints --doc
-	@$(MAKE) --no-print-directory test-ea
 
 test-ea: needs ## the same tests over the Expert Advisors of both platforms, their own, and how much of them was run
 	@if $(MAKE) --no-print-directory needs NEEDS=g++:g++; \
