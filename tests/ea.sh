@@ -21,7 +21,7 @@ run() {
     local what=$1 begun=$SECONDS log=$target/test-ea.log count
     shift
     printf '\n=== %s\n' "$what"
-    "${cargo[@]}" "${test[@]}" "${features[@]}" --test it -- "$@" 2>&1 | tee "$log"
+    "${cargo[@]}" "${test[@]}" "${features[@]}" --no-fail-fast --test it -- "$@" 2>&1 | tee "$log"
     # nextest's summary or that of plain `cargo test`.
     count=$(sed -nE 's/.* ([0-9]+) passed.*/\1/p' "$log" | tail -1)
     test "${count:-0}" -gt 0 || { echo "no test of: $what"; exit 1; }
