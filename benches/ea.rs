@@ -109,7 +109,7 @@ impl Terminals {
 
 fn config(hub: &Hub, login: u64, platform: Platform) -> SimulatorConfig {
     let token = hub.mint_token();
-    let mut config = SimulatorConfig::new(&format!("ws://{}{PATH}", hub.address), &token, login, "Bench");
+    let mut config = SimulatorConfig::new(format!("ws://{}{PATH}", hub.address), &token, login, "Bench");
     (config.platform, config.account.platform) = (platform, platform);
     config.account.balance = 1e9;
     config

@@ -8,6 +8,7 @@
     clippy::disallowed_methods,
     clippy::large_enum_variant,
     clippy::too_many_lines,
+    clippy::type_complexity,
     missing_docs,
     missing_debug_implementations,
     unreachable_pub
