@@ -263,3 +263,5 @@ async fn a_metatrader_4_does_what_it_can_and_says_what_it_cannot() {
     hub.admin().once().post(&orders(LOGIN), stop_limit).await.refused(422, "unsupported");
     hub.admin().get(&path("depth/EURUSD")).await.refused(422, "unsupported");
 }
+    hub.admin().get(&path("bars/EURUSD?timeframe=H2&limit=3")).await.refused(422, "unsupported");
+    hub.admin().get(&path("bars/EURUSD?timeframe=H4&limit=3")).await.expect(200);
