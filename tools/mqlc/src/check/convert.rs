@@ -50,6 +50,9 @@ impl Table {
                 Base::Null if to.pointer => costs(1),
                 // An object for a pointer needs GetPointer; a pointer for an object is the object behind it.
                 Base::Aggregate(_) if to.pointer && !from.ty.pointer => refused(302),
+                Base::Aggregate(_) if !to.pointer && self.holds_objects(class) => {
+                    Err((216, format!("{class} holds objects and cannot be copied")))
+                }
                 Base::Aggregate(name) if name == class => exact(),
                 Base::Aggregate(name) if self.derives(name, class) => costs(1),
                 _ => refused(if to.pointer { 302 } else { 246 }),
