@@ -22,6 +22,7 @@ mod cli_reads;
 mod cli_trades;
 mod close_all;
 mod connect;
+mod ea_chart;
 mod ea_frames;
 mod ea_fuzz;
 mod ea_kill;
