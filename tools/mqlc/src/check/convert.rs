@@ -46,6 +46,9 @@ impl Table {
             return Err((120, format!("an array is no value: {} and {to}", from.ty)));
         }
         if let Some(class) = to.class() {
+            if to.pointer && from.frozen {
+                return Err((358, "a pointer to a constant object cannot be one to an object that may change".to_owned()));
+            }
             return match &from.ty.base {
                 Base::Null if to.pointer => costs(1),
                 // An object for a pointer needs GetPointer; a pointer for an object is the object behind it.
@@ -112,6 +115,9 @@ impl Table {
         }
         if from.constant && !to.constant && !pointed {
             return Err((202, "a constant cannot be passed by a reference that is not const".to_owned()));
+        }
+        if pointed && from.frozen && !to.constant {
+            return Err((202, "a constant object cannot be passed by a reference that is not const".to_owned()));
         }
         if to.ty.is_any() {
             return costs(3);
