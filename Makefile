@@ -7,6 +7,8 @@ DEMO ?=
 CASES ?= 100000
 TERMINALS ?= 2000
 SECONDS_LONG ?= 600
+# Least part of the lines in mql/ that tests must run, percent.
+FLOOR ?= 85
 # What the build needs beside Rust, as command:package-of-Debian. ring and zstd bring C sources.
 NEEDS := cc:gcc
 
@@ -14,7 +16,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run test lint bench prove ea needs
+.PHONY: help run test cover lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +31,16 @@ test: NEEDS += g++:g++
 test: needs ## all tests, those of documentation examples too
 	$(CARGO) $(TEST) --locked --workspace --features failpoints
 	$(CARGO) test --locked --workspace --features failpoints --doc
+
+# What counts is the Expert Advisors' own tests, and those of trades over MetaTrader 5's.
+cover: export MTBRIDGE_EA_VARIANT := coverage
+cover: NEEDS += g++:g++
+cover: needs ## the Expert Advisors' tests over builds that count their lines; fails below FLOOR percent of mql/
+	$(CARGO) build --quiet --locked --package mqlc
+	$(TARGET)/debug/mqlc coverage --anew
+	$(CARGO) $(TEST) --locked --features failpoints --test it -- ea_ --skip ea_sanitizers --skip trades::
+	MTBRIDGE_TEST_TERMINAL=mt5 $(CARGO) $(TEST) --locked --features failpoints --test it -- trades:: --skip cli_
+	$(TARGET)/debug/mqlc coverage --floor $(FLOOR)
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check

@@ -57,6 +57,7 @@ impl Log {
 }
 
 impl Drop for Log {
+    #[expect(clippy::print_stdout, reason = "it is shown with the test's own words")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("the EA printed:\n{}", self.text());
