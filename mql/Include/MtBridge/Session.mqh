@@ -446,6 +446,7 @@ public:
          Unbind();
          bound = false;
       }
+      SyncTurn();
       Advance(GetMicrosecondCount());
       Drain();
       // Accepted is on the wire before an order is sent. If it cannot be written, the EA goes on: INTENT stands.
