@@ -228,28 +228,9 @@ pub fn tagged_comment(tag: u64, comment: &str) -> String {
     mark.chain(rest).take(super::trade::COMMENT_MAX).collect()
 }
 
-/// Whether a comment begins with the mark of any tag. What follows `[` a broker has added.
-#[must_use]
-pub fn is_marked(comment: &str) -> bool {
-    let word = comment.split([' ', '[']).next().unwrap_or(comment);
-    word.strip_prefix('#')
-        .is_some_and(|digits| (1..=7).contains(&digits.len()) && digits.bytes().all(|digit| DIGITS.contains(&digit)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::account::Platform, *};
-
-    #[test]
-    fn a_mark_is_told_from_a_callers_words_and_a_brokers_notes() {
-        let tag = tag(Platform::Mt5, 77).unwrap();
-        for comment in [tagged_comment(tag, "bot"), tagged_comment(tag, ""), format!("{}[sl 1.08]", tagged_comment(tag, ""))] {
-            assert!(is_marked(&comment), "{comment}");
-        }
-        for comment in ["", "#", "from #2d", "#2i", "#2D", "bot #2d", "#12345678"] {
-            assert!(!is_marked(comment), "{comment}");
-        }
-    }
 
     #[test]
     fn tags_are_told_from_other_magics_on_both_platforms() {

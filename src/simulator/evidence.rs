@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         account::Platform,
-        command::{is_marked, tagged_comment},
+        command::{comment_sequence, tagged_comment},
         trade::{Deal, Order, TradeRequest, TradeResult, action, retcode},
     },
     protocol::message::{Query, proof},
@@ -272,7 +272,7 @@ impl Case<'_> {
 
     /// A user's own magic, and words where the mark should be: nothing tells it from what another program with this magic does.
     fn is_unmarked(&self, time: i64, reason: u8, magic: u64, comment: &str) -> bool {
-        self.is_sent(time, reason, magic) && magic != self.query.tag && !is_marked(comment)
+        self.is_sent(time, reason, magic) && magic != self.query.tag && comment_sequence(comment).is_none()
     }
 
     /// Whether a program made it with the request's magic, and not before the dispatch.

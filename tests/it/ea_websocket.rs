@@ -226,12 +226,19 @@ async fn a_pong_carries_what_the_ping_did() {
         let _ea = Ea::start(platform, &hub);
         let mut link = hub.session().await;
         let payloads: Vec<Vec<u8>> = vec![vec![], b"hello".to_vec(), (0..125).collect(), vec![0xff; 3]];
-        for payload in &payloads {
+        for (payload, call) in payloads.iter().zip(1..) {
             link.write(&frame(PING, payload)).await;
+            link.say(GetAccount { call }).await;
+            link.reply(call).await;
         }
-        link.say(GetAccount { call: 1 }).await;
-        link.reply(1).await;
-        assert_eq!(link.pongs, payloads, "in their order, before what was asked later");
+        assert_eq!(link.pongs, payloads, "each before what was asked later");
+        // A flood is answered with fewer, the newest among them.
+        let flood: Vec<u8> = (0..1_000_u16).flat_map(|n| frame(PING, &n.to_be_bytes())).collect();
+        link.write(&flood).await;
+        link.say(GetAccount { call: 9 }).await;
+        link.reply(9).await;
+        assert_eq!(link.pongs.last().unwrap(), &999_u16.to_be_bytes());
+        assert!(link.pongs.len() < 500, "{}", link.pongs.len());
     }
 }
 

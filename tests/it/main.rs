@@ -23,6 +23,7 @@ mod cli_trades;
 mod close_all;
 mod connect;
 mod ea_chart;
+mod ea_evidence;
 mod ea_frames;
 mod ea_fuzz;
 mod ea_kill;
