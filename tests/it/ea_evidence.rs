@@ -12,7 +12,7 @@ use mtbridge::{
     protocol::{
         FromTerminal,
         codec::Row,
-        message::{Answer, Outcome, Query, Trade, answer_kind, outcome_kind, proof},
+        message::{Acknowledge, Answer, Outcome, Query, Trade, answer_kind, outcome_kind, proof},
     },
     simulator::{
         PaperBroker, Switches,
@@ -22,7 +22,7 @@ use mtbridge::{
 
 use crate::harness::{
     ea,
-    ea_hub::{BOTH, Ea, EaHub, Link, Said, command, request, tag},
+    ea_hub::{BINARY, BOTH, Ea, EaHub, Link, Said, command, frame, request, tag},
     eventually,
 };
 
@@ -115,6 +115,8 @@ async fn absence_is_proved_only_by_a_terminal_that_is_linked_and_has_looked_twic
 async fn a_history_of_metatrader_4_that_shows_nothing_younger_than_the_dispatch_may_end_before_it() {
     let hub = EaHub::start().await;
     let ea = Ea::start(Platform::Mt4, &hub);
+    // Away from the deposit.
+    ea.broker().advance(Duration::from_secs(5)).unwrap();
     let mut link = hub.session().await;
     let asked = request(tag(Platform::Mt4, 1));
     let seen = proof::CONNECTED | proof::SYNCHRONISED;
@@ -301,4 +303,33 @@ async fn a_torn_journal_is_kept_as_it_was_and_read_as_far_as_it_goes() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn two_closings_that_come_together_do_not_turn_a_netting_position_round_past_the_owners_limit() {
+    let hub = EaHub::start().await;
+    let ea = Ea::start_with(Platform::Mt5, &hub, |config, expert| {
+        config.account.netting = true;
+        expert.inputs.push(("MaxVolume".into(), "0.1".into()));
+    });
+    let mut link = hub.session().await;
+    done(&ea.broker(), &TradeRequest { volume: 0.2, ..request(tag(Platform::Mt5, 9)) });
+    let trades = [1, 2].map(|n| {
+        let sells = TradeRequest { kind: 1, volume: 0.2, ..request(tag(Platform::Mt5, n)) };
+        link.trade(command(), sells)
+    });
+    let frames: Vec<u8> = trades.iter().flat_map(|trade| frame(BINARY, &link.encode(trade.clone()))).collect();
+    link.write(&frames).await;
+    let mut kinds = Vec::new();
+    while kinds.len() < 2 {
+        if let FromTerminal::Outcome(outcome) = link.answer().await {
+            link.say(Acknowledge { command: outcome.command }).await;
+            let known = trades.iter().position(|trade| trade.command == outcome.command).unwrap();
+            if !kinds.iter().any(|(trade, _)| *trade == known) {
+                kinds.push((known, outcome.kind));
+            }
+        }
+    }
+    assert_eq!(kinds, [(0, outcome_kind::BROKER), (1, outcome_kind::REFUSED)]);
+    assert!(ea.broker().positions().is_empty());
 }

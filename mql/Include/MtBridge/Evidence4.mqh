@@ -29,8 +29,8 @@ bool IsOrderOpen(const ulong ticket) {
    return OrderSelect((int)ticket, SELECT_BY_TICKET) && OrderCloseTime() == 0;
 }
 
-/// Whether the history that the terminal shows holds all since a time: whether something in it is as old, and something that ended is
-/// younger. The Account History tab may be set to any span of days, and an order that opened and closed outside of it is nowhere.
+/// Whether the history that the terminal shows holds all since a time: whether something in it is as old, and something ended
+/// since. The Account History tab may be set to any span of days, and an order that opened and closed outside of it is nowhere.
 bool HistoryCovers(const long dispatched) {
    if(g_history_blind)
       return false;
@@ -43,7 +43,7 @@ bool HistoryCovers(const long dispatched) {
       if(ended == 0)
          ended = (long)OrderOpenTime();
       older = older || ended <= dispatched;
-      younger = younger || ended > dispatched;
+      younger = younger || ended >= dispatched;
    }
    return older && younger;
 }
