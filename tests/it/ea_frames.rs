@@ -7,14 +7,14 @@ use mtbridge::{
         account::{AccountInfo, Platform},
         ids::EaInstance,
         market::{BookLevel, SymbolSpec},
-        trade::{Deal, Order, OrderCheck, Position},
+        trade::{Deal, Order, OrderCheck, Position, TradeRequest},
     },
     protocol::{
         FromHub, FromTerminal,
         codec::{self, Messages, Row},
         message::{
-            Acknowledge, Amount, BarsBody, Latch, Query, Quote, Reply, TicksBody, TradeSessions, answer_kind, outcome_kind,
-            reply_status,
+            Acknowledge, Amount, BarsBody, Latch, Query, Quote, Reply, TicksBody, Trade, TradeSessions, answer_kind,
+            outcome_kind, reply_status,
         },
     },
     simulator::SimulatedTerminal,
@@ -267,7 +267,7 @@ async fn a_query_about_what_was_never_seen_lays_a_tombstone_that_outlives_the_co
     }
 }
 
-fn query(trade: &mtbridge::protocol::message::Trade) -> Query {
+fn query(trade: &Trade) -> Query {
     Query {
         command: trade.command,
         instance: trade.instance,
@@ -291,7 +291,7 @@ async fn an_instance_that_comes_after_kill_9_knows_the_ends_of_its_predecessor_a
         );
         link.say(done.clone()).await;
         let executed = outcome(&mut link, done.command).await;
-        let late = mtbridge::protocol::message::Trade { deadline_us: 1, ..refused.clone() };
+        let late = Trade { deadline_us: 1, ..refused.clone() };
         link.say(late).await;
         let said = outcome(&mut link, refused.command).await;
         let before = link.instance();
@@ -416,5 +416,112 @@ async fn hello_says_who_and_what_it_is() {
         assert_eq!((hello.highest_tag, hello.unfinished.len()), (0, 0));
         assert!(!hello.ea_version.is_empty() && hello.build > 0 && hello.broker_time > 1_700_000_000);
         assert_eq!(hello.utc_offset_s % 900, 0, "{}", hello.utc_offset_s);
+    }
+}
+
+/// The outcome of a trade that the broker carries out.
+async fn carried_out(link: &mut Link, request: TradeRequest) -> Trade {
+    let trade = link.trade(command(), request);
+    link.say(trade.clone()).await;
+    let found = outcome(link, trade.command).await;
+    assert!(found.kind == outcome_kind::BROKER && matches!(found.result.0.retcode, 10_008 | 10_009), "{trade:?} {found:?}");
+    link.say(Acknowledge { command: trade.command }).await;
+    trade
+}
+
+#[tokio::test]
+async fn trades_of_every_kind_are_carried_out_once_and_leave_what_evidence_there_can_be() {
+    for platform in BOTH {
+        let hub = EaHub::start().await;
+        let ea = Ea::start(platform, &hub);
+        let mut link = hub.session().await;
+        let broker = ea.broker();
+        let mut n = 0;
+        let mut of = |action: u8, kind: u8, volume: f64| {
+            n += 1;
+            TradeRequest { action, kind, volume, ..request(tag(platform, n)) }
+        };
+        let opened = carried_out(&mut link, of(1, 0, 0.1)).await;
+        let ticket = broker.positions()[0].ticket;
+        let stops = TradeRequest { position: ticket, sl: 1.0, tp: 1.2, ..of(6, 0, 0.0) };
+        let stops = carried_out(&mut link, stops).await;
+        assert_eq!((broker.positions()[0].sl, broker.positions()[0].tp), (1.0, 1.2));
+        let part = TradeRequest { position: ticket, ..of(1, 1, 0.04) };
+        let part = carried_out(&mut link, part).await;
+        assert!((broker.positions()[0].volume - 0.06).abs() < 1e-9, "{:?}", broker.positions());
+        carried_out(&mut link, of(1, 1, 0.05)).await;
+        // On MetaTrader 4 what is left of a position has another ticket.
+        let (first, second) = (broker.positions()[0].ticket, broker.positions()[1].ticket);
+        let by = TradeRequest { position: second, position_by: first, ..of(10, 0, 0.0) };
+        let by = carried_out(&mut link, by).await;
+        assert_eq!(broker.positions().len(), 1);
+        let mut pending = Vec::new();
+        for (kind, price) in [(2, 1.0), (3, 1.2), (4, 1.2), (5, 1.0)] {
+            let place = TradeRequest { price, ..of(5, kind, 0.1) };
+            pending.push(carried_out(&mut link, place).await);
+        }
+        let order = broker.orders()[0].ticket;
+        let moved = TradeRequest { order, price: 0.99, sl: 0.9, tp: 1.3, ..of(7, 2, 0.1) };
+        carried_out(&mut link, moved).await;
+        assert!((broker.orders()[0].price_open - 0.99).abs() < 1e-9);
+        let deleted = TradeRequest { order, ..of(8, 0, 0.0) };
+        carried_out(&mut link, deleted).await;
+        assert_eq!((broker.orders().len(), broker.requests().len()), (3, 11));
+        assert!(broker.requests().iter().all(mtbridge::simulator::Executed::is_done));
+
+        // Without memory and files, the broker's history is what is left.
+        ea.crash(true);
+        let mut link = hub.session().await;
+        let four = platform == Platform::Mt4;
+        let found = |here: bool| if here { answer_kind::EVIDENCE } else { answer_kind::NO_EVIDENCE };
+        // MetaTrader 4 keeps no mark of a closing, and neither platform one of a change of stops.
+        let expected = [(&opened, true), (&part, !four), (&by, !four), (&stops, false), (&pending[0], true), (&pending[3], true)];
+        for (trade, here) in expected {
+            link.say(query(trade)).await;
+            let FromTerminal::Answer(answer) = link.answer().await else { panic!("no Answer") };
+            assert_eq!(answer.kind, found(here), "{platform:?} {trade:?} {answer:?}");
+        }
+        ea.is_well();
+    }
+}
+
+#[tokio::test]
+async fn what_the_broker_refuses_is_an_outcome_of_the_broker() {
+    for platform in BOTH {
+        let hub = EaHub::start().await;
+        let ea = Ea::start(platform, &hub);
+        let mut link = hub.session().await;
+        let mut n = 0;
+        let mut of = |change: fn(&mut TradeRequest)| {
+            n += 1;
+            let mut request = request(tag(platform, n));
+            change(&mut request);
+            request
+        };
+        let bad = [
+            of(|one| one.volume = 0.0),
+            of(|one| one.volume = 1e9),
+            of(|one| one.symbol = "NOSUCH".into()),
+            of(|one| one.sl = 5.0),
+            of(|one| one.position = 4_711),
+            of(|one| (one.action, one.position, one.sl) = (6, 4_711, 1.0)),
+            of(|one| (one.action, one.order, one.price) = (7, 4_711, 1.0)),
+            of(|one| (one.action, one.order) = (8, 4_711)),
+            of(|one| (one.action, one.position, one.position_by) = (10, 4_711, 4_712)),
+            of(|one| (one.action, one.kind, one.price) = (5, 2, 9.0)),
+            of(|one| (one.action, one.kind, one.price, one.type_time, one.expiration) = (5, 2, 1.0, 2, 1)),
+            of(|one| one.action = 77),
+        ];
+        for request in bad {
+            let trade = link.trade(command(), request);
+            link.say(trade.clone()).await;
+            let found = outcome(&mut link, trade.command).await;
+            let is_refused = found.kind == outcome_kind::REFUSED && !found.reason.is_empty();
+            let retcode = found.result.0.retcode;
+            assert!(is_refused || (retcode >= 10_004 && !matches!(retcode, 10_008..=10_010)), "{:?} {found:?}", trade.request);
+            link.say(Acknowledge { command: trade.command }).await;
+        }
+        assert!(ea.broker().positions().is_empty() && ea.broker().orders().is_empty());
+        ea.is_well();
     }
 }

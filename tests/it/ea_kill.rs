@@ -51,8 +51,8 @@ async fn hub() -> TestHub {
     .await
 }
 
-/// One order, under which the program is killed.
-async fn dies(api: &Api, ea: &Ea, at: At, name: &str) -> serde_json::Value {
+/// One order, under which the program is killed; its record, and those of what else was done meanwhile.
+async fn dies(api: &Api, ea: &Ea, at: At, name: &str) -> Vec<serde_json::Value> {
     // What the hub said before, acknowledgements among it, is dealt with when a read is answered.
     api.get(&format!("/api/v1/terminals/{LOGIN}/account")).await.expect(200);
     let (mut killed, mut connected) = (ea.killed(), ea.connected());
@@ -61,17 +61,38 @@ async fn dies(api: &Api, ea: &Ea, at: At, name: &str) -> serde_json::Value {
         At::Point(point, passing) => ea.kill_at(point, passing),
         At::Step(fault) => ea.set_faults(vec![fault.parse().unwrap()]),
     }
-    let api = api.with_idempotency(name).with("prefer", "respond-async");
-    let first = api.buy(LOGIN).await;
+    let later = api.with_idempotency(name).with("prefer", "respond-async");
+    let first = later.buy(LOGIN).await;
     let id = first.json["id"].as_str().unwrap_or_else(|| panic!("{name}: {first:?}")).to_owned();
-    let record = api.final_command(&id).await;
+    let mut records = Vec::new();
+    if ea.broker().settings().platform == Platform::Mt4 {
+        // Only what ends after the dispatch shows that the tab of the history reaches so far.
+        records = closes(api, ea, name).await;
+    }
+    records.insert(0, api.final_command(&id).await);
     match at {
         At::Point(..) => drop(soon(&format!("{name}: it is killed"), killed.wait_for(|now| *now > before)).await.unwrap()),
         At::Step(_) => assert!(ea.faults().is_empty(), "{name}: the fault has struck"),
     }
     let back = tokio::time::timeout(crate::harness::PATIENCE, connected.wait_for(|connected| *connected)).await;
     assert!(back.is_ok(), "{name}: the EA does not come back: {}", ea.log());
-    record
+    records
+}
+
+/// Closes a position, with as many commands as it takes: the first may die with the program.
+async fn closes(api: &Api, ea: &Ea, name: &str) -> Vec<serde_json::Value> {
+    let ticket = ea.broker().positions().first().expect("a position").ticket;
+    let path = format!("/api/v1/terminals/{LOGIN}/positions/{ticket}/close");
+    let mut records: Vec<serde_json::Value> = Vec::new();
+    while records.last().is_none_or(|last| last["state"] != "executed") {
+        let key = format!("{name} {ticket} {}", records.len());
+        let closed = eventually(&key, async || {
+            let answer = api.with_idempotency(&key).waiting(5).post(&path, serde_json::json!({})).await;
+            if answer.json["final"] == true { Ok(answer.json) } else { Err(answer.json.to_string()) }
+        });
+        records.push(closed.await);
+    }
+    records
 }
 
 async fn one_deal_or_none(platform: Platform) {
@@ -79,17 +100,18 @@ async fn one_deal_or_none(platform: Platform) {
     let token = hub.mint_token().await;
     let ea = Ea::at(platform, &hub.url(), &token, |_, _| {});
     ea.is_connected().await;
-    let mut records = Vec::new();
+    let mut records = vec![order_that_lives(&hub.admin(), "first").await];
     for (round, (at, expected)) in STEPS.into_iter().enumerate() {
         let name = format!("{platform:?} {round} {at:?}");
-        let record = dies(&hub.admin(), &ea, at, &name).await;
+        let mut told = dies(&hub.admin(), &ea, at, &name).await;
+        let record = told.remove(0);
         assert_eq!(record["state"], expected, "{name}: {record}");
         assert_true(&record, &ea.broker().executed());
         hub.shows(&token, "connected").await;
         // Nothing was harmed for good, and nothing is done again later.
         let next = order_that_lives(&hub.admin(), &format!("{name} next")).await;
         assert_eq!(next["state"], "executed", "{name}: {next}");
-        records.extend([record, next]);
+        records.extend(told.into_iter().chain([record, next]));
     }
     for record in &records {
         let again = hub.admin().get(&format!("/api/v1/commands/{}", record["id"].as_str().unwrap())).await.expect(200);

@@ -75,7 +75,7 @@ async fn a_day(platform: Platform) {
     link = hub.session().await;
     assert_eq!(traded(&mut link, platform, 8).await, outcome_kind::BROKER);
     ea.is_well();
-    let Ea { terminal, folder } = ea;
+    let Ea { terminal, folder, .. } = ea;
     // Removed from its chart: destructors run, and leaks are looked for.
     terminal.stop().await;
     let log = std::fs::read_to_string(folder.path().join("files.log")).unwrap();

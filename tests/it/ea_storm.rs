@@ -238,7 +238,7 @@ async fn a_second_ea_over_the_same_files_says_so_and_waits_until_the_first_is_go
         let second = Ea::start_with(platform, &other, |_, expert| expert.files = files);
         soon("the second says it", second.tells(|told| told.iter().any(|field| field.contains("already runs on another chart"))))
             .await;
-        let Ea { terminal, folder } = first;
+        let Ea { terminal, folder, .. } = first;
         terminal.stop().await;
         drop(link);
         let link = other.session().await;

@@ -26,6 +26,8 @@ mod commands;
 mod connect;
 mod deadlines;
 mod deadman;
+mod ea_chart;
+mod ea_evidence;
 mod ea_frames;
 mod ea_fuzz;
 mod ea_kill;

@@ -48,7 +48,7 @@ public:                                                \
 
 // ---- object handles ----
 
-enum ENUM_POINTER_TYPE { POINTER_INVALID = 0, POINTER_DYNAMIC = 1, POINTER_AUTOMATIC = 2 };
+enum ENUM_POINTER_TYPE : int { POINTER_INVALID = 0, POINTER_DYNAMIC = 1, POINTER_AUTOMATIC = 2 };
 
 namespace objects {
 /// Memory for an object of `new`: poisoned, and known by an id that is never used again.

@@ -93,8 +93,8 @@ void MtbIdRead(const uchar &data[], const int at, MtbId &id) {
 
 /// An id in hexadecimal digits, for people and logs.
 string MtbIdText(const MtbId &id) {
-   return StringFormat("%08x%08x%08x%08x", (uint)(id.hi >> 32), (uint)(id.hi & 0xFFFFFFFF), (uint)(id.lo >> 32),
-                       (uint)(id.lo & 0xFFFFFFFF));
+   return StringFormat("%08x%08x%08x%08x", (uint)(id.hi >> 32), (uint)(id.hi & (ulong)0xFFFFFFFF), (uint)(id.lo >> 32),
+                       (uint)(id.lo & (ulong)0xFFFFFFFF));
 }
 
 /// A command's id as the hub shows it: a ULID in 26 Crockford digits of five bits.

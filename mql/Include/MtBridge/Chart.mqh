@@ -13,6 +13,8 @@
 #define MTB_DRAWINGS_MAX 256
 #define MTB_OBJECTS_MAX 5000
 #define MTB_CHARTS_MAX 100
+/// An id of a drawing is no longer, characters.
+#define MTB_DRAWING_ID_CHARS 64
 
 /// A drawing of a bot.
 struct MtbDrawing {
@@ -138,7 +140,7 @@ private:
    }
 
    /// DrawPoint: a sign at a time and price, with its words beside it.
-   void Point(const int at, CPackReader &in) {
+   void Sign(const int at, CPackReader &in) {
       in.Enter();
       long time = in.GetInt();
       bool low = in.GetSmall(255) == 1;
@@ -196,7 +198,7 @@ private:
       at = m_count++;
       m_drawings[at].id = id;
       ulong hash = MtbFnv1aName(MTB_FNV_START, id);
-      m_drawings[at].prefix = MTB_OBJECT_PREFIX + StringFormat("%08x%08x", (uint)(hash >> 32), (uint)(hash & 0xFFFFFFFF)) + ".";
+      m_drawings[at].prefix = MTB_OBJECT_PREFIX + StringFormat("%08x%08x", (uint)(hash >> 32), (uint)(hash & (ulong)0xFFFFFFFF)) + ".";
       m_drawings[at].expires_at = 0;
       m_drawings[at].objects = 0;
       return at;
@@ -249,7 +251,7 @@ public:
       in.Skip();
       long expires_at = in.GetInt();
       int flags = in.GetSmall(255);
-      if(!m_draws || in.Failed())
+      if(!m_draws || in.Failed() || StringLen(id) > MTB_DRAWING_ID_CHARS)
          return;
       int at = (flags & MTB_DRAW_REPLACE) != 0 ? Find(id) : -1;
       if(at >= 0)
@@ -261,7 +263,7 @@ public:
       FindCharts(symbol);
       int points = in.Enter();
       for(int i = 0; i < points && !in.Failed(); i++)
-         Point(at, in);
+         Sign(at, in);
       in.Leave();
       int lines = in.Enter();
       for(int i = 0; i < lines && !in.Failed(); i++)

@@ -11,14 +11,14 @@
 struct MtbMoment {
    /// GetMicrosecondCount(): only grows while the program runs.
    ulong mono_us;
-   /// TimeLocal(), in microseconds; it has whole seconds only.
+   /// UTC by the PC's clock, in microseconds; it has whole seconds only. Not TimeLocal(), which jumps at the changes of summer time.
    long wall_us;
 };
 
 /// Reads both clocks.
 void MtbNow(MtbMoment &moment) {
    moment.mono_us = GetMicrosecondCount();
-   moment.wall_us = (long)TimeLocal() * 1000000;
+   moment.wall_us = ((long)TimeLocal() + (long)TimeGMTOffset()) * 1000000;
 }
 
 /// Whether one clock went further than the other between two moments: the machine was suspended, or its clock was moved.

@@ -6,6 +6,7 @@
 #define MTBRIDGE_EVIDENCE_MQH
 
 #include <MtBridge\Platform.mqh>
+#include <MtBridge\Synced.mqh>
 
 /// The broker's clock and the hub's idea of it may differ by seconds, and by an hour where summer time ends.
 #define MTB_CLOCK_SLACK_S 7200
@@ -41,6 +42,8 @@ struct MtbFills {
    double last_price;
    int count;
    bool alike;
+   /// Nothing can be added to it any more, and these are all of its deals.
+   bool ended;
 };
 
 /// A comment up to its first blank, without what a broker adds to it in brackets.
@@ -79,9 +82,19 @@ bool IsMarked(const MtbCase &look, const long time, const int reason, const ulon
    return magic == look.tag || FirstWord(comment) == look.mark;
 }
 
-/// Whether an order, open or of the history, is what was placed.
+/// Whether what was made at `time` for `reason` may be the one all the same: a program's, with the caller's own magic, and the broker has
+/// put other words where the mark was. Nothing tells it from what another program with this magic does.
+bool IsUnmarked(const MtbCase &look, const long time, const int reason, const ulong magic, const string comment) {
+   if(time < look.since || reason != MTB_REASON_EXPERT || magic != look.magic || magic == look.tag)
+      return false;
+   return TagOfComment(comment) == 0;
+}
+
+/// Whether an order, open or of the history, is what was placed. One that was rejected never stood.
 bool IsPlaced(const MtbCase &look, const MtbOrder &order) {
-   return order.symbol == look.request.symbol && order.type > 1 && (order.type & 1) == (look.request.type & 1) &&
+   if(order.state == MTB_ORDER_REJECTED || order.type <= 1)
+      return false;
+   return order.symbol == look.request.symbol && (order.type & 1) == (look.request.type & 1) &&
           MtbUnits(order.volume_initial) == MtbUnits(look.request.volume);
 }
 
@@ -107,6 +120,7 @@ void AddFill(MtbFills &all[], const ulong order, const ulong deal, const double 
       all[at].paid = 0.0;
       all[at].count = 0;
       all[at].alike = true;
+      all[at].ended = false;
    }
    all[at].last_deal = deal;
    all[at].last_price = price;
@@ -138,7 +152,7 @@ int JudgeFills(const MtbCase &look, const MtbFills &all[], MtbResult &result) {
       }
    if(count == 0)
       return MTB_LOOK_NOTHING;
-   if(count == 1 && all[0].alike && all[0].volume < asked) {
+   if(count == 1 && all[0].alike && all[0].ended && all[0].volume < asked) {
       TellFills(all[0], MTB_RETCODE_DONE_PARTIAL, result);
       return MTB_LOOK_FOUND;
    }
@@ -188,6 +202,10 @@ int ProofOfAbsence(const MtbRequest &request, const long dispatched, const bool 
       reason = "the terminal does not give its history of trades";
       return MTB_PROOF_CONNECTED;
    }
+   if(!BrokerSynchronised()) {
+      reason = "the terminal was connected to its broker only a moment ago, and may not have everything yet";
+      return MTB_PROOF_CONNECTED;
+   }
    int action = request.action;
    if(action == MTB_ACTION_REMOVE && IsOrderOpen(request.order)) {
       reason = "the order still stands";
@@ -207,6 +225,12 @@ int ProofOfAbsence(const MtbRequest &request, const long dispatched, const bool 
       reason = "MetaTrader keeps no trace of such a change: a person must look";
       return seen;
    }
+#ifndef __MQL4__
+   if(action == MTB_ACTION_CLOSE_BY && !IsPairUntouched(request, dispatched)) {
+      reason = "the two positions are not what they were: a person must look";
+      return seen;
+   }
+#endif
    if(!HistoryCovers(dispatched)) {
       reason = "the history does not reach back to the dispatch";
       return seen;

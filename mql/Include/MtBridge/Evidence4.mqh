@@ -29,18 +29,23 @@ bool IsOrderOpen(const ulong ticket) {
    return OrderSelect((int)ticket, SELECT_BY_TICKET) && OrderCloseTime() == 0;
 }
 
-/// Whether the history that the terminal shows reaches back to a time: whether anything in it is as old.
+/// Whether the history that the terminal shows holds all since a time: whether something in it is as old, and something ended
+/// since. The Account History tab may be set to any span of days, and an order that opened and closed outside of it is nowhere.
 bool HistoryCovers(const long dispatched) {
    if(g_history_blind)
       return false;
+   bool older = false;
+   bool younger = false;
    for(int i = OrdersHistoryTotal() - 1; i >= 0; i--) {
       if(!OrderSelect(i, SELECT_BY_POS, MODE_HISTORY))
          continue;
       long ended = (long)OrderCloseTime();
-      if((ended > 0 ? ended : (long)OrderOpenTime()) <= dispatched)
-         return true;
+      if(ended == 0)
+         ended = (long)OrderOpenTime();
+      older = older || ended <= dispatched;
+      younger = younger || ended >= dispatched;
    }
-   return false;
+   return older && younger;
 }
 
 /// The ticket behind "from #"; 0 if the comment says no such thing.
@@ -119,20 +124,28 @@ int LookFilled(const MtbCase &look, MtbResult &result) {
       bool alike = orders[i].symbol == look.request.symbol && orders[i].type == (look.request.type & 1);
       if(IsMarked(look, orders[i].time, MTB_REASON_EXPERT, look.magic, orders[root].comment))
          AddFill(fills, (ulong)orders[root].ticket, (ulong)orders[i].ticket * 2, orders[i].lots, orders[i].price, alike);
-      else if(alike && IsCommentLost(orders[root].comment))
+      else if(alike && IsUnmarked(look, orders[i].time, MTB_REASON_EXPERT, look.magic, orders[root].comment))
          doubtful = true;
+   }
+   // What was closed in part may have parts that the tab does not show.
+   for(int i = 0; i < ArraySize(fills); i++) {
+      int at = MarketOrderAt(orders, (int)fills[i].order);
+      fills[i].ended = fills[i].count == 1 && at >= 0 && !IsCommentLost(orders[at].comment);
    }
    int found = JudgeFills(look, fills, result);
    // It may be the one; its absence is not proved.
    return found == MTB_LOOK_NOTHING && doubtful ? MTB_LOOK_DIFFERENT : found;
 }
 
-/// Whether the selected order is a pending one that bears the mark; `order` is filled then.
-bool IsMarkedPending(const MtbCase &look, MtbOrder &order) {
+/// Whether the selected order is a pending one that bears the mark, or may be the one although it has lost it; `order` is filled then.
+bool IsSuspectPending(const MtbCase &look, MtbOrder &order) {
    if(!IsPendingType(OrderType()) || SelectedMagic() != look.magic)
       return false;
    ReadOrder(order);
-   return IsMarked(look, order.time_setup, MTB_REASON_EXPERT, order.magic, order.comment);
+   if(IsMarked(look, order.time_setup, MTB_REASON_EXPERT, order.magic, order.comment))
+      return true;
+   return IsUnmarked(look, order.time_setup, MTB_REASON_EXPERT, order.magic, order.comment) &&
+          order.symbol == look.request.symbol && (order.type & 1) == (look.request.type & 1);
 }
 
 /// A pending order that stands, or was removed before it opened.
@@ -143,10 +156,10 @@ int LookPlaced(const MtbCase &look, MtbResult &result) {
    int done = OrdersHistoryTotal();
    for(int i = 0; i < open + done; i++) {
       bool selected = i < open ? OrderSelect(i, SELECT_BY_POS, MODE_TRADES) : OrderSelect(i - open, SELECT_BY_POS, MODE_HISTORY);
-      if(!selected || !IsMarkedPending(look, order))
+      if(!selected || !IsSuspectPending(look, order))
          continue;
       any = true;
-      if(IsPlaced(look, order)) {
+      if(IsMarked(look, order.time_setup, MTB_REASON_EXPERT, order.magic, order.comment) && IsPlaced(look, order)) {
          TellPlaced(order, result);
          return MTB_LOOK_FOUND;
       }

@@ -25,10 +25,11 @@ bool ExecuteReady(string &reason) {
 }
 
 /// MetaTrader 5's retcode of an error of MQL4. What is not known for certain not to have been executed is 10011 or 10012.
-uint RetcodeOfError(const int error) {
+uint RetcodeOfError(const int error, const int action) {
    switch(error) {
       case 1:
-         return 10025;
+         // "No error, but the result is unknown": of a change it means that there was nothing to change.
+         return action == MTB_ACTION_SLTP || action == MTB_ACTION_MODIFY ? (uint)10025 : (uint)MTB_RETCODE_ERROR;
       case 3:
       case 4051:
       case 4106:
@@ -162,8 +163,8 @@ int Told(MtbResult &result, const uint retcode) {
 }
 
 /// The answer to a request whose call failed with `error`.
-int CallFailed(MtbResult &result, const int error) {
-   Told(result, RetcodeOfError(error));
+int CallFailed(const MtbRequest &request, MtbResult &result, const int error) {
+   Told(result, RetcodeOfError(error, request.action));
    result.comment = result.comment + " (error " + IntegerToString(error) + ")";
    return 0;
 }
@@ -215,7 +216,7 @@ int ExecuteOpen(const MtbRequest &request, MtbResult &result) {
                           Normal(request.symbol, request.sl), Normal(request.symbol, request.tp), request.comment,
                           (int)(request.magic & 0x7FFFFFFF), (datetime)expiration, clrNONE);
    if(ticket < 0)
-      return CallFailed(result, GetLastError());
+      return CallFailed(request, result, GetLastError());
    result.order = (ulong)ticket;
    result.deal = market ? (ulong)ticket * 2 : 0;
    result.volume = request.volume;
@@ -241,7 +242,7 @@ int ExecuteClose(const MtbRequest &request, MtbResult &result) {
    double price = request.price > 0.0 ? request.price : SidePrice(request.symbol, request.type);
    ResetLastError();
    if(!OrderClose(ticket, request.volume, Normal(request.symbol, price), SlippageOf(request), clrNONE))
-      return CallFailed(result, GetLastError());
+      return CallFailed(request, result, GetLastError());
    result.order = request.position;
    result.deal = request.position * 2 + 1;
    result.volume = request.volume;
@@ -258,7 +259,7 @@ int ExecuteStops(const MtbRequest &request, MtbResult &result) {
    ResetLastError();
    if(!OrderModify((int)request.position, OrderOpenPrice(), Normal(symbol, request.sl), Normal(symbol, request.tp), (datetime)0,
                    clrNONE))
-      return CallFailed(result, GetLastError());
+      return CallFailed(request, result, GetLastError());
    return Told(result, MTB_RETCODE_DONE);
 }
 
@@ -284,7 +285,7 @@ int ExecuteModify(const MtbRequest &request, MtbResult &result) {
    ResetLastError();
    if(!OrderModify((int)request.order, Normal(symbol, request.price), Normal(symbol, request.sl), Normal(symbol, request.tp),
                    (datetime)expiration, clrNONE))
-      return CallFailed(result, GetLastError());
+      return CallFailed(request, result, GetLastError());
    TellPending(request, result);
    return 0;
 }
@@ -296,7 +297,7 @@ int ExecuteRemove(const MtbRequest &request, MtbResult &result) {
       return Told(result, wrong);
    ResetLastError();
    if(!OrderDelete((int)request.order, clrNONE))
-      return CallFailed(result, GetLastError());
+      return CallFailed(request, result, GetLastError());
    TellPending(request, result);
    return 0;
 }
@@ -318,7 +319,7 @@ int ExecuteCloseBy(const MtbRequest &request, MtbResult &result) {
    double lots = OrderLots();
    ResetLastError();
    if(!OrderCloseBy((int)request.position, (int)request.position_by, clrNONE))
-      return CallFailed(result, GetLastError());
+      return CallFailed(request, result, GetLastError());
    result.order = request.position;
    result.deal = request.position * 2 + 1;
    result.volume = lots < opposite ? lots : opposite;

@@ -28,15 +28,26 @@ struct MtbExecution {
    MtbResult result;
 };
 
+/// A result, and enough of its request to know it by.
+struct MtbEarly {
+   int action;
+   ulong magic;
+   string symbol;
+   string comment;
+   MtbResult result;
+};
+
 MtbExecution g_executions[MTB_EXECUTIONS];
 int g_last_handle = 0;
-MtbResult g_early[MTB_EARLY_RESULTS];
+MtbEarly g_early[MTB_EARLY_RESULTS];
 int g_early_next = 0;
 
 /// To be called in OnInit: nobody waits any more for what was sent before.
 void ExecuteReset() {
    for(int i = 0; i < MTB_EXECUTIONS; i++)
       g_executions[i].handle = 0;
+   for(int i = 0; i < MTB_EARLY_RESULTS; i++)
+      g_early[i].result.request_id = 0;
 }
 
 /// The request in MetaTrader's own structure, unchanged.
@@ -123,7 +134,7 @@ int ExecuteStart(const MtbRequest &request, MtbResult &result) {
          result.comment = "not sent: error " + IntegerToString(error);
       return 0;
    }
-   if(TakeEarly(told.request_id, result))
+   if(TakeEarly(request, told.request_id, result))
       return 0;
    g_last_handle = g_last_handle < INT_MAX ? g_last_handle + 1 : 1;
    g_executions[at].handle = g_last_handle;
@@ -135,30 +146,47 @@ int ExecuteStart(const MtbRequest &request, MtbResult &result) {
    return g_last_handle;
 }
 
+/// Whether an answer to `action`, `magic`, … can be that to a request: numbers of requests begin anew with each start of the terminal.
+/// What the terminal leaves out is not compared.
+bool IsAnswerTo(const MtbRequest &request, const int action, const ulong magic, const string symbol, const string comment) {
+   if(action != request.action || magic != request.magic)
+      return false;
+   if(symbol != "" && request.symbol != "" && symbol != request.symbol)
+      return false;
+   return comment == "" || comment == request.comment;
+}
+
 /// The result of a request that came before OrderSendAsync returned; false if it did not.
-bool TakeEarly(const uint request_id, MtbResult &result) {
-   for(int i = 0; i < MTB_EARLY_RESULTS; i++)
-      if(request_id != 0 && g_early[i].request_id == request_id) {
-         result = g_early[i];
-         g_early[i].request_id = 0;
-         return true;
-      }
+bool TakeEarly(const MtbRequest &request, const uint request_id, MtbResult &result) {
+   for(int i = 0; i < MTB_EARLY_RESULTS; i++) {
+      if(request_id == 0 || g_early[i].result.request_id != request_id ||
+         !IsAnswerTo(request, g_early[i].action, g_early[i].magic, g_early[i].symbol, g_early[i].comment))
+         continue;
+      result = g_early[i].result;
+      g_early[i].result.request_id = 0;
+      return true;
+   }
    return false;
 }
 
 /// A request was answered: TRADE_TRANSACTION_REQUEST. Others of this terminal are told of too, and one may be told twice.
-void ExecuteAnswered(const MqlTradeResult &told) {
+void ExecuteAnswered(const MqlTradeRequest &asked, const MqlTradeResult &told) {
    if(told.request_id == 0)
       return;
-   for(int i = 0; i < MTB_EXECUTIONS; i++)
-      if(g_executions[i].handle != 0 && g_executions[i].request_id == told.request_id) {
-         if(!g_executions[i].ended)
-            FromMqlResult(told, g_executions[i].result);
-         g_executions[i].ended = true;
-         return;
-      }
-   // Numbers are not used again in a session of the terminal, so an old one does no harm here.
-   FromMqlResult(told, g_early[g_early_next]);
+   for(int i = 0; i < MTB_EXECUTIONS; i++) {
+      if(g_executions[i].handle == 0 || g_executions[i].request_id != told.request_id ||
+         !IsAnswerTo(g_executions[i].request, (int)asked.action, asked.magic, asked.symbol, asked.comment))
+         continue;
+      if(!g_executions[i].ended)
+         FromMqlResult(told, g_executions[i].result);
+      g_executions[i].ended = true;
+      return;
+   }
+   g_early[g_early_next].action = (int)asked.action;
+   g_early[g_early_next].magic = asked.magic;
+   g_early[g_early_next].symbol = asked.symbol;
+   g_early[g_early_next].comment = asked.comment;
+   FromMqlResult(told, g_early[g_early_next].result);
    g_early_next = (g_early_next + 1) % MTB_EARLY_RESULTS;
 }
 

@@ -215,8 +215,10 @@ public:
          words = StringLen(lines[0]) > 13 ? StringSubstr(lines[0], 13, 100) : "no reason given";
       answer.problem = "Error " + IntegerToString(answer.status) + ": " + words;
       string wait = Header(lines, "retry-after");
-      if(MtbIsNumber(wait, 6))
-         answer.retry_after = (int)MathMin(StringToInteger(wait), (long)MTB_RETRY_AFTER_MAX);
+      if(MtbIsNumber(wait, 6)) {
+         long seconds = StringToInteger(wait);
+         answer.retry_after = seconds < (long)MTB_RETRY_AFTER_MAX ? (int)seconds : MTB_RETRY_AFTER_MAX;
+      }
       return head + length;
    }
 };

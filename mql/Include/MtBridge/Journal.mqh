@@ -15,6 +15,8 @@
 #define MTB_UNFINISHED_MAX 1000
 /// From this size on the file is written anew when there is time, bytes.
 #define MTB_JOURNAL_MAX 33554432
+/// After an attempt to write it anew the next one waits so long, microseconds.
+#define MTB_COMPACT_US 60000000
 
 // Kinds of records.
 #define MTB_RECORD_INTENT 1
@@ -56,7 +58,7 @@ bool MtbIsDefinite(const uint retcode, const int action) {
       return false;
    if(retcode == MTB_RETCODE_PLACED)
       return action == MTB_ACTION_PENDING;
-   return retcode == 10004 || (retcode >= 10006 && retcode <= 10036) || (retcode >= 10038 && retcode <= 10045);
+   return retcode == 10004 || (retcode >= 10006 && retcode <= 10036) || (retcode >= 10038 && retcode <= 10046);
 }
 
 /// Whether a magic is one of the hub's tags.
@@ -81,6 +83,9 @@ private:
    int m_latch;
    string m_latch_reason;
    ulong m_instances;
+   /// Size when it was last written anew, and when that was last tried; 0 is never.
+   int m_compact_size;
+   ulong m_compact_us;
 
    ulong Ref(const int at) const { return ((ulong)m_notes[at].serial << 32) | (ulong)at; }
 
@@ -119,7 +124,7 @@ private:
 
    /// Whether the place that a queue names still is what it was.
    bool IsCurrent(const ulong ref) const {
-      int at = (int)(ref & 0xFFFFFFFF);
+      int at = (int)(ref & (ulong)0xFFFFFFFF);
       return m_notes[at].used && m_notes[at].serial == (uint)(ref >> 32);
    }
 
@@ -129,7 +134,7 @@ private:
          ulong ref = m_acknowledged.Count() > 0 ? m_acknowledged.Pop() : m_order.Pop();
          if(!IsCurrent(ref))
             continue;
-         int at = (int)(ref & 0xFFFFFFFF);
+         int at = (int)(ref & (ulong)0xFFFFFFFF);
          m_map.Remove(m_notes[at].command);
          m_notes[at].used = false;
          m_notes[at].end.reason = "";
@@ -300,6 +305,8 @@ private:
       m_latch = 0;
       m_latch_reason = "";
       m_instances = 0;
+      m_compact_size = 0;
+      m_compact_us = 0;
    }
 
 public:
@@ -309,6 +316,8 @@ public:
       m_latch = 0;
       m_latch_reason = "";
       m_instances = 0;
+      m_compact_size = 0;
+      m_compact_us = 0;
    }
 
    bool IsOpen() const { return m_file.IsOpen(); }
@@ -318,7 +327,7 @@ public:
    bool Open(const ulong login, const string server, bool &locked) {
       Forget();
       ulong hash = MtbFnv1aName(MTB_FNV_START, server);
-      string name = "MtBridge\\" + IntegerToString((long)login) + "-" + StringFormat("%08x", (uint)(hash & 0xFFFFFFFF)) + ".journal";
+      string name = "MtBridge\\" + IntegerToString((long)login) + "-" + StringFormat("%08x", (uint)(hash & (ulong)0xFFFFFFFF)) + ".journal";
       if(!m_file.Open(name, locked))
          return false;
       CPackReader record;
@@ -334,11 +343,16 @@ public:
 
    void Close() { m_file.Close(); }
 
-   /// Whether the file has grown so long that it should be written anew.
-   bool IsLong() const { return m_file.Size() > MTB_JOURNAL_MAX; }
+   /// Whether the file has grown so long that it should be written anew. If that did not help, or did not work, it is not tried all the time.
+   bool IsLong() const {
+      if(m_file.Size() <= MTB_JOURNAL_MAX || m_file.Size() / 2 < m_compact_size)
+         return false;
+      return m_compact_us == 0 || GetMicrosecondCount() - m_compact_us > MTB_COMPACT_US;
+   }
 
    /// Writes what is still known to a new file and puts it in place.
    void Compact() {
+      m_compact_us = GetMicrosecondCount();
       int file = m_file.BeginCopy();
       if(file == INVALID_HANDLE)
          return;
@@ -354,9 +368,10 @@ public:
       for(int i = 0; i < count; i++) {
          ulong ref = m_order.Pop();
          m_order.Push(ref);
-         size = CopyNote(file, size, (int)(ref & 0xFFFFFFFF));
+         size = CopyNote(file, size, (int)(ref & (ulong)0xFFFFFFFF));
       }
-      m_file.Replace(file, size);
+      if(m_file.Replace(file, size))
+         m_compact_size = size;
    }
 
    /// Counts the instances of this account's EA, so that no two of them can draw the same bits. 0 if it cannot be written.
@@ -398,6 +413,9 @@ public:
       RememberAcknowledged(command);
       return m_file.Append(w);
    }
+
+   /// Whether the file says anything of a command, of whatever instance.
+   bool Knows(const MtbId &command) const { return m_map.Find(command) >= 0; }
 
    /// How a command ended, as far as a RESULT tells. False if none does.
    bool Ended(const MtbId &command, MtbEnded &end) const {

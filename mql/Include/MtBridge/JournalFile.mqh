@@ -30,6 +30,16 @@ private:
          FileDelete(m_name + ".new");
    }
 
+   /// Keeps the file as it was read, for people: what follows the last whole record is about to be dropped.
+   void KeepBad() const {
+      int file = FileOpen(m_name + ".bad", FILE_WRITE | FILE_BIN);
+      if(file == INVALID_HANDLE)
+         return;
+      uint written = FileWriteArray(file, m_data, 0, m_end);
+      FileClose(file);
+      Print("MtBridge: the journal file ends in the middle of a record; as it was it is kept as ", m_name, ".bad (", written, " bytes)");
+   }
+
    int OpenFile(const string name) const { return FileOpen(name, FILE_READ | FILE_WRITE | FILE_BIN | FILE_SHARE_READ); }
 
    /// Writes one record where the last good one ended. A write that failed is written over by the next.
@@ -91,7 +101,11 @@ public:
       m_end = (int)FileSize(m_file);
       if(m_end > 0) {
          ArrayResize(m_data, m_end);
-         m_end = (int)FileReadArray(m_file, m_data, 0, m_end);
+         // Less than all of it would be taken for a torn end, and what follows would be written over.
+         if((int)FileReadArray(m_file, m_data, 0, m_end) != m_end) {
+            Close();
+            return false;
+         }
       }
       // A flush is due between reading and writing.
       FileFlush(m_file);
@@ -114,6 +128,7 @@ public:
          m_torn = MtbCrc32(m_data, m_at + 8, (int)size) != MtbGetLittle32(m_data, m_at + 4);
       if(m_torn || !record.Attach(m_data, m_at + 8, (int)size)) {
          m_torn = true;
+         KeepBad();
          m_at = m_end;
          return Next(record);
       }
@@ -144,7 +159,8 @@ public:
       return size >= 0 && WriteTo(file, size, record) ? size + 8 + record.Size() : -1;
    }
 
-   /// Puts a new file of `size` bytes in place. False: the old one is in use again, if it can be.
+   /// Puts a new file of `size` bytes in place. False: the old one is in use again, if it can be; else the journal is not open any more,
+   /// and Open() mends what there is.
    bool Replace(const int file, const int size) {
       ResetLastError();
       bool good = size >= 0 && Flushed(file, size);
@@ -154,15 +170,25 @@ public:
          return false;
       }
       FileClose(m_file);
+      m_file = INVALID_HANDLE;
       good = FileMove(m_name + ".new", 0, m_name, FILE_REWRITE);
+      // With the old file gone the new one is all there is, and opening the old name would put an empty file before it.
+      if(!FileIsExist(m_name))
+         return false;
       if(!good)
          FileDelete(m_name + ".new");
+      int expected = good ? size : m_size;
       m_file = OpenFile(m_name);
-      if(good) {
-         m_size = size;
-         m_torn = false;
+      if(m_file != INVALID_HANDLE && (long)FileSize(m_file) < (long)expected) {
+         FileClose(m_file);
+         m_file = INVALID_HANDLE;
       }
-      return good && m_file != INVALID_HANDLE;
+      if(m_file == INVALID_HANDLE)
+         return false;
+      m_size = expected;
+      if(good)
+         m_torn = false;
+      return good;
    }
 
    void Close() {

@@ -40,6 +40,9 @@ public:
    /// Whether the owner has blocked openings.
    bool Blocks() const { return m_block; }
 
+   /// Whether anything is set that an order could run against.
+   bool Any() const { return m_block || m_max_volume > 0.0 || ArraySize(m_symbols) > 0; }
+
    /// Whether a symbol is among the allowed ones.
    bool AllowsSymbol(const string symbol) const {
       int count = ArraySize(m_symbols);

@@ -77,7 +77,7 @@ public:
          Tagged(0xCC, value, 1);
       else if(value <= 0xFFFF)
          Tagged(0xCD, value, 2);
-      else if(value <= 0xFFFFFFFF)
+      else if(value <= (ulong)0xFFFFFFFF)
          Tagged(0xCE, value, 4);
       else
          Tagged(0xCF, value, 8);

@@ -30,8 +30,10 @@ private:
    /// Bytes of one read into m_chunk: 0 if there are none now, -1 if the connection is broken.
    int ReadChunk() {
       ResetLastError();
-      if(m_tls)
-         return SocketTlsReadAvailable(m_socket, m_chunk, MTB_CHUNK);
+      if(m_tls) {
+         int read = SocketTlsReadAvailable(m_socket, m_chunk, MTB_CHUNK);
+         return read == 0 && !SocketIsConnected(m_socket) ? -1 : read;
+      }
       uint readable = SocketIsReadable(m_socket);
       if(readable == 0)
          return SocketIsConnected(m_socket) ? 0 : -1;
@@ -72,13 +74,15 @@ public:
       if(!SocketConnect(m_socket, host, (uint)port, MTB_CONNECT_MS))
          return Fail(ConnectProblem(host, port, GetLastError()));
       m_tls = tls;
-      // A read or write that blocks would stop the EA's only thread.
-      SocketTimeouts(m_socket, 1000, 1000);
+      // The handshake is a few journeys to the hub.
+      SocketTimeouts(m_socket, MTB_CONNECT_MS, MTB_CONNECT_MS);
       ResetLastError();
       // Port 443 was made TLS by SocketConnect itself.
       if(tls && port != 443 && !SocketTlsHandshake(m_socket, host))
          return Fail("The encrypted connection to " + host + " failed (error " + IntegerToString(GetLastError()) +
                      "). Does the hub speak wss:// there, with a certificate that Windows trusts for this name?");
+      // A read or write that blocks would stop the EA's only thread.
+      SocketTimeouts(m_socket, 1000, 1000);
       return true;
    }
 

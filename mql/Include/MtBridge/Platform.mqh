@@ -125,12 +125,26 @@ long SessionEnd(const long opens, const long closes) {
 bool PriceNow(const string symbol, const int type, double &price, double &point, int &digits) {
    MqlTick tick;
    price = 0.0;
+   // What does not stand in Market Watch has no prices.
+   if(SymbolInfoInteger(symbol, SYMBOL_SELECT) == 0)
+      SymbolSelect(symbol, true);
    point = SymbolInfoDouble(symbol, SYMBOL_POINT);
    digits = (int)SymbolInfoInteger(symbol, SYMBOL_DIGITS);
    if(!SymbolInfoTick(symbol, tick))
       return false;
    price = (type & 1) == 0 ? tick.ask : tick.bid;
    return price > 0.0 && point > 0.0;
+}
+
+/// A number that changes when a position comes, goes, grows, shrinks or turns round.
+ulong PositionsDigest() {
+   MtbPosition rows[];
+   int count = ListPositions("", 0, rows);
+   ulong digest = (ulong)count;
+   // A sum, because the order of the rows means nothing.
+   for(int i = 0; i < count; i++)
+      digest += (rows[i].ticket * 4 + (ulong)rows[i].type + 1) * ((ulong)MtbUnits(rows[i].volume) * 2 + 1);
+   return digest;
 }
 
 /// Whether a request can open or enlarge a position: what the kill switch keeps from happening.
@@ -155,7 +169,7 @@ bool CanOpen(const MtbRequest &request) {
 /// Number of one of the hub's tags; -1 if the magic is none.
 long TagSequence(const ulong magic) {
    if((magic >> 32) == 0x6D74)
-      return (long)(magic & 0xFFFFFFFF);
+      return (long)(magic & (ulong)0xFFFFFFFF);
    if((magic >> 24) == 0x5A)
       return (long)(magic & 0xFFFFFF);
    return -1;

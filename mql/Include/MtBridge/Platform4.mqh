@@ -46,6 +46,7 @@ void ClockTurn() {
 void PlatformStart() {
    ExecuteReset();
    TransactionsReset();
+   SyncReset();
    g_clock_last = 0;
    g_clock_ahead = 0;
    g_clock_known = false;
@@ -102,6 +103,15 @@ int PendingCount() {
       if(OrderSelect(i, SELECT_BY_POS, MODE_TRADES) && IsPendingType(OrderType()))
          count++;
    return count;
+}
+
+/// How many orders the terminal has, open and of the history. The rest of `counts` is for the other platform.
+bool BrokerCounts(int &counts[]) {
+   counts[0] = OrdersTotal();
+   counts[1] = OrdersHistoryTotal();
+   counts[2] = 0;
+   counts[3] = 0;
+   return true;
 }
 
 /// The magic of the selected order, as the hub knows it: 31 bits of a number with a sign.

@@ -19,6 +19,7 @@ long g_highest_tag_until = 0;
 void PlatformStart() {
    ExecuteReset();
    TransactionsReset();
+   SyncReset();
    g_highest_tag = 0;
    g_highest_tag_until = 0;
 }
@@ -53,6 +54,17 @@ int PositionCount() {
 
 int PendingCount() {
    return OrdersTotal();
+}
+
+/// How many positions, orders, past deals and past orders the terminal has. False if it does not give its history.
+bool BrokerCounts(int &counts[]) {
+   if(!HistorySelect((datetime)0, (datetime)MTB_TIME_MAX))
+      return false;
+   counts[0] = PositionsTotal();
+   counts[1] = OrdersTotal();
+   counts[2] = HistoryDealsTotal();
+   counts[3] = HistoryOrdersTotal();
+   return true;
 }
 
 /// A time that MetaTrader 5 can be asked for.

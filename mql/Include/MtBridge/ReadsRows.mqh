@@ -102,6 +102,9 @@ struct MtbHistoryFilter {
 #define MTB_DEAL_CREDIT 3
 #define MTB_ORDER_PLACED 1
 #define MTB_ORDER_CANCELED 2
+#define MTB_ORDER_PARTIAL 3
+#define MTB_ORDER_FILLED 4
+#define MTB_ORDER_REJECTED 5
 #define MTB_ORDER_EXPIRED 6
 
 /// All fields 0 or empty.

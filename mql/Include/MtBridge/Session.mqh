@@ -179,6 +179,8 @@ private:
          Tell("The journal file in the folder Files\\MtBridge cannot be written: is the disk full or write-protected?");
          return;
       }
+      // Accounts may change without OnInit: nothing of the old one is carried over.
+      PlatformStart();
       m_trades.Start(m_journal, m_limits, GetPointer(m_web), m_instance, m_login, m_server);
       m_failures = 0;
       Tell("");
@@ -201,6 +203,7 @@ private:
    }
 
    void SayHello() {
+      m_trades.Knocks();
       WriteHello(m_writer, m_journal, m_instance);
       m_web.Send(m_writer);
       m_web.Flush();
@@ -442,10 +445,15 @@ public:
       if(connected && MtbClocksPart(before, m_turn))
          GiveUp(1001, "The machine was suspended, or its clock was moved.");
       bool bound = m_journal.IsOpen();
+      if(!bound && m_phase != MTB_PHASE_UNBOUND && m_phase != MTB_PHASE_FINAL) {
+         Unbind();
+         Tell("The journal file in the folder Files\\MtBridge was lost. It is looked for again.");
+      }
       if(bound && IsOtherAccount()) {
          Unbind();
          bound = false;
       }
+      SyncTurn();
       Advance(GetMicrosecondCount());
       Drain();
       // Accepted is on the wire before an order is sent. If it cannot be written, the EA goes on: INTENT stands.

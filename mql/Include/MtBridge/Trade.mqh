@@ -21,6 +21,19 @@
 /// After so long in one turn the next order waits for the next turn, microseconds.
 #define MTB_EXECUTE_US 50000
 
+/// So many trades may wait for their turn.
+#define MTB_QUEUE_MAX 1000
+/// Names of symbols, comments and reasons are no longer, characters.
+#define MTB_SYMBOL_CHARS 64
+#define MTB_COMMENT_CHARS 31
+#define MTB_REASON_CHARS 500
+/// No command lives longer than this after it came, microseconds.
+#define MTB_LIFE_US 60000000
+/// A lease of which more than this has passed is asked for anew before an order is sent that blocks, microseconds.
+#define MTB_LEASE_OLD_US 1000000
+/// An executed order is waited for so long in the list of positions, where each order changes what the next may do, microseconds.
+#define MTB_SHOWN_US 2000000
+
 #define MTB_TOMBSTONE_WORDS "the hub had asked for it before it came, and was told that it would not be executed"
 
 /// A trade of the hub.
@@ -60,6 +73,11 @@ private:
    string m_server;
    bool m_closed;
    ulong m_connected_us;
+   /// The hub has let this instance in.
+   bool m_speaks;
+   /// The positions as they were when the last order left, and since when it is waited for that they show what it did; 0 is not at all.
+   ulong m_shown_before;
+   ulong m_unshown_us;
    /// Trades that were taken: a pool, and in it those that wait and those that are on their way.
    MtbTrade m_jobs[];
    CQueue m_free;
@@ -68,11 +86,17 @@ private:
    int m_flights;
    CPackWriter m_writer;
 
+   /// Nothing but Hello before Welcome. What is kept back is not lost: outcomes are repeated, and the hub asks for the rest.
+   void Say() {
+      if(m_speaks)
+         m_web.Send(m_writer);
+   }
+
    void SendAccepted(const MtbId &command) {
       Begin(m_writer, MTB_ACCEPTED, 2);
       m_writer.PutId(command);
       m_writer.PutUInt(MTB_LEASE_MS);
-      m_web.Send(m_writer);
+      Say();
    }
 
    void SendOutcome(const MtbId &command, const MtbEnded &end) {
@@ -81,7 +105,7 @@ private:
       m_writer.PutUInt((ulong)end.kind);
       m_writer.PutText(end.reason);
       PackResult(m_writer, end.result);
-      m_web.Send(m_writer);
+      Say();
    }
 
    void SendAnswer(const MtbId &command, const int kind, const MtbEnded &end, const int proof, const long asked_at) {
@@ -93,7 +117,7 @@ private:
       PackResult(m_writer, end.result);
       m_writer.PutUInt((ulong)proof);
       m_writer.PutInt(asked_at);
-      m_web.Send(m_writer);
+      Say();
    }
 
    /// An answer without a result.
@@ -108,7 +132,7 @@ private:
    /// An end by refusal.
    void Refusal(const string reason, MtbEnded &end) const {
       end.kind = MTB_OUTCOME_REFUSED;
-      end.reason = reason;
+      end.reason = StringLen(reason) > MTB_REASON_CHARS ? StringSubstr(reason, 0, MTB_REASON_CHARS) : reason;
       ClearResult(end.result);
    }
 
@@ -149,6 +173,35 @@ private:
       return true;
    }
 
+   /// A Log for the hub.
+   void Warn(const string words) {
+      Begin(m_writer, MTB_LOG, 2);
+      m_writer.PutUInt(MTB_LOG_WARNING);
+      m_writer.PutText(words);
+      Say();
+   }
+
+   /// What stands in the file was taken before, by whatever instance, and is never executed again. False if it does not.
+   bool TakeWritten(const MtbId &command) {
+      if(!m_journal.Knows(command))
+         return false;
+      MtbEnded end;
+      if(m_journal.Ended(command, end))
+         SendOutcome(command, end);
+      else
+         Warn(MtbCommandText(command) + " stands in the journal file without an end: not executed again");
+      return true;
+   }
+
+   /// Why a trade cannot be what the hub lets through; "" if it can.
+   string FormGuard(const MtbRequest &request) const {
+      if(StringLen(request.symbol) > MTB_SYMBOL_CHARS)
+         return "the symbol is longer than " + IntegerToString(MTB_SYMBOL_CHARS) + " characters";
+      if(StringLen(request.comment) > MTB_COMMENT_CHARS)
+         return "the comment is longer than " + IntegerToString(MTB_COMMENT_CHARS) + " characters";
+      return m_queue.Count() >= MTB_QUEUE_MAX ? "too many trades wait for their turn" : "";
+   }
+
    /// Steps 1 to 6 of "A Trade arrives".
    void Take(const MtbTrade &trade) {
       if(TakeKnown(trade.command))
@@ -159,13 +212,12 @@ private:
       }
       if(!MtbIdEqual(trade.instance, m_instance)) {
          // No outcome: the instance it is bound to may have executed it, and only that one can say that it has not.
-         Begin(m_writer, MTB_LOG, 2);
-         m_writer.PutUInt(MTB_LOG_WARNING);
-         m_writer.PutText(MtbCommandText(trade.command) + " is bound to EA instance " + MtbIdText(trade.instance) + ", this is " + MtbIdText(m_instance) +
-                          ": not executed here");
-         m_web.Send(m_writer);
+         Warn(MtbCommandText(trade.command) + " is bound to EA instance " + MtbIdText(trade.instance) + ", this is " +
+              MtbIdText(m_instance) + ": not executed here");
          return;
       }
+      if(TakeWritten(trade.command))
+         return;
       if(m_seen.IsFull()) {
          // Without room to remember the refusal, the watermark remembers that this one must not happen.
          m_seen.RaiseMark(trade.command);
@@ -174,9 +226,12 @@ private:
          SendOutcome(trade.command, end);
          return;
       }
-      m_seen.Put(trade.command, MTB_SEEN_TAKEN, trade.deadline_us);
-      if(m_closed) {
-         Refuse(trade.command, "the hub has closed this connection for good");
+      // No command lives longer: a deadline far away would never let it be forgotten.
+      ulong latest = GetMicrosecondCount() + MTB_LIFE_US;
+      m_seen.Put(trade.command, MTB_SEEN_TAKEN, trade.deadline_us < latest ? trade.deadline_us : latest);
+      string reason = m_closed ? "the hub has closed this connection for good" : FormGuard(trade.request);
+      if(reason != "") {
+         Refuse(trade.command, reason);
          return;
       }
       if(!m_journal.Intent(trade.command, m_instance, trade.tag, BrokerTime())) {
@@ -253,6 +308,7 @@ private:
       end.kind = MTB_OUTCOME_BROKER;
       end.reason = "";
       end.result = result;
+      Executed(m_jobs[job].request, result);
       End(m_jobs[job].command, end, MtbIsDefinite(result.retcode, m_jobs[job].request.action));
       m_free.Push((ulong)job);
    }
@@ -274,9 +330,34 @@ private:
       return kept != before;
    }
 
-   /// Whether another order may leave now. While something is latched they go one by one, because each changes what the next may do.
-   bool MayStart(const ulong since_us) const {
-      int most = m_journal.Latch() > 0 || m_limits.Blocks() ? 1 : MTB_FLYING_MAX;
+   /// Whether each order must be seen in the positions before the next one leaves, because they are checked against them.
+   bool OneByOne() const { return m_journal.Latch() > 0 || m_limits.Any(); }
+
+   /// An order was executed: the terminal's list of positions follows a moment later.
+   void Executed(const MtbRequest &request, const MtbResult &result) {
+      bool deals = request.action == MTB_ACTION_DEAL || request.action == MTB_ACTION_CLOSE_BY;
+      bool refused = MtbIsDefinite(result.retcode, request.action) && result.retcode != MTB_RETCODE_DONE &&
+                     result.retcode != MTB_RETCODE_DONE_PARTIAL;
+      if(deals && !refused)
+         m_unshown_us = GetMicrosecondCount();
+   }
+
+   /// Whether the positions show what the last order did, or it has been waited for long enough.
+   bool IsShown() {
+      if(m_unshown_us == 0)
+         return true;
+      if(PositionsDigest() == m_shown_before && GetMicrosecondCount() - m_unshown_us < MTB_SHOWN_US)
+         return false;
+      m_unshown_us = 0;
+      return true;
+   }
+
+   /// Whether another order may leave now.
+   bool MayStart(const ulong since_us) {
+      bool one_by_one = OneByOne();
+      int most = one_by_one ? 1 : MTB_FLYING_MAX;
+      if(one_by_one && m_queue.Count() > 0 && m_flights == 0 && !IsShown())
+         return false;
       return m_queue.Count() > 0 && m_flights < most && GetMicrosecondCount() - since_us < MTB_EXECUTE_US;
    }
 
@@ -360,6 +441,9 @@ public:
       m_server = "";
       m_closed = false;
       m_connected_us = 0;
+      m_speaks = false;
+      m_shown_before = 0;
+      m_unshown_us = 0;
       m_flights = 0;
       MtbIdClear(m_instance);
    }
@@ -374,6 +458,8 @@ public:
       m_server = server;
       m_closed = false;
       m_connected_us = GetMicrosecondCount();
+      m_speaks = false;
+      m_unshown_us = 0;
       m_seen.Reset();
       ArrayResize(m_jobs, 0);
       m_free.Clear();
@@ -385,7 +471,13 @@ public:
    void CloseForGood() { m_closed = true; }
 
    /// A new session: every outcome without acknowledgement is due at once.
-   void Connected() { m_connected_us = GetMicrosecondCount(); }
+   void Connected() {
+      m_connected_us = GetMicrosecondCount();
+      m_speaks = true;
+   }
+
+   /// A new connection, of which the hub has not let anybody in yet.
+   void Knocks() { m_speaks = false; }
 
    /// Whether anything is taken and not ended.
    bool IsBusy() const { return m_queue.Count() > 0 || m_flights > 0; }
@@ -452,6 +544,13 @@ public:
          }
          MtbResult result;
          ClearResult(result);
+         if(PlatformNumber() == 4 && GetMicrosecondCount() - m_jobs[job].came.mono_us > MTB_LEASE_OLD_US) {
+            // There each order blocks, and those before it have used up the lease.
+            SendAccepted(m_jobs[job].command);
+            m_web.Flush();
+         }
+         if(OneByOne())
+            m_shown_before = PositionsDigest();
          int handle = ExecuteStart(m_jobs[job].request, result);
          if(handle == 0) {
             Finish(job, result);

@@ -104,7 +104,7 @@ void PositionOf(const MqlTradeTransaction &change, MtbPosition &row) {
 void OnTransaction(CSession &session, const MqlTradeTransaction &change, const MqlTradeRequest &request,
                    const MqlTradeResult &result) {
    if(change.type == TRADE_TRANSACTION_REQUEST) {
-      ExecuteAnswered(result);
+      ExecuteAnswered(request, result);
       return;
    }
    int kind = TransactionKind(change.type);

@@ -19,6 +19,9 @@
 /// TCP and handshake together, and taking what is written, microseconds.
 #define MTB_ANSWER_US 10000000
 
+/// So many frames without a message are dealt with before the turn goes on.
+#define MTB_FRAMES_MAX 64
+
 #define MTB_FRAME_CONTINUATION 0
 #define MTB_FRAME_TEXT 1
 #define MTB_FRAME_BINARY 2
@@ -49,6 +52,10 @@ private:
    int m_out_at;
    int m_out_size;
    ulong m_moved_us;
+   /// The newest ping that is not answered yet. Older ones need no answer of their own (RFC 6455, 5.5.3).
+   uchar m_ping[];
+   int m_ping_size;
+   bool m_pinged;
    /// How it ended.
    int m_code;
    string m_problem;
@@ -70,6 +77,8 @@ private:
    }
 
    void SendClose(const int code) {
+      // Nothing follows a close frame.
+      m_pinged = false;
       uchar payload[2];
       payload[0] = (uchar)(code >> 8);
       payload[1] = (uchar)(code & 0xFF);
@@ -91,6 +100,11 @@ private:
    void Frame(const int kind, const uchar &payload[], const int count) {
       if(m_out_at == m_out_size)
          m_moved_us = GetMicrosecondCount();
+      // Whoever sends has looked at the limit; what comes on top of it is bounded here.
+      if(Unsent() > MTB_UNSENT_MAX + MTB_MESSAGE_MAX) {
+         End("The hub does not read.");
+         return;
+      }
       Room(count + 14);
       m_out[m_out_size++] = (uchar)(0x80 | kind);
       if(count < 126) {
@@ -112,6 +126,13 @@ private:
       for(int i = 0; i < count; i++)
          m_out[m_out_size + i] = (uchar)(payload[i] ^ mask[i & 3]);
       m_out_size += count;
+   }
+
+   void AnswerPing() {
+      if(!m_pinged || m_state != MTB_WEB_OPEN)
+         return;
+      m_pinged = false;
+      Frame(MTB_FRAME_PONG, m_ping, m_ping_size);
    }
 
    void Upgrade() {
@@ -227,10 +248,11 @@ private:
          return -1;
       }
       if(kind == MTB_FRAME_PING) {
-         uchar payload[];
+         ArrayResize(m_ping, 125);
          if(length > 0)
-            ArrayCopy(payload, m_in, 0, from, length);
-         Frame(MTB_FRAME_PONG, payload, length);
+            ArrayCopy(m_ping, m_in, 0, from, length);
+         m_ping_size = length;
+         m_pinged = true;
          return 0;
       }
       if(kind == MTB_FRAME_PONG)
@@ -294,6 +316,8 @@ public:
       m_out_size = 0;
       m_code = 1006;
       m_problem = "";
+      m_ping_size = 0;
+      m_pinged = false;
       m_answer.status = 0;
       m_answer.retry_after = 0;
       m_answer.problem = "";
@@ -336,7 +360,7 @@ public:
 
    /// The next whole binary message, of which `size` bytes count. False: there is none now, or no connection any more.
    bool Next(uchar &message[], int &size) {
-      while(m_state == MTB_WEB_OPEN) {
+      for(int i = 0; i < MTB_FRAMES_MAX && m_state == MTB_WEB_OPEN; i++) {
          int step = Step();
          if(step == 0)
             continue;
@@ -368,6 +392,8 @@ public:
    bool Send(const CPackWriter &writer) {
       if(m_state != MTB_WEB_OPEN)
          return false;
+      // What was asked before is answered before.
+      AnswerPing();
       if(Unsent() > MTB_UNSENT_MAX) {
          End("The hub does not read.");
          return false;
@@ -378,6 +404,7 @@ public:
 
    /// Writes what can be written now. The rest stays for the next time.
    void Flush() {
+      AnswerPing();
       if(m_out_at == m_out_size || (m_state != MTB_WEB_OPEN && m_state != MTB_WEB_UPGRADING))
          return;
       ulong now = GetMicrosecondCount();

@@ -3,7 +3,7 @@
 //! Whatever the Expert Advisor says is held to the wire on the way: masked frames, messages that the hub's codec reads and would write
 //! byte for byte the same.
 
-use std::{net::SocketAddr, ops::Deref};
+use std::{net::SocketAddr, ops::Deref, path::PathBuf};
 
 use mtbridge::{
     domain::{
@@ -42,8 +42,27 @@ pub const PONG: u8 = 0x8a;
 /// A terminal with the real Expert Advisor of a platform, which connects straight to an address: nothing is between them.
 pub struct Ea {
     pub terminal: ExpertTerminal,
+    log: Log,
     /// Its files.
     pub folder: TempDir,
+}
+
+/// What the process printed, shown with a test that fails.
+pub struct Log(PathBuf);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.0).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for Log {
+    #[expect(clippy::print_stdout, reason = "it is shown with the test's own words")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the EA printed:\n{}", self.text());
+        }
+    }
 }
 
 impl Deref for Ea {
@@ -75,7 +94,8 @@ impl Ea {
         config.platform = platform;
         let mut found = expert(platform, folder.path().join("files"));
         change(&mut config, &mut found);
-        Self { terminal: ExpertTerminal::start(config, found).unwrap(), folder }
+        let log = Log(found.files.with_extension("log"));
+        Self { terminal: ExpertTerminal::start(config, found).unwrap(), log, folder }
     }
 
     pub async fn is_connected(&self) {
@@ -84,7 +104,7 @@ impl Ea {
 
     /// What its process printed, errors of its sanitizers among it.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.folder.path().join("files.log")).unwrap_or_default()).into_owned()
+        self.log.text()
     }
 
     /// Still the same process, and nothing about it to complain of.

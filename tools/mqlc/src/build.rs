@@ -109,8 +109,11 @@ const WARNINGS: &[&str] = &[
 /// Where the main files look for their includes.
 #[must_use]
 pub fn roots(root: &Path) -> Roots {
-    Roots { shown_from: root.to_path_buf(), includes: vec![root.join("mql/Include")] }
+    Roots { shown_from: root.to_path_buf(), includes: vec![root.join("mql/Include")], defines: Vec::new() }
 }
+
+/// What the tests' binaries do not wait for: the minute after which a terminal counts as synchronised with its broker.
+const HASTE: [(&str, &str); 2] = [("MTB_SYNC_US", "1"), ("MTB_SYNC_LOOK_US", "1")];
 
 /// The main file of our Expert Advisor.
 #[must_use]
@@ -143,7 +146,12 @@ pub fn check(root: &Path, main: &Path, dialect: Dialect) -> Result<String, Build
 /// # Errors
 /// [`BuildError::Source`].
 pub fn translate(root: &Path, main: &Path, dialect: Dialect) -> Result<String, BuildError> {
-    let program = read(root, main, dialect)?;
+    translate_from(&roots(root), main, dialect)
+}
+
+fn translate_from(roots: &Roots, main: &Path, dialect: Dialect) -> Result<String, BuildError> {
+    let program = preprocess::program(main, dialect, roots)
+        .map_err(|failed| BuildError::Source(report(&failed.findings, &failed.files)))?;
     let findings = check::check(&program);
     if !findings.is_empty() {
         return Err(BuildError::Source(report(&findings, &program.files)));
@@ -151,7 +159,7 @@ pub fn translate(root: &Path, main: &Path, dialect: Dialect) -> Result<String, B
     translate::cpp(&program).map_err(|findings| BuildError::Source(report(&findings, &program.files)))
 }
 
-/// The binary of our Expert Advisor. `root`: the repository's folder. Processes that ask at the same time wait for each other.
+/// The binary of our Expert Advisor for tests, which does not wait for a minute to pass ([`HASTE`]). `root`: the repository's folder. Processes that ask at the same time wait for each other.
 ///
 /// # Errors
 /// The sources are wrong, or there is no g++, or a file cannot be written.
@@ -167,7 +175,8 @@ fn binary_in(root: &Path, dialect: Dialect, variant: Variant, place: &Path) -> R
         return Ok(made);
     }
     let name = format!("MtBridge{}", dialect.digit());
-    let made = build_in(root, &main_file(root, dialect), dialect, variant, &name, place)?;
+    let roots = Roots { defines: HASTE.to_vec(), ..roots(root) };
+    let made = build_in(root, &roots, &main_file(root, dialect), dialect, variant, &name, place)?;
     // A source that was written meanwhile may be in the binary or not.
     if fingerprint(root)? == found {
         fs::write(&mark, made.display().to_string()).map_err(|source| BuildError::Io { path: mark, source })?;
@@ -195,23 +204,24 @@ fn fingerprint(root: &Path) -> Result<u64, BuildError> {
     Ok(hash(&parts.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
-/// The binary of any main file, called `name`.
+/// The binary of any main file as it is shipped, called `name`.
 ///
 /// # Errors
 /// As [`binary`].
 pub fn program(root: &Path, main: &Path, dialect: Dialect, variant: Variant, name: &str) -> Result<PathBuf, BuildError> {
-    build_in(root, main, dialect, variant, name, &target(root))
+    build_in(root, &roots(root), main, dialect, variant, name, &target(root))
 }
 
 fn build_in(
     root: &Path,
+    roots: &Roots,
     main: &Path,
     dialect: Dialect,
     variant: Variant,
     name: &str,
     place: &Path,
 ) -> Result<PathBuf, BuildError> {
-    let text = translate(root, main, dialect)?;
+    let text = translate_from(roots, main, dialect)?;
     // Sanitizers and counters put code in between, at which g++ warns without need; the plain variant has judged the source.
     let warnings = if variant == Variant::Plain { WARNINGS } else { &["-w"] };
     link(root, &text, warnings, dialect, variant, name, place)

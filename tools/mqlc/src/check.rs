@@ -162,6 +162,9 @@ impl Checker {
                 self.wrong(name.place, 253, format!("a pointer can only be to a class, not to {}", name.name));
                 return Type::any();
             }
+            if name.constant {
+                self.wrong(name.place, 0, "a pointer to a constant object is outside of the plain subset: use a const reference");
+            }
         }
         Type { base, pointer: name.pointer, dims: Vec::new() }
     }

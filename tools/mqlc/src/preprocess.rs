@@ -96,6 +96,8 @@ pub struct Roots {
     pub shown_from: PathBuf,
     /// Folders of `#include <…>`, in order.
     pub includes: Vec<PathBuf>,
+    /// Macros that are defined from the beginning, each as a number: what a source leaves open with `#ifndef`.
+    pub defines: Vec<(&'static str, &'static str)>,
 }
 
 /// Reads a program from its main file on.
@@ -115,6 +117,9 @@ pub fn program(main: &Path, dialect: Dialect, roots: &Roots) -> Result<Program, 
     reader.define_builtin(dialect.own_macro(), None);
     reader.define_builtin("__MQL__", None);
     reader.define_builtin("__MQLBUILD__", Some("5000"));
+    for (name, value) in &roots.defines {
+        reader.define_builtin(name, Some(value));
+    }
     let place = Place { file: 0, line: 1, col: 1 };
     match reader.file(main, place) {
         Ok(()) => Ok(Program { dialect, files: reader.files, tokens: reader.tokens, properties: reader.properties }),
@@ -405,7 +410,7 @@ mod tests {
         }
 
         fn read(&self, dialect: Dialect) -> Result<Program, Failed> {
-            let roots = Roots { shown_from: self.0.clone(), includes: vec![self.0.join("inc")] };
+            let roots = Roots { shown_from: self.0.clone(), includes: vec![self.0.join("inc")], defines: vec![("GIVEN", "7")] };
             program(&self.0.join("main.mq5"), dialect, &roots)
         }
     }
@@ -443,6 +448,7 @@ mod tests {
         let main = "#ifdef __MQL4__\nfour\n#ifdef NO\nnever\n#else\nsure\n#endif\n#else\nfive\n#endif\n#ifndef NO\nyes\n#endif";
         assert_eq!(texts("dialect4", main, Dialect::Mql4), "four sure yes");
         assert_eq!(texts("dialect5", main, Dialect::Mql5), "five yes");
+        assert_eq!(texts("given", "#ifndef GIVEN\n#define GIVEN 60\n#endif\nGIVEN", Dialect::Mql5), "7");
     }
 
     #[test]

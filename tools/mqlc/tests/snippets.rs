@@ -1,4 +1,5 @@
 //! One wrong snippet for each thing that MetaEditor refuses or warns of, and one right snippet for each construct.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 use mqlc::{
     build, check,

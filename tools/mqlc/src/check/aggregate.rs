@@ -40,6 +40,9 @@ impl Checker {
         };
         let is_class = |shape: Shape| matches!(shape, Shape::Class | Shape::Interface);
         match (is_class(found.shape), is_class(shape)) {
+            _ if found.shape == Shape::Interface && shape == Shape::Class => {
+                self.wrong(*place, 395, "an interface inherits from interfaces only");
+            }
             (true, false) => self.wrong(*place, 266, "a class cannot inherit from a structure"),
             (false, true) => self.wrong(*place, 267, "a structure cannot inherit from a class"),
             _ if found.shape == Shape::Union || shape == Shape::Union => self.wrong(*place, 232, "a union cannot be inherited"),
@@ -72,8 +75,10 @@ impl Checker {
             Member::Method(_, method) => method.members.iter().any(|(_, name, _)| *name == field.name),
             Member::Fields(..) => false,
         });
-        if !listed {
+        if !listed && field.dims.is_empty() {
             self.construct(field.place, &class, &[]);
+        } else if !listed {
+            self.default_constructor(field.place, &class);
         }
     }
 

@@ -46,10 +46,16 @@ impl Table {
             return Err((120, format!("an array is no value: {} and {to}", from.ty)));
         }
         if let Some(class) = to.class() {
+            if to.pointer && from.frozen {
+                return Err((358, "a pointer to a constant object cannot be one to an object that may change".to_owned()));
+            }
             return match &from.ty.base {
                 Base::Null if to.pointer => costs(1),
                 // An object for a pointer needs GetPointer; a pointer for an object is the object behind it.
                 Base::Aggregate(_) if to.pointer && !from.ty.pointer => refused(302),
+                Base::Aggregate(_) if !to.pointer && self.holds_objects(class) => {
+                    Err((216, format!("{class} holds objects and cannot be copied")))
+                }
                 Base::Aggregate(name) if name == class => exact(),
                 Base::Aggregate(name) if self.derives(name, class) => costs(1),
                 _ => refused(if to.pointer { 302 } else { 246 }),
@@ -109,6 +115,9 @@ impl Table {
         }
         if from.constant && !to.constant && !pointed {
             return Err((202, "a constant cannot be passed by a reference that is not const".to_owned()));
+        }
+        if pointed && from.frozen && !to.constant {
+            return Err((202, "a constant object cannot be passed by a reference that is not const".to_owned()));
         }
         if to.ty.is_any() {
             return costs(3);

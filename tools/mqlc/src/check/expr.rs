@@ -305,8 +305,9 @@ impl Checker {
         if never {
             self.warn(place, 65, "this is always true or always false: the number is never below zero");
         }
-        let common = x.common(y);
-        if common.is_signed() || common.is_real() {
+        // Same size or an unsigned common type: one of them is read as what it is not.
+        let mixed = x.size() == y.size() || !x.common(y).is_signed() || x == Scalar::ULong || y == Scalar::ULong;
+        if !mixed || x.is_real() || y.is_real() {
             return;
         }
         let differs =

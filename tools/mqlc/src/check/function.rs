@@ -33,7 +33,7 @@ impl Checker {
         if let Some(object) = result.as_ref().and_then(Type::object)
             && self.table.is_class(object)
         {
-            self.wrong(function.place, 293, "an object of a class cannot be a result: give a pointer");
+            self.wrong(function.place, 373, "an object of a class cannot be a result: give a pointer");
         }
         // A static method's mark stands in its class only.
         let declared = class.as_ref().map(|class| self.table.methods(class, &function.name)).unwrap_or_default();

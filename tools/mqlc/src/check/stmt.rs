@@ -60,6 +60,9 @@ impl Checker {
         if matches!(stmt.kind, StmtKind::Empty) {
             self.warn(stmt.place, 69, format!("the body of this '{of}' is empty"));
         }
+        if matches!(stmt.kind, StmtKind::Declare(_)) {
+            self.wrong(stmt.place, 326, format!("a variable cannot be declared in a '{of}' without braces"));
+        }
         self.open();
         self.stmt(stmt);
         self.close();

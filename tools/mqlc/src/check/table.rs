@@ -132,17 +132,32 @@ impl Table {
 
     /// A structure of numbers only: its bytes are all there is.
     pub(super) fn is_simple(&self, name: &str) -> bool {
-        !self.is_class(name)
-            && self.line(name).iter().filter_map(|name| self.classes.get(name)).flat_map(|class| &class.fields).all(
-                |(_, field)| {
-                    let dynamic = field.ty.dims.iter().any(Option::is_none);
-                    let inner = match &field.ty.base {
-                        Base::Aggregate(inner) => self.is_simple(inner),
-                        base => *base != Base::Scalar(Scalar::String),
-                    };
-                    inner && !dynamic && !field.ty.pointer
-                },
-            )
+        self.holds_no(name, 0, &|table, field| {
+            let dynamic = field.ty.dims.iter().any(Option::is_none);
+            let object = matches!(&field.ty.base, Base::Aggregate(name) if table.is_class(name));
+            dynamic || object || field.ty.pointer || field.ty.base == Base::Scalar(Scalar::String)
+        }) && !self.is_class(name)
+    }
+
+    /// An object of a class is in it, which cannot be copied.
+    pub(super) fn holds_objects(&self, name: &str) -> bool {
+        !self.holds_no(name, 0, &|table, field| {
+            !field.ty.pointer && matches!(&field.ty.base, Base::Aggregate(name) if table.is_class(name))
+        })
+    }
+
+    /// No field of it, however deep, is such a one.
+    fn holds_no(&self, name: &str, depth: u32, such: &dyn Fn(&Self, &Field) -> bool) -> bool {
+        let line = self.line(name);
+        let mut fields = line.iter().filter_map(|name| self.classes.get(name)).flat_map(|class| &class.fields);
+        depth > 64
+            || fields.all(|(_, field)| {
+                !such(self, field)
+                    && match &field.ty.base {
+                        Base::Aggregate(inner) if !field.ty.pointer => self.holds_no(inner, depth + 1, such),
+                        _ => true,
+                    }
+            })
     }
 
     pub(super) fn field(&self, class: &str, name: &str) -> Option<Rc<Field>> {
@@ -173,15 +188,23 @@ impl Table {
 
     /// In bytes; good enough to see half a megabyte.
     pub(super) fn size(&self, ty: &Type) -> u64 {
+        self.size_within(ty, 0)
+    }
+
+    /// `depth`: so many aggregates are around it. One that holds itself has no size; that is told elsewhere.
+    fn size_within(&self, ty: &Type, depth: u32) -> u64 {
+        if depth > 64 {
+            return 0;
+        }
+        let size = |ty: &Type| self.size_within(ty, depth + 1);
         let one = match &ty.base {
             _ if ty.pointer => 8,
             Base::Scalar(scalar) => scalar.size(),
             Base::Enum(_) => 4,
             Base::Aggregate(name) => {
-                let own =
-                    self.classes.get(name).map_or(0, |class| class.fields.iter().map(|(_, field)| self.size(&field.ty)).sum());
+                let own = self.classes.get(name).map_or(0, |class| class.fields.iter().map(|(_, field)| size(&field.ty)).sum());
                 let base = self.classes.get(name).and_then(|class| class.base.clone());
-                own + base.map_or(0, |base| self.size(&Type::of(Base::Aggregate(base))))
+                own + base.map_or(0, |base| size(&Type::of(Base::Aggregate(base))))
             }
             _ => 0,
         };

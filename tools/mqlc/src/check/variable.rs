@@ -73,6 +73,9 @@ impl Checker {
             if variable.init.is_none() {
                 self.construct(variable.place, &class, variable.construct.as_deref().unwrap_or_default());
             }
+        } else if let Some(class) = element_class(ty) {
+            self.concrete(variable.place, &class);
+            self.default_constructor(variable.place, &class);
         } else if variable.construct.is_some() {
             self.wrong(variable.place, 140, format!("{ty} has no constructor"));
         }
@@ -93,6 +96,16 @@ impl Checker {
             self.assigned(init.place, &value, ty);
         }
         if variable.ty.constant { value.number } else { None }
+    }
+
+    /// 328: the objects of an array are made without arguments.
+    pub(super) fn default_constructor(&mut self, place: Place, class: &str) {
+        let constructors = self.table.classes.get(class).and_then(|found| found.methods.get(class));
+        let bare =
+            |one: &std::rc::Rc<super::table::Signature>| one.parameters.iter().all(|parameter| parameter.default.is_some());
+        if constructors.is_some_and(|all| !all.iter().any(bare)) {
+            self.wrong(place, 328, format!("an array of {class} needs a constructor without parameters"));
+        }
     }
 
     fn list(&mut self, place: Place, list: &[Expr], ty: &Type, constant: bool) {
@@ -197,5 +210,13 @@ impl Checker {
         if !ty.is_array() {
             self.assigned(init.place, &value, ty);
         }
+    }
+}
+
+/// What an array holds, if these are objects.
+fn element_class(ty: &Type) -> Option<String> {
+    match &ty.base {
+        Base::Aggregate(name) if ty.is_array() && !ty.pointer => Some(name.clone()),
+        _ => None,
     }
 }

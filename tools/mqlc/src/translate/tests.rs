@@ -21,7 +21,7 @@ fn source(text: &str) -> PathBuf {
 
 fn whole(text: &str, dialect: Dialect) -> Result<String, String> {
     let path = source(text);
-    let roots = Roots { shown_from: path.parent().unwrap().to_path_buf(), includes: Vec::new() };
+    let roots = Roots { shown_from: path.parent().unwrap().to_path_buf(), includes: Vec::new(), defines: Vec::new() };
     let program = preprocess::program(&path, dialect, &roots).map_err(|failed| failed.findings[0].line(&failed.files));
     let found = program.and_then(|program| cpp(&program).map_err(|findings| findings[0].line(&program.files)));
     fs::remove_dir_all(path.parent().unwrap()).unwrap();

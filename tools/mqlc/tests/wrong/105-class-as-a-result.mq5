@@ -1,4 +1,4 @@
-// error 293
+// error 373
 class C {
 };
 
