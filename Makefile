@@ -7,8 +7,6 @@ DEMO ?=
 CASES ?= 100000
 TERMINALS ?= 2000
 SECONDS_LONG ?= 600
-# Least part of the lines in mql/ that tests must run, percent.
-FLOOR ?= 85
 # What the build needs beside Rust, as command:package-of-Debian. ring and zstd bring C sources.
 NEEDS := cc:gcc
 

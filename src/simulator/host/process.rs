@@ -154,10 +154,6 @@ impl Process {
     }
 
     /// Whether it wrote its counts and died of it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a pause of a thread that waits for the end of a process, for which there is no event"
-    )]
     fn writes_its_counts(&mut self) -> bool {
         let id = self.child.id().to_string();
         if !Command::new("kill").args(["-USR1", &id]).status().is_ok_and(|status| status.success()) {

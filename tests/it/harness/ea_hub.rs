@@ -28,7 +28,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Token, ea::expert, fresh, simulator_config, soon};
+use super::{PATIENCE, Token, ea::expert, fresh, simulator_config, soon};
 
 pub const BOTH: [Platform; 2] = [Platform::Mt5, Platform::Mt4];
 pub const LOGIN: u64 = 1001;
@@ -153,7 +153,8 @@ impl EaHub {
             }
             Knock { stream, head: String::from_utf8(head).unwrap() }
         };
-        soon("the EA knocks", accepting).await
+        // It may have another connection to give up first.
+        tokio::time::timeout(3 * PATIENCE, accepting).await.unwrap_or_else(|_| panic!("the EA does not knock"))
     }
 
     /// The next connection, upgraded.
