@@ -146,7 +146,7 @@ int ExecuteStart(const MtbRequest &request, MtbResult &result) {
    return g_last_handle;
 }
 
-/// Whether an answer to `action`, `magic`, … can be that to a request: numbers of requests begin anew with each start of the terminal.
+/// Whether an answer to `action`, `magic`, ... can be that to a request: numbers of requests begin anew with each start of the terminal.
 /// What the terminal leaves out is not compared.
 bool IsAnswerTo(const MtbRequest &request, const int action, const ulong magic, const string symbol, const string comment) {
    if(action != request.action || magic != request.magic)
