@@ -11,6 +11,7 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
+COPY tools tools
 COPY benches benches
 COPY tests tests
 COPY config config

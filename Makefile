@@ -1,4 +1,4 @@
-# mtbridge. Needs Rust (rustup or a distribution's, 1.95 or newer), GNU make and a C compiler; nothing else.
+# mtbridge. Needs Rust (rustup or a distribution's, 1.95 or newer), GNU make and a C compiler; the tests also g++. Nothing else.
 
 CARGO ?= cargo
 # Flags for the demo: make run DEMO='--listen 127.0.0.1:9000 --speed 60'
@@ -14,24 +14,38 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run test lint bench prove needs
+.PHONY: help run test test-hub test-ea lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: needs ## a hub with two simulated terminals, in a fresh folder under target/ each time
 	$(CARGO) build --release --locked
 	@exec $(TARGET)/release/mtbridge demo $(DEMO)
 
-test: needs ## all tests, those of documentation examples too
-	$(CARGO) $(TEST) --locked --features failpoints
-	$(CARGO) test --locked --features failpoints --doc
+# What needs g++: the translator's tests, and those of the Expert Advisors alone, which `test-ea` runs.
+EA_ALONE := $(patsubst tests/it/%.rs,--skip %::,$(wildcard tests/it/ea_*.rs))
+HAS_CXX = $(shell command -v g++ >/dev/null 2>&1 || echo --exclude mqlc)
+
+test: ## all tests: test-hub, then test-ea
+	@$(MAKE) --no-print-directory test-hub
+	@$(MAKE) --no-print-directory test-ea
+
+test-hub: needs ## the tests over the simulator, and those of the translator and of documentation examples
+	@$(MAKE) --no-print-directory needs NEEDS=g++:g++ || test -z "$$CI"
+	$(CARGO) $(TEST) --locked --workspace $(HAS_CXX) --features failpoints -- $(EA_ALONE)
+	$(CARGO) test --locked --workspace --features failpoints --doc
+
+test-ea: needs ## the same tests over the Expert Advisors of both platforms, their own, and how much of them was run
+	@if $(MAKE) --no-print-directory needs NEEDS=g++:g++; \
+	  then CARGO='$(CARGO)' TEST='$(TEST)' bash tests/ea.sh; \
+	  else test -z "$$CI"; fi
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	@if $(CARGO) deny --version >/dev/null 2>&1; \
 	  then $(CARGO) fetch --locked --quiet && $(CARGO) deny --offline check licenses bans sources; \
 	  else echo 'SKIPPED: cargo deny is not installed; cargo install --locked cargo-deny'; test -z "$$CI"; fi
@@ -44,6 +58,12 @@ prove: needs ## many more cases, then ten minutes of 2,000 terminals with faults
 	SOAK_TERMINALS=$(TERMINALS) SOAK_SECONDS=$(SECONDS_LONG) \
 	  $(CARGO) test --release --locked --features failpoints --test it soak:: -- --nocapture
 
+ea: ## the Expert Advisors, one folder for each platform to copy into a terminal's data folder, in target/ea
+	@for platform in MQL5 MQL4; do \
+	  rm -rf $(TARGET)/ea/$$platform && mkdir -p $(TARGET)/ea/$$platform/Include && \
+	  cp -R mql/$$platform/. $(TARGET)/ea/$$platform/ && cp -R mql/Include/. $(TARGET)/ea/$$platform/Include/ || exit 1; done
+	@echo 'in $(TARGET)/ea: copy what is in MQL5 or MQL4 into the same folder of the terminal (File > Open Data Folder)'
+
 needs:
 	@missing=; for need in $(NEEDS); do \
 	  command -v "$${need%%:*}" >/dev/null 2>&1 || missing="$$missing $${need##*:}"; done; \
@@ -51,4 +71,4 @@ needs:
 	command -v apt-get >/dev/null 2>&1 && { \
 	  if test "$$(id -u)" = 0; then apt-get update -qq && apt-get install -y -qq $$missing && exit 0; \
 	  elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo apt-get install -y -qq $$missing && exit 0; fi; }; \
-	echo "SKIPPED: nothing can be built without$$missing. Install it: sudo apt-get install -y$$missing"; exit 1
+	echo "SKIPPED: this cannot be built without$$missing. Install it: sudo apt-get install -y$$missing"; exit 1

@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     access::{History, secret::Secret},
-    domain::{ids::TokenId, token::Token},
+    domain::{
+        account::Account,
+        ids::{OwnerId, TokenId},
+        token::Token,
+    },
     hub::SessionHandle,
     protocol::CloseReason,
 };
@@ -134,19 +138,12 @@ pub(super) async fn disconnect(
         )
         .with("commands", json!(open)));
     }
-    // What is raised from here on, by an incident for instance, is sealed anew after the deletion, and not deleted with it.
-    let switches = match history {
-        History::Delete => Some(state.trading.hold_switches().await),
-        History::Keep => None,
+    // The latch is among what would be deleted, and only a person with a reason lifts it. Asked before anything is deleted...
+    let may_delete = || match history {
+        History::Delete => no_switch(&state, token.owner, &account),
+        History::Keep => Ok(()),
     };
-    if let Some(switch) = switches.as_ref().and_then(|held| held.of_account(token.owner, &account)) {
-        // The latch is among what would be deleted, and only a person with a reason lifts it.
-        return Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "kill_switch",
-            format!("the account's kill switch stands at {} ({}): lift it first", switch.level.name(), switch.reason),
-        ));
-    }
+    may_delete()?;
     // Held until the token is unlocked, so that nothing that the terminal still says is written down after it was deleted.
     let mut held = match history {
         History::Delete => Some(state.history.hold(token.owner, &account).await),
@@ -155,6 +152,13 @@ pub(super) async fn disconnect(
     if let Some(held) = &mut held {
         held.forget().await?;
     }
+    // ...and again when none can be raised until the key of what is sealed is gone: one that an incident raises later is sealed anew. Not
+    // held for longer, since every switch of the hub waits for it.
+    let switches = match history {
+        History::Delete => Some(state.trading.hold_switches().await),
+        History::Keep => None,
+    };
+    may_delete()?;
     let token = state.access.unlock_token(token.id, history, &caller.actor()).await?;
     drop(switches);
     state.hub.cut(token.id, CloseReason::Disconnected);
@@ -164,6 +168,16 @@ pub(super) async fn disconnect(
         state.bars.forget(token.owner, &account).await;
     }
     Ok(Json(row(&state, &token)))
+}
+
+/// An account whose own switch is on is not deleted.
+fn no_switch(state: &ApiState, owner: OwnerId, account: &Account) -> ApiResult<()> {
+    let Some(switch) = state.trading.account_switch(owner, account) else { return Ok(()) };
+    Err(ApiError::new(
+        StatusCode::CONFLICT,
+        "kill_switch",
+        format!("the account's kill switch stands at {} ({}): lift it first", switch.level.name(), switch.reason),
+    ))
 }
 
 /// `POST /api/v1/tokens/{id}/rotate {overlap_s?}` → 201 with a new token of the same lock.

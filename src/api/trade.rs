@@ -30,7 +30,7 @@ use crate::{
         api_key::Permission,
         command::{CommandRecord, CommandState},
         names,
-        trade::{ORDER_BUY_STOP_LIMIT, TradeRequest, action},
+        trade::{MT4_MAGIC_MAX, ORDER_BUY_STOP_LIMIT, TradeRequest, action},
     },
     hub::SessionHandle,
     trading::{Claim, Execution, NewTrade},
@@ -143,6 +143,9 @@ impl Call {
 pub(super) fn possible(request: &TradeRequest, session: &SessionHandle) -> ApiResult<()> {
     if session.platform() == Platform::Mt4 && request.action == action::PENDING && request.kind >= ORDER_BUY_STOP_LIMIT {
         return Err(ApiError::unsupported("MetaTrader 4 has no stop limit orders; nothing was sent"));
+    }
+    if session.platform() == Platform::Mt4 && request.magic > MT4_MAGIC_MAX {
+        return Err(ApiError::field("magic", format!("must be at most {MT4_MAGIC_MAX} for MetaTrader 4; nothing was sent")));
     }
     if request.action == action::CLOSE_BY && session.hello().margin_mode != MARGIN_MODE_HEDGING {
         return Err(ApiError::unsupported(

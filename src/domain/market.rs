@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Platform;
+
 /// One bar, as `MqlRates`: 60 bytes packed. Prices in the symbol's quote currency, spread in points.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Bar {
@@ -259,6 +261,12 @@ impl Timeframe {
     /// All of them, shortest first.
     pub fn all() -> impl Iterator<Item = Self> {
         TIMEFRAMES.iter().map(|(_, number, _)| Self(*number))
+    }
+
+    /// Whether a platform keeps bars of it: MetaTrader 5 of all, MetaTrader 4 of nine (MQL4 reference, "Chart Timeframes").
+    #[must_use]
+    pub fn is_on(self, platform: Platform) -> bool {
+        platform == Platform::Mt5 || matches!(self.name(), "M1" | "M5" | "M15" | "M30" | "H1" | "H4" | "D1" | "W1" | "MN1")
     }
 
     /// MetaTrader 5's number.

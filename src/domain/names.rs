@@ -12,7 +12,7 @@ macro_rules! names {
 }
 
 names! {
-    /// `TRADE_RETCODE_*`: all 40.
+    /// `TRADE_RETCODE_*`: all 41.
     retcode: u32 {
         10004 => "requote", 10006 => "reject", 10007 => "cancel", 10008 => "placed", 10009 => "done",
         10010 => "done_partial", 10011 => "error", 10012 => "timeout", 10013 => "invalid", 10014 => "invalid_volume",
@@ -23,7 +23,7 @@ names! {
         10031 => "connection", 10032 => "only_real", 10033 => "limit_orders", 10034 => "limit_volume",
         10035 => "invalid_order", 10036 => "position_closed", 10038 => "invalid_close_volume",
         10039 => "close_order_exist", 10040 => "limit_positions", 10041 => "reject_cancel", 10042 => "long_only",
-        10043 => "short_only", 10044 => "close_only", 10045 => "fifo_close",
+        10043 => "short_only", 10044 => "close_only", 10045 => "fifo_close", 10046 => "hedge_prohibited",
     }
 }
 names! {
@@ -128,9 +128,9 @@ names! {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn metatrader_has_forty_retcodes_and_two_gaps() {
+    fn metatrader_has_forty_one_retcodes_and_two_gaps() {
         let known: Vec<u32> = (10_000..10_100).filter(|code| super::retcode(*code).is_some()).collect();
-        assert_eq!(known.len(), 40);
+        assert_eq!(known.len(), 41);
         assert!(!known.contains(&10_005) && !known.contains(&10_037));
     }
 }

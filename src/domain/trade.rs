@@ -61,6 +61,9 @@ pub const fn offered_filling(execution: u8, modes: u8) -> u8 {
 /// The longest comment MetaTrader keeps, in characters.
 pub const COMMENT_MAX: usize = 31;
 
+/// The largest magic that MetaTrader 4 keeps as it came: `OrderMagicNumber` is a signed `int` of 32 bits there (MQL4 reference).
+pub const MT4_MAGIC_MAX: u64 = 0x7fff_ffff;
+
 /// `MqlTradeRequest`: 17 keys, in the order of MetaQuotes' Python package. What is left out is 0 or empty, as there.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

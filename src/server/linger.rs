@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
@@ -34,25 +34,29 @@ pub(super) struct Unread(Arc<AtomicBool>);
 
 impl Unread {
     /// A new request's body, which tells when it is dropped before its end.
-    pub(super) fn watch(&self, body: Incoming) -> Watched {
+    pub(super) fn watch<B: Body>(&self, body: B) -> Watched<B> {
         self.0.store(false, Ordering::Relaxed);
-        Watched { body, unread: self.clone() }
+        Watched { body, ended: false, unread: self.clone() }
     }
 }
 
 /// A request's body.
 #[derive(Debug)]
-pub(super) struct Watched {
-    body: Incoming,
+pub(super) struct Watched<B: Body> {
+    body: B,
+    /// Its end was read: a body in chunks does not know it otherwise.
+    ended: bool,
     unread: Unread,
 }
 
-impl Body for Watched {
-    type Data = <Incoming as Body>::Data;
-    type Error = <Incoming as Body>::Error;
+impl<B: Body + Unpin> Body for Watched<B> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.ended |= frame.is_none();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -64,9 +68,9 @@ impl Body for Watched {
     }
 }
 
-impl Drop for Watched {
+impl<B: Body> Drop for Watched<B> {
     fn drop(&mut self) {
-        if !self.body.is_end_stream() {
+        if !self.ended && !self.body.is_end_stream() {
             self.unread.0.store(true, Ordering::Relaxed);
         }
     }
@@ -80,9 +84,11 @@ pub(super) struct Lingering<S> {
     leaving: Option<Leaving>,
 }
 
-/// Its last part: our half is closed.
+/// Its last part.
 #[derive(Debug)]
 struct Leaving {
+    /// Our half is closed.
+    is_shut: bool,
     until: Pin<Box<Sleep>>,
     left: usize,
 }
@@ -96,15 +102,18 @@ impl<S> Lingering<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.leaving.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            if !this.unread.0.load(Ordering::Relaxed) {
-                return Poll::Ready(Ok(()));
-            }
+        if !this.unread.0.load(Ordering::Relaxed) {
+            return Pin::new(&mut this.stream).poll_shutdown(cx);
         }
-        let leaving = this.leaving.get_or_insert_with(|| Leaving { until: Box::pin(sleep(LONGEST)), left: MOST });
+        let new = || Leaving { is_shut: false, until: Box::pin(sleep(LONGEST)), left: MOST };
+        let leaving = this.leaving.get_or_insert_with(new);
+        // Saying that we are done may take its time, too: inside TLS it waits for the client.
         if leaving.until.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
+        }
+        if !leaving.is_shut {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            leaving.is_shut = true;
         }
         let mut piece = [0; PIECE];
         while leaving.left > 0 {
@@ -147,6 +156,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         time::Instant,
@@ -184,6 +194,64 @@ mod tests {
         let begun = Instant::now();
         ours.shutdown().await.unwrap();
         assert_eq!(begun.elapsed(), LONGEST);
+    }
+
+    /// A stream whose end cannot be said, like TLS with a client that does not read.
+    struct Stuck(DuplexStream);
+
+    impl AsyncRead for Stuck {
+        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buffer)
+        }
+    }
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_to_whom_the_end_cannot_be_said_is_left_after_five_seconds() {
+        let (Lingering { stream, unread, .. }, _theirs) = left_unread();
+        let begun = Instant::now();
+        let mut ours = Lingering::new(Stuck(stream), unread);
+        tokio::time::timeout(LONGEST * 2, ours.shutdown()).await.expect("it ends").unwrap();
+        assert_eq!(begun.elapsed(), LONGEST);
+    }
+
+    /// A body in chunks: that it has ended is known when there is no next one, and not before.
+    struct Chunks(Option<&'static [u8]>);
+
+    impl Body for Chunks {
+        type Data = &'static [u8];
+        type Error = io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, io::Error>>> {
+            Poll::Ready(self.0.take().map(|chunk| Ok(Frame::data(chunk))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_chunks_was_read_when_its_end_was() {
+        let unread = Unread::default();
+        let mut body = unread.watch(Chunks(Some(b"chunk")));
+        assert!(body.frame().await.is_some());
+        assert!(body.frame().await.is_none());
+        drop(body);
+        assert!(!unread.0.load(Ordering::Relaxed), "nothing is left");
+        let mut body = unread.watch(Chunks(Some(b"chunk")));
+        assert!(body.frame().await.is_some());
+        drop(body);
+        assert!(unread.0.load(Ordering::Relaxed), "there may be more");
     }
 
     #[tokio::test(start_paused = true)]

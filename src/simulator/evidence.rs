@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    broker::{Broker, entry},
+    broker::{Broker, entry, order_state},
     instrument::{hundredths_of, lots},
     judge, mt4,
 };
 use crate::{
     domain::{
         account::Platform,
-        command::tagged_comment,
+        command::{comment_sequence, tagged_comment},
         trade::{Deal, Order, TradeRequest, TradeResult, action, retcode},
     },
     protocol::message::{Query, proof},
@@ -95,6 +95,9 @@ impl Case<'_> {
             action::DEAL | action::CLOSE_BY if self.is_mt4() && request.position != 0 => {
                 nothing(SEEN, "MetaTrader 4 keeps no trace of who closed: a person must look")
             }
+            action::CLOSE_BY if !self.is_pair_untouched() => {
+                nothing(SEEN, "the two positions are not what they were: a person must look")
+            }
             action::DEAL | action::PENDING | action::CLOSE_BY => {
                 if self.broker.history_covers(self.query.dispatched_broker_time) {
                     nothing(proof::ALL, "neither the journal nor the broker's history knows it")
@@ -108,22 +111,7 @@ impl Case<'_> {
 
     /// Deals that bear the mark, by their order: one may be filled by several deals, and in part.
     fn filled(&self) -> Option<Found> {
-        let mut orders: BTreeMap<u64, Vec<Deal>> = BTreeMap::new();
-        if self.is_mt4() {
-            let all: Vec<Deal> = self.shown(mt4::deals(self.broker).into_iter());
-            for deal in all.iter().filter(|deal| deal.entry == entry::IN && deal.position_id != 0) {
-                // What is left after a closing in part is a new order with the old one's magic.
-                let root = mt4::root(deal.order, &all);
-                let original = all.iter().find(|one| one.ticket == mt4::opening_deal(root)).unwrap_or(deal);
-                if self.is_marked_deal(&Deal { comment: original.comment.clone(), ..deal.clone() }) {
-                    orders.entry(root).or_default().push(Deal { order: root, ..deal.clone() });
-                }
-            }
-        } else {
-            for deal in self.shown(self.broker.deals().cloned()).into_iter().filter(|deal| self.is_marked_deal(deal)) {
-                orders.entry(deal.order).or_default().push(deal);
-            }
-        }
+        let (orders, doubtful) = if self.is_mt4() { self.fills_of_mt4() } else { self.fills() };
         let filled = |fills: &[Deal]| fills.iter().map(|deal| hundredths_of(deal.volume)).sum::<i64>();
         let alike = |fills: &[Deal]| fills.iter().all(|deal| self.is_alike(deal));
         let asked = hundredths_of(self.request.volume);
@@ -131,26 +119,74 @@ impl Case<'_> {
             return Some(Found::Evidence(told(retcode::DONE, fills, filled(fills))));
         }
         match orders.values().collect::<Vec<_>>().as_slice() {
+            [] if doubtful || self.any_suspect() => Some(DIFFERENT),
             [] => None,
-            [fills] if alike(fills) && filled(fills) < asked => {
+            [fills] if alike(fills) && filled(fills) < asked && self.is_ended_with(fills, filled(fills)) => {
                 Some(Found::Evidence(told(retcode::DONE_PARTIAL, fills, filled(fills))))
             }
             _ => Some(DIFFERENT),
         }
     }
 
-    /// A pending order that stands, or has stood.
+    /// The marked deals of each order, and whether any other may be the one although it has lost its mark.
+    fn fills(&self) -> (BTreeMap<u64, Vec<Deal>>, bool) {
+        let mut orders: BTreeMap<u64, Vec<Deal>> = BTreeMap::new();
+        let mut doubtful = false;
+        for deal in self.shown(self.broker.deals().cloned()) {
+            if self.is_marked_deal(&deal) {
+                orders.entry(deal.order).or_default().push(deal);
+            } else {
+                doubtful |= self.is_doubtful(&deal);
+            }
+        }
+        (orders, doubtful)
+    }
+
+    /// The same there, where what is left after a closing in part is a new order with the old one's magic.
+    fn fills_of_mt4(&self) -> (BTreeMap<u64, Vec<Deal>>, bool) {
+        let mut orders: BTreeMap<u64, Vec<Deal>> = BTreeMap::new();
+        let mut doubtful = false;
+        let all: Vec<Deal> = self.shown(mt4::deals(self.broker).into_iter());
+        for deal in all.iter().filter(|deal| deal.entry == entry::IN && deal.position_id != 0) {
+            let root = mt4::root(deal.order, &all);
+            let original = all.iter().find(|one| one.ticket == mt4::opening_deal(root)).unwrap_or(deal);
+            let deal = Deal { comment: original.comment.clone(), order: root, ..deal.clone() };
+            if self.is_marked_deal(&deal) {
+                orders.entry(root).or_default().push(deal);
+            } else {
+                doubtful |= self.is_doubtful(&deal);
+            }
+        }
+        (orders, doubtful)
+    }
+
+    /// Whether the order of these deals has ended with no others: nothing can be added to what it did.
+    fn is_ended_with(&self, fills: &[Deal], volume: i64) -> bool {
+        let Some(order) = fills.first().map(|deal| deal.order) else { return false };
+        if self.is_mt4() {
+            return fills.len() == 1;
+        }
+        let ended = |one: &&Order| one.ticket == order && (order_state::CANCELED..=order_state::EXPIRED).contains(&one.state);
+        !self.broker.open_orders().contains_key(&order)
+            && self
+                .broker
+                .history_orders()
+                .find(ended)
+                .is_some_and(|order| hundredths_of(order.volume_initial) - hundredths_of(order.volume_current) == volume)
+    }
+
+    /// A pending order that stands, or has stood. One that was rejected never did.
     fn placed(&self) -> Option<Found> {
-        let all = self.broker.open_orders().values().chain(self.broker.history_orders());
-        let marked: Vec<&Order> =
-            all.filter(|order| order.time_setup_msc <= self.sight.until_ms && self.is_marked_order(order)).collect();
+        let suspects: Vec<&Order> = self.suspects().collect();
         let alike = |order: &&&Order| {
-            order.symbol == self.request.symbol
+            self.is_marked_order(order)
+                && order.state != order_state::REJECTED
+                && order.symbol == self.request.symbol
                 && judge::side(order.kind) == judge::side(self.request.kind)
                 && order.kind > 1
                 && hundredths_of(order.volume_initial) == hundredths_of(self.request.volume)
         };
-        match (marked.iter().find(alike), marked.is_empty()) {
+        match (suspects.iter().find(alike), suspects.is_empty()) {
             (Some(order), _) => Some(Found::Evidence(TradeResult {
                 retcode: retcode::DONE,
                 order: order.ticket,
@@ -166,15 +202,53 @@ impl Case<'_> {
 
     /// The two deals of a closing by an opposite position.
     fn closed_by(&self) -> Option<Found> {
-        let marked: Vec<Deal> =
-            self.shown(self.broker.deals().cloned()).into_iter().filter(|deal| self.is_marked_deal(deal)).collect();
-        let asked = [self.request.position, self.request.position_by];
-        let alike = |deal: &&Deal| deal.entry == entry::OUT_BY && deal.position_id == asked[0];
-        match (marked.iter().find(alike), marked.is_empty()) {
-            (Some(deal), _) => Some(Found::Evidence(told(retcode::DONE, std::slice::from_ref(deal), hundredths_of(deal.volume)))),
-            (None, true) => None,
-            (None, false) => Some(DIFFERENT),
+        let (orders, doubtful) = self.fills();
+        let marked: Vec<Deal> = orders.into_values().flatten().collect();
+        let alike = |deal: &&Deal| deal.entry == entry::OUT_BY && deal.position_id == self.request.position;
+        match marked.iter().find(alike) {
+            Some(deal) => Some(Found::Evidence(told(retcode::DONE, std::slice::from_ref(deal), hundredths_of(deal.volume)))),
+            None if marked.is_empty() && !doubtful && !self.any_suspect() => None,
+            None => Some(DIFFERENT),
         }
+    }
+
+    /// Whether both positions of a closing by each other are there, and nothing was taken off either since shortly before the dispatch.
+    fn is_pair_untouched(&self) -> bool {
+        let pair = [self.request.position, self.request.position_by];
+        let since = self.query.dispatched_broker_time - CLOCK_SLACK_S;
+        pair.iter().all(|position| self.broker.open_positions().contains_key(position))
+            && !self.broker.deals().any(|deal| deal.time >= since && pair.contains(&deal.position_id) && deal.entry != entry::IN)
+    }
+
+    /// Orders, standing and ended, that bear the mark, or may be the one although they have lost it.
+    fn suspects(&self) -> impl Iterator<Item = &Order> {
+        let all = self.broker.open_orders().values().chain(self.broker.history_orders());
+        all.filter(|order| {
+            // On MetaTrader 4 an order that opened is a position.
+            let shown = order.time_setup_msc <= self.sight.until_ms && (order.kind > 1 || !self.is_mt4());
+            shown && (self.is_marked_order(order) || self.is_doubtful_order(order))
+        })
+    }
+
+    /// Whether there is such an order: its deals may only not be shown yet. On MetaTrader 4 an order that opened is its own deal.
+    fn any_suspect(&self) -> bool {
+        !self.is_mt4() && self.suspects().next().is_some()
+    }
+
+    fn is_doubtful(&self, deal: &Deal) -> bool {
+        let alike = match self.request.action {
+            action::CLOSE_BY => [self.request.position, self.request.position_by].contains(&deal.position_id),
+            _ => deal.symbol == self.request.symbol && deal.kind == judge::side(self.request.kind),
+        };
+        alike && self.is_unmarked(deal.time, deal.reason, deal.magic, &deal.comment)
+    }
+
+    fn is_doubtful_order(&self, order: &Order) -> bool {
+        let alike = match self.request.action {
+            action::CLOSE_BY => [self.request.position, self.request.position_by].contains(&order.position_id),
+            _ => order.symbol == self.request.symbol && judge::side(order.kind) == judge::side(self.request.kind),
+        };
+        alike && self.is_unmarked(order.time_setup, order.reason, order.magic, &order.comment)
     }
 
     fn shown(&self, deals: impl Iterator<Item = Deal>) -> Vec<Deal> {
@@ -191,11 +265,20 @@ impl Case<'_> {
 
     /// The tag is the magic, or, where a user's own magic went through, the mark at the start of the comment.
     fn is_marked(&self, time: i64, reason: u8, magic: u64, comment: &str) -> bool {
-        let sent = if self.is_mt4() { self.request.magic & 0x7fff_ffff } else { self.request.magic };
         let mark = tagged_comment(self.query.tag, "");
         let commented = comment.split(' ').next() == Some(mark.as_str());
-        let since = self.query.dispatched_broker_time - CLOCK_SLACK_S;
-        time >= since && reason == REASON_EXPERT && magic == sent && (magic == self.query.tag || commented)
+        self.is_sent(time, reason, magic) && (magic == self.query.tag || commented)
+    }
+
+    /// A user's own magic, and words where the mark should be: nothing tells it from what another program with this magic does.
+    fn is_unmarked(&self, time: i64, reason: u8, magic: u64, comment: &str) -> bool {
+        self.is_sent(time, reason, magic) && magic != self.query.tag && comment_sequence(comment).is_none()
+    }
+
+    /// Whether a program made it with the request's magic, and not before the dispatch.
+    fn is_sent(&self, time: i64, reason: u8, magic: u64) -> bool {
+        let sent = if self.is_mt4() { self.request.magic & 0x7fff_ffff } else { self.request.magic };
+        time >= self.query.dispatched_broker_time - CLOCK_SLACK_S && reason == REASON_EXPERT && magic == sent
     }
 
     /// A tag counts only with equal symbol and side, and on a closing with its position; a look-alike never does. A netting account has

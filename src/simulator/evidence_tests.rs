@@ -107,14 +107,14 @@ fn proof_of(found: &Found) -> u8 {
 }
 
 #[test]
-fn several_deals_of_one_order_count_together_and_less_than_asked_is_a_part() {
+fn several_deals_of_one_order_count_together_and_while_it_stands_less_than_asked_is_no_part_yet() {
     let bars = market();
     let mut account = Account::of(&bars, AccountSettings::default());
     account.broker.set_rules(Rules { liquidity: 0.1, execution: execution::EXCHANGE, ..Rules::default() });
     let request = TradeRequest { type_filling: FILLING_RETURN, ..order(ORDER_BUY, 0.25) };
     let sent = account.send(&request, 1);
-    assert_eq!(told_of(&account.look(&request, 1)), (retcode::DONE_PARTIAL, sent.order, 0.1));
-    assert_eq!(told_of(&account.look(&request, 20)), (retcode::DONE_PARTIAL, sent.order, 0.2));
+    assert_eq!(proof_of(&account.look(&request, 1)), 0, "the rest still stands, and may be filled");
+    assert_eq!(proof_of(&account.look(&request, 20)), 0);
     assert_eq!(told_of(&account.look(&request, 31)), (retcode::DONE, sent.order, 0.25));
 }
 
@@ -224,4 +224,66 @@ fn on_metatrader_4_an_opening_is_found_through_closings_in_part_and_a_closing_is
     let placed = account.send(&pending, 1).order;
     assert_eq!(told_of(&account.look(&pending, 2)).1, placed);
     assert_eq!(told_of(&account.look(&pending, 100)).1, placed, "it opened, under its own ticket");
+}
+
+#[test]
+fn an_order_whose_deals_are_not_shown_is_no_absence() {
+    let bars = market();
+    let mut account = Account::of(&bars, AccountSettings::default());
+    let request = order(ORDER_BUY, 0.25);
+    let stands = TradeRequest { price: 1.09, ..order(2, 0.25) };
+    assert_eq!(account.send(&stands, 1).retcode, retcode::DONE);
+    assert_eq!(proof_of(&account.look(&request, 1)), 0, "it stands, and bears the mark");
+}
+
+#[test]
+fn a_callers_own_magic_without_the_mark_is_doubtful_and_with_another_mark_is_not() {
+    let bars = market();
+    for platform in [Platform::Mt5, Platform::Mt4] {
+        for kind in [ORDER_BUY, 2] {
+            let asked = TradeRequest { magic: 7, price: if kind > 1 { 1.097 } else { 0.0 }, ..on(platform, kind, 0.1, 1) };
+            let proof_beside = |other: TradeRequest| {
+                let mut account = Account::of(&bars, AccountSettings { platform, ..AccountSettings::default() });
+                assert_eq!(account.send(&other, 1).retcode, retcode::DONE);
+                proof_of(&account.look(&asked, 2))
+            };
+            let beside = |comment: &str| TradeRequest { comment: comment.into(), ..asked.clone() };
+            for lost in ["", "broker's words"] {
+                assert_eq!(proof_beside(beside(lost)), 0, "{platform:?} {kind} `{lost}`");
+            }
+            assert_eq!(proof_beside(beside("#2 of another command")), proof::ALL, "{platform:?} {kind}");
+            let sold = TradeRequest { price: if kind > 1 { 1.103 } else { 0.0 }, kind: kind + 1, ..beside("") };
+            assert_eq!(proof_beside(sold), proof::ALL, "{platform:?} {kind}: the other side");
+            assert_eq!(proof_beside(TradeRequest { magic: 8, ..beside("") }), proof::ALL, "{platform:?} {kind}: another program");
+        }
+    }
+}
+
+#[test]
+fn a_pending_order_that_was_rejected_never_stood() {
+    let bars = market();
+    let mut account = Account::of(&bars, AccountSettings { balance: 1_000.0, ..AccountSettings::default() });
+    let request = TradeRequest { price: 1.097, type_filling: FILLING_RETURN, ..order(2, 5.0) };
+    assert_eq!(account.send(&request, 1).retcode, retcode::DONE);
+    let found = account.look(&request, 100);
+    assert_eq!(account.broker.history_orders().last().unwrap().state, order_state::REJECTED);
+    assert_eq!(proof_of(&found), 0);
+}
+
+#[test]
+fn a_closing_by_each_other_is_absent_only_while_both_positions_are_untouched() {
+    let bars = market();
+    let touched: [fn(u64, u64) -> TradeRequest; 2] = [
+        |buy, _| TradeRequest { position: buy, ..on(Platform::Mt5, ORDER_SELL, 0.1, 5) },
+        |_, sell| TradeRequest { position: sell, ..on(Platform::Mt5, ORDER_BUY, 0.1, 6) },
+    ];
+    for other in touched {
+        let mut account = Account::of(&bars, AccountSettings::default());
+        let buy = account.send(&on(Platform::Mt5, ORDER_BUY, 0.2, 7), 1).order;
+        let sell = account.send(&on(Platform::Mt5, ORDER_SELL, 0.2, 8), 1).order;
+        let request = TradeRequest { action: action::CLOSE_BY, position: buy, position_by: sell, ..order(0, 0.2) };
+        assert_eq!(proof_of(&account.look(&request, 2)), proof::ALL);
+        assert_eq!(account.send(&other(buy, sell), 3).retcode, retcode::DONE);
+        assert_eq!(proof_of(&account.look(&request, 4)), SEEN);
+    }
 }

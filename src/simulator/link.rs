@@ -140,7 +140,7 @@ impl Address {
 }
 
 /// 401 and 403 are final; everything else is worth another attempt.
-fn refusal(response: &Response<Option<Vec<u8>>>) -> Ended {
+pub(super) fn refusal(response: &Response<Option<Vec<u8>>>) -> Ended {
     let status = response.status();
     let body = response.body().as_deref().unwrap_or_default();
     let told = serde_json::from_slice::<serde_json::Value>(body).ok();

@@ -16,6 +16,7 @@ mod ea_journal;
 mod evidence;
 pub mod faults;
 pub mod fleet;
+pub mod host;
 pub mod instrument;
 mod judge;
 pub mod ledger;

@@ -164,6 +164,9 @@ impl Look<'_> {
     fn bars(&self, get: &GetBars) -> Body {
         let view = self.view.of_symbol(&self.known(&get.symbol)?);
         let timeframe = Timeframe::try_from(get.timeframe).map_err(|error| Failure::invalid(error.to_string()))?;
+        if !timeframe.is_on(Platform::Mt4) {
+            self.only_on_mt5(&format!("timeframe {timeframe}"))?;
+        }
         let count = page(get.count.min(BARS_MAX));
         let (forming, oldest) = view.ends(timeframe);
         let (bars, before_all) = match get.mode {

@@ -257,3 +257,17 @@ async fn orders_are_listed_while_they_stand_and_in_the_history_afterwards() {
     assert_eq!(rows(GetHistoryOrders { position: broker.positions()[0].ticket, ..all.clone() }).len(), 1);
     assert_eq!(rows(GetHistoryOrders { offset: 1, limit: 1, ..all }), broker.history_orders()[1..2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn metatrader_4_has_nine_timeframes_and_says_so_of_the_others() {
+    let settings = AccountSettings { platform: Platform::Mt4, ..AccountSettings::default() };
+    let broker = PaperBroker::in_memory(settings, BarSet::embedded().unwrap(), Some(epoch("2024.03.08 15:30:00").unwrap()), 1.0);
+    let answered = |timeframe: Timeframe| {
+        let get = GetBars { timeframe: timeframe.into(), ..bars(bars_mode::POSITION, 0, 0, 1) };
+        ask(&broker, get).0
+    };
+    let (has, lacks): (Vec<_>, Vec<_>) = Timeframe::all().partition(|timeframe| answered(*timeframe) == reply_status::OK);
+    let names = |timeframes: &[Timeframe]| timeframes.iter().map(|timeframe| timeframe.name()).collect::<Vec<_>>();
+    assert_eq!(names(&has), ["M1", "M5", "M15", "M30", "H1", "H4", "D1", "W1", "MN1"]);
+    assert!(lacks.iter().all(|timeframe| answered(*timeframe) == reply_status::UNSUPPORTED), "{:?}", names(&lacks));
+}

@@ -28,9 +28,9 @@ use crate::{
 };
 
 /// The build that a paper terminal claims.
-const BUILD: u32 = 4_000;
+pub(super) const BUILD: u32 = 4_000;
 /// `TERMINAL_PING_LAST` of a broker in the same process.
-const BROKER_PING_US: u32 = 500;
+pub(super) const BROKER_PING_US: u32 = 500;
 /// `TRADE_RETCODE_SERVER_DISABLES_AT`.
 const SERVER_DISABLES_AT: u32 = 10_026;
 /// `TRADE_RETCODE_CLIENT_DISABLES_AT`.
@@ -81,7 +81,7 @@ impl Default for Switches {
 
 impl Switches {
     /// The retcode of an `OrderSend` that they prevent.
-    const fn refusal(self) -> Option<(u32, &'static str)> {
+    pub(super) const fn refusal(self) -> Option<(u32, &'static str)> {
         if !self.terminal_trade_allowed || !self.ea_trade_allowed {
             Some((CLIENT_DISABLES_AT, "AutoTrading disabled by client"))
         } else if !self.broker_link {

@@ -1,6 +1,9 @@
 //! A store that breaks on demand, around any other: for tests of the whole program.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
@@ -14,6 +17,8 @@ pub struct FailingStore {
     /// How many of the next commits fail, and with what.
     failures: Mutex<Option<(usize, StoreError)>>,
     hanging: watch::Sender<bool>,
+    /// How many commits are let through before they hang.
+    passing: AtomicUsize,
     waiting: watch::Sender<usize>,
     degraded: OnceLock<String>,
 }
@@ -26,6 +31,7 @@ impl FailingStore {
             inner,
             failures: Mutex::new(None),
             hanging: watch::Sender::new(false),
+            passing: AtomicUsize::new(0),
             waiting: watch::Sender::new(0),
             degraded: OnceLock::new(),
         }
@@ -38,6 +44,12 @@ impl FailingStore {
 
     /// From now on commits wait, before they write anything, until [`FailingStore::release`].
     pub fn hang(&self) {
+        self.hang_after(0);
+    }
+
+    /// The same, from the commit after the next `count` on.
+    pub fn hang_after(&self, count: usize) {
+        self.passing.store(count, Ordering::Relaxed);
         self.hanging.send_replace(true);
     }
 
@@ -74,7 +86,8 @@ impl FailingStore {
 
     async fn wait_for_release(&self) {
         let mut hanging = self.hanging.subscribe();
-        if *hanging.borrow() {
+        let passes = || self.passing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        if *hanging.borrow() && !passes() {
             let _counted = Counted::new(&self.waiting);
             let _ = hanging.wait_for(|hanging| !*hanging).await;
         }

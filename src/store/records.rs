@@ -18,6 +18,8 @@ use crate::domain::{
 pub const TOKENS: &[u8] = b"t";
 /// Every API key.
 pub const KEYS: &[u8] = b"k";
+/// A list of commands for every account that has one: what [`account_commands`] starts with.
+pub const COMMAND_LISTS: &[u8] = b"a";
 /// A marker for every command that has no final state yet.
 pub const OPEN_COMMANDS: &[u8] = b"o";
 /// Every incident, oldest first.
@@ -69,7 +71,7 @@ pub fn account_command(owner: OwnerId, account: &Account, id: CommandId) -> Vec<
 /// What the keys of all entries of an account's commands start with.
 #[must_use]
 pub fn account_commands(owner: OwnerId, account: &Account) -> Vec<u8> {
-    join(b"a", &[scope(owner, account).digest()])
+    join(COMMAND_LISTS, &[scope(owner, account).digest()])
 }
 
 /// The command that a key under [`account_commands`] or [`OPEN_COMMANDS`] names.

@@ -18,7 +18,7 @@ const E: EaInstance = EaInstance([1; 16]);
 const OTHER: EaInstance = EaInstance([2; 16]);
 const DEADLINE: UnixMillis = UnixMillis(3_000);
 
-fn dispatched() -> Command {
+pub(in crate::trading) fn dispatched() -> Command {
     let ulid = ulid::Ulid::from_parts(1, 1);
     Command::new(CommandRecord {
         id: CommandId::new(ulid),

@@ -64,10 +64,10 @@ impl Trading {
     /// # Errors
     /// The store's: the timer is as it was.
     pub async fn arm_deadman(&self, record: Deadman) -> Result<Timer, StoreError> {
-        // Counted from the call and not from the disk's answer, so that it never fires later than its caller expects.
-        let fires_at = Instant::now() + Duration::from_millis(u64::from(record.timeout_ms));
         let _turn = self.inner.deadmen.changing.lock().await;
         self.inner.store.commit(records::put_deadman(Batch::outcome(), &record)).await?;
+        // Not from the call: one that waited for longer than its own time would be set as one that is over, and fire.
+        let fires_at = Instant::now() + Duration::from_millis(u64::from(record.timeout_ms));
         let timer = Timer { record, fires_at: Some(fires_at) };
         self.inner.deadmen.set(timer.clone());
         Ok(timer)
@@ -156,6 +156,8 @@ impl Trading {
     }
 
     async fn fire(&self, timer: &Timer) -> Result<(), StoreError> {
+        // First of all: while this waits for other switches, timers can be renewed.
+        let switches = self.hold_switches().await;
         let _turn = self.inner.deadmen.changing.lock().await;
         let Timer { record, fires_at } = timer;
         // Its key may have called while this waited for its turn.
@@ -169,7 +171,7 @@ impl Trading {
         let reason =
             format!("the dead-man timer of {} was not renewed within {} s", record.key, f64::from(record.timeout_ms) / 1e3);
         let batch = records::put_deadman(Batch::outcome(), &fired);
-        self.raise_kill_with(batch, record.scope.clone(), record.action, &reason, "hub").await?;
+        self.raise_in_turn(&switches, batch, record.scope.clone(), record.action, &reason, "hub").await?;
         self.inner.deadmen.set(Timer { record: fired, fires_at: None });
         Ok(())
     }

@@ -30,6 +30,10 @@ impl Kept {
     fn by_hub(why: impl Into<String>) -> Self {
         Self { by: KeptBack::Hub, why: why.into(), judge: None }
     }
+
+    fn by_clock() -> Self {
+        Self { by: KeptBack::Clock, why: "its time was over before it could be sent".to_owned(), judge: None }
+    }
 }
 
 impl Trading {
@@ -37,14 +41,19 @@ impl Trading {
     pub(super) async fn dispatch(&self, live: &Arc<Live>, record: &CommandRecord, session: &SessionHandle, place: Place) {
         // Held until its end is recorded, so that the next close of the same position is judged after it.
         let mut turn = None;
-        let mut sent = self.send(live, record, session, place, live.effect);
+        let mut sent = self.send(live, record, session, place, live.effect());
         if let Err(Kept { judge, .. }) = &mut sent
             && let Some(place) = judge.take()
         {
             // The switch was raised after the check, when nobody had asked what the deal does: what only closes is never stopped.
-            turn = Some(self.inner.turns.claim(records::account_commands(record.owner, &record.account)).await);
-            let closes = self.only_closes(session, &record.request, Some(record.id)).await;
-            sent = self.send(live, record, session, place, if closes.is_some() { Effect::Reduces } else { Effect::Opens });
+            let judging = async {
+                turn = Some(self.inner.turns.claim(records::account_commands(record.owner, &record.account)).await);
+                self.only_closes(session, &record.request, Some(record.id)).await
+            };
+            sent = match tokio::time::timeout(self.inner.clock.until(record.deadline_at), judging).await {
+                Ok(before) => self.send(live, record, session, place, live.judge_late(before)),
+                Err(_) => Err(Kept::by_clock()),
+            };
         }
         let begun = match sent {
             Ok(begun) => begun,
@@ -88,8 +97,7 @@ impl Trading {
             return Err(Kept::by_hub("the API key was revoked or has expired"));
         }
         if left_us == 0 {
-            let why = "its time was over before it could be sent".to_owned();
-            return Err(Kept { by: KeptBack::Clock, why, judge: None });
+            return Err(Kept::by_clock());
         }
         if heard_ago >= FRESH {
             return Err(Kept::by_hub("the terminal fell silent before it could be sent"));

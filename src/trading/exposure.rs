@@ -124,11 +124,8 @@ impl Closing {
             let order = done.record.result.as_ref().map_or(0, |result| result.order);
             order != 0 && order < position.ticket
         };
-        // Of one that nobody looked at the position before, only this tells: the position changed after the broker time last heard then.
-        let changed_since = |done: &&Done| {
-            done.before.is_none() && position.time_update_msc >= done.record.dispatched_broker_time.saturating_mul(1_000)
-        };
-        let done = self.done.iter().filter(|done| !ran_before(done) && !changed_since(done));
+        // One that nobody looked at the position before counts for its whole time: that the position changed may be a trailing stop's doing.
+        let done = self.done.iter().filter(|done| !ran_before(done));
         self.running + unseen(done.map(|done| (done.record.request.volume, done.before)), position.volume)
     }
 }

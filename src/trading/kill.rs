@@ -48,16 +48,7 @@ pub enum KillError {
 /// While it is held, no switch changes.
 #[derive(Debug)]
 pub struct SwitchesHeld<'a> {
-    trading: &'a Trading,
     _turn: tokio::sync::MutexGuard<'a, ()>,
-}
-
-impl SwitchesHeld<'_> {
-    /// The account's own switch, if it is on.
-    #[must_use]
-    pub fn of_account(&self, owner: OwnerId, account: &Account) -> Option<KillSwitch> {
-        self.trading.inner.kills.gate().on.get(&KillScope::Account(owner, account.clone())).cloned()
-    }
 }
 
 /// The right to send what no switch forbids: while it is held, none can be raised.
@@ -115,9 +106,16 @@ impl Trading {
         found
     }
 
-    /// Lets no switch change until the answer is dropped; whoever raises one waits for that.
+    /// The account's own switch, if it is on.
+    #[must_use]
+    pub fn account_switch(&self, owner: OwnerId, account: &Account) -> Option<KillSwitch> {
+        self.inner.kills.gate().on.get(&KillScope::Account(owner, account.clone())).cloned()
+    }
+
+    /// Lets no switch change until the answer is dropped. Whoever raises one, on whatever account, waits for that: hold it for one write at
+    /// most.
     pub async fn hold_switches(&self) -> SwitchesHeld<'_> {
-        SwitchesHeld { trading: self, _turn: self.inner.kills.changing.lock().await }
+        SwitchesHeld { _turn: self.inner.kills.changing.lock().await }
     }
 
     /// Sets a switch. When it returns, it is durable, nothing that it forbids can be sent any more, and the terminals are told.
@@ -151,7 +149,20 @@ impl Trading {
         reason: &str,
         by: &str,
     ) -> Result<(), StoreError> {
-        let _turn = self.inner.kills.changing.lock().await;
+        let turn = self.hold_switches().await;
+        self.raise_in_turn(&turn, batch, scope, level, reason, by).await
+    }
+
+    /// The same for who holds the turn already.
+    pub(super) async fn raise_in_turn(
+        &self,
+        _turn: &SwitchesHeld<'_>,
+        batch: Batch,
+        scope: KillScope,
+        level: KillLevel,
+        reason: &str,
+        by: &str,
+    ) -> Result<(), StoreError> {
         if self.inner.kills.standing(&scope) >= level {
             return self.inner.store.commit(batch).await.map(drop);
         }

@@ -12,9 +12,10 @@ use super::{ExecuteError, NewTrade, Trading, exposure::Effect, quotas::Taken, se
 use crate::{
     domain::{
         account::Account,
+        command::CommandRecord,
         ids::{CommandId, KeyId, OwnerId},
         limits::{Exceeded, Layer, Limit, Limits},
-        trade::{Order, Position, TradeRequest, action},
+        trade::{FILLING_IOC, Order, Position, TradeRequest, action, retcode},
     },
     hub::SessionHandle,
     protocol::{
@@ -43,7 +44,7 @@ fn prices(trade: &NewTrade) -> Vec<f64> {
 impl Trading {
     /// The limits that hold for a trade, and whose they are.
     pub(super) fn limits_of(&self, key: KeyId, account: &Account) -> Vec<(Layer, Limits)> {
-        let of_key = self.inner.access.key(key).map(|key| (Layer::Key, key.limits.clone()));
+        let of_key = self.limits_of_key(key).map(|limits| (Layer::Key, limits));
         let of_account = self.inner.accounts.get(&account.to_string()).map(|limits| (Layer::Account, limits.clone()));
         let of_hub = Some((Layer::Hub, self.inner.limits.clone()));
         [of_key, of_account, of_hub].into_iter().flatten().filter(|(_, limits)| !limits.is_empty()).collect()
@@ -130,19 +131,20 @@ impl Trading {
         let session = &trade.session;
         // Before the question and after it: whatever ends meanwhile is counted twice rather than not at all.
         let mut under_way = self.opening_under_way(session.owner(), session.account());
+        // Orders first: one that is filled between the two questions is a position by the second.
+        let orders = self.orders(session, 0).await.ok_or_else(unknown)?;
         let ask = |call| GetPositions { call, symbol: String::new(), ticket: 0 }.into();
         let reply = session.call(super::PATIENCE, ask).await.ok().filter(is_ok).ok_or_else(unknown)?;
         let positions: Vec<Position> = codec::rows(&reply.body, super::POSITIONS_MAX).map_err(|_| unknown())?;
-        let orders = self.orders(session, 0).await.ok_or_else(unknown)?;
         under_way.extend(self.opening_under_way(session.owner(), session.account()));
-        let is_shown = |order: u64| {
-            positions.iter().any(|position| [position.ticket, position.identifier].contains(&order))
-                || orders.iter().any(|pending| pending.ticket == order)
+        // A list may show the first of several fills.
+        let not_shown = |(volume, order): &(f64, Option<u64>)| match order {
+            Some(order) => f64::max(volume - shown(*order, &orders, &positions), 0.0),
+            None => *volume,
         };
-        under_way.retain(|_, (_, order)| order.is_none_or(|order| !is_shown(order)));
         let open: f64 = positions.iter().map(|position| position.volume).sum::<f64>()
             + orders.iter().map(|order| order.volume_current).sum::<f64>()
-            + under_way.values().map(|(volume, _)| volume).sum::<f64>();
+            + under_way.values().map(not_shown).sum::<f64>();
         let total = open + trade.request.volume;
         if within(total, most) { Ok(()) } else { Err(exceeded(Limit::OpenVolume, layer, most, format!("{total:.2}"))) }
     }
@@ -150,7 +152,7 @@ impl Trading {
     /// The volumes of commands that may still open something, or have done so a moment ago; of these with the broker's order, which becomes
     /// the ticket of the pending order, or of the position that it opens.
     fn opening_under_way(&self, owner: OwnerId, account: &Account) -> HashMap<CommandId, (f64, Option<u64>)> {
-        let live = self.live_where(|live| live.owner == owner && live.account == *account && live.effect != Effect::Reduces);
+        let live = self.live_where(|live| live.owner == owner && live.account == *account && live.effect() != Effect::Reduces);
         let records = live.iter().map(|live| live.updates.borrow().clone());
         let mut volumes: HashMap<_, _> =
             records.filter(|record| places(&record.request)).map(|record| (record.id, (record.request.volume, None))).collect();
@@ -158,8 +160,8 @@ impl Trading {
         let done = self.inner.settling.of(owner, account, self.inner.clock.steady());
         let opened = done.into_iter().filter(|done| done.effect != Effect::Reduces && places(&done.record.request));
         volumes.extend(opened.map(|Done { record, .. }| {
-            let order = record.result.map(|result| result.order).filter(|order| *order != 0);
-            (record.id, (record.request.volume, order))
+            let order = record.result.as_ref().map(|result| result.order).filter(|order| *order != 0);
+            (record.id, (done_volume(&record), order))
         }));
         volumes
     }
@@ -173,6 +175,23 @@ impl Trading {
             reply_status::NOT_FOUND => Some(Vec::new()),
             _ => None,
         }
+    }
+}
+
+/// Lots that a broker's order is shown with, as a pending order, as the position that it made, or as both.
+fn shown(order: u64, orders: &[Order], positions: &[Position]) -> f64 {
+    let of_it = |position: &&Position| [position.ticket, position.identifier].contains(&order);
+    let pending = orders.iter().filter(|pending| pending.ticket == order).map(|pending| pending.volume_current);
+    pending.chain(positions.iter().filter(of_it).map(|position| position.volume)).sum()
+}
+
+/// Lots that a command which is done has opened, or still may: what its request asked for, unless the rest of it was cancelled at once.
+fn done_volume(record: &CommandRecord) -> f64 {
+    let request = &record.request;
+    let ends_at_once = request.action == action::DEAL && request.type_filling == FILLING_IOC;
+    match &record.result {
+        Some(result) if ends_at_once && result.retcode == retcode::DONE_PARTIAL => result.volume,
+        _ => request.volume,
     }
 }
 

@@ -61,8 +61,33 @@ impl Trading {
         limit: usize,
         keep: impl Fn(&CommandRecord) -> bool,
     ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
-        let after = after.map(|id| records::account_command(owner, account, id));
-        self.listed(&records::account_commands(owner, account), after, limit, keep).await
+        self.commands_of(&records::account_commands(owner, account), after, limit, keep).await
+    }
+
+    /// The same of the account whose commands are listed under `list`, a [`records::account_commands`].
+    pub(super) async fn commands_of(
+        &self,
+        list: &[u8],
+        after: Option<CommandId>,
+        limit: usize,
+        keep: impl Fn(&CommandRecord) -> bool,
+    ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
+        let after = after.map(|id| [list, &id.to_bytes()].concat());
+        self.listed(list, after, limit, keep).await
+    }
+
+    /// What [`records::account_commands`] gives for each account that has a command, connected or not.
+    pub(super) async fn lists_of_commands(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut found: Vec<Vec<u8>> = Vec::new();
+        loop {
+            // Behind the last command that the account before it can have.
+            let after = found.last().map(|list| [list.as_slice(), &[0xff; 16]].concat());
+            let page = self.inner.store.scan(records::COMMAND_LISTS, after.as_deref(), 1).await?;
+            match page.first().and_then(|(key, _)| key.split_last_chunk::<16>()) {
+                Some((list, _)) => found.push(list.to_vec()),
+                None => return Ok(found),
+            }
+        }
     }
 
     /// The same of those that a caller gave this reference.

@@ -27,7 +27,7 @@ mod tags;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -45,7 +45,7 @@ use crate::{
     config,
     domain::{
         UnixMillis,
-        account::Account,
+        account::{Account, MARGIN_MODE_HEDGING},
         api_key::Permission,
         command::{CommandRecord, CommandState, tag, tagged_comment},
         ids::{CommandId, KeyId, OwnerId, SessionId},
@@ -170,16 +170,20 @@ struct Live {
     since: Instant,
     owner: OwnerId,
     account: Account,
-    /// What it can do to the account's exposure.
+    /// What it can do to the account's exposure, as it was judged before its record.
     effect: Effect,
     /// Of a deal that was judged to close only: the most lots that could be left of its position before it.
     before: Option<f64>,
+    /// The same, of one that was not judged before its send, and that was found to open something if there is nothing here.
+    judged_late: OnceLock<Option<f64>>,
+    /// Whether each position of the account stands for itself.
+    hedges: bool,
     /// Whether it can still be taken back.
     recall: Recall,
 }
 
 impl Live {
-    fn new(record: CommandRecord, session: Option<SessionId>, effect: Effect, before: Option<f64>) -> Arc<Self> {
+    fn new(record: CommandRecord, session: Option<&SessionHandle>, effect: Effect, before: Option<f64>) -> Arc<Self> {
         Arc::new(Self {
             // Of one that this hub did not make nobody knows what was written.
             recall: if session.is_some() { Recall::default() } else { Recall::too_late() },
@@ -187,16 +191,35 @@ impl Live {
             account: record.account.clone(),
             updates: watch::Sender::new(record.clone()),
             cell: tokio::sync::Mutex::new(Command::new(record)),
-            session,
+            session: session.map(SessionHandle::id),
             since: Instant::now(),
             effect,
             before,
+            judged_late: OnceLock::new(),
+            hedges: session.is_none_or(|session| session.hello().margin_mode == MARGIN_MODE_HEDGING),
         })
+    }
+
+    /// Keeps what the terminal said at its send: see [`Trading::only_closes`]. The answer is what the deal can do.
+    fn judge_late(&self, before: Option<f64>) -> Effect {
+        // Once in a command's life.
+        let _ = self.judged_late.set(before);
+        self.effect()
+    }
+
+    /// What it can do to the account's exposure, as far as anybody knows.
+    fn effect(&self) -> Effect {
+        self.judged_late.get().map_or(self.effect, |before| if before.is_some() { Effect::Reduces } else { Effect::Opens })
+    }
+
+    /// Of a deal that was judged to close only: the most lots that could be left of its position before it.
+    fn before(&self) -> Option<f64> {
+        self.judged_late.get().copied().flatten().or(self.before)
     }
 
     /// Of a command that another run of the hub, or an earlier moment, has judged: whatever may open something counts as opening.
     fn recorded(record: CommandRecord) -> Arc<Self> {
-        let effect = exposure::effect(&record.request, crate::domain::account::MARGIN_MODE_HEDGING);
+        let effect = exposure::effect(&record.request, MARGIN_MODE_HEDGING);
         Self::new(record, None, effect, None)
     }
 }
@@ -289,7 +312,7 @@ impl Trading {
         let id = record.id;
         self.check_duplicate(&trade, id)?;
 
-        let live = Live::new(record.clone(), Some(session.id()), effect, before);
+        let live = Live::new(record.clone(), Some(&session), effect, before);
         // Locked before anybody can find it, so that no change is recorded before the command itself.
         let mut cell = live.cell.lock().await;
         self.inner.live().insert(id, Arc::clone(&live));
@@ -438,7 +461,7 @@ impl Trading {
         let record = cell.record.clone();
         drop(cell);
         if ends && record.is_done() {
-            let done = Done { record: record.clone(), effect: live.effect, before: live.before };
+            let done = Done { record: record.clone(), effect: live.effect(), before: live.before() };
             // Before it leaves the open ones, so that it is always in one of the two.
             self.inner.settling.note(done, record.updated_at);
         }

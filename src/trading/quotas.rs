@@ -22,7 +22,7 @@ use crate::{
         ids::{CommandId, KeyId, OwnerId},
         limits::{Layer, Limit, Limits},
     },
-    store::StoreError,
+    store::{StoreError, records},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -164,6 +164,18 @@ impl Trading {
         Ok(taken)
     }
 
+    /// A key's limits; of those a minute and a day the strictest of all keys of its line that are good, since they share the counts.
+    pub(super) fn limits_of_key(&self, key: KeyId) -> Option<Limits> {
+        let mut limits = self.inner.access.key(key)?.limits.clone();
+        let (line, now) = (self.inner.access.line_of(key), self.inner.clock.wall());
+        let strictest = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
+        for other in self.inner.access.keys().iter().filter(|key| key.line() == line && key.is_valid(now)) {
+            limits.orders_per_minute = strictest(limits.orders_per_minute, other.limits.orders_per_minute);
+            limits.orders_per_day = strictest(limits.orders_per_day, other.limits.orders_per_day);
+        }
+        Some(limits)
+    }
+
     /// Begins the count of today with what the journal says, unless it runs already; or ends it, where no limit asks for one.
     async fn count_day(&self, owner: OwnerId, counted: &Counted, is_limited: bool) -> Result<(), StoreError> {
         let today = is_limited.then(|| self.inner.clock.wall().0.div_euclid(DAY_MS));
@@ -185,16 +197,10 @@ impl Trading {
 
     /// Commands that place or deal and were recorded since `from`.
     async fn placed_since(&self, owner: OwnerId, counted: &Counted, from: i64) -> Result<u32, StoreError> {
-        let accounts = match counted {
-            Counted::Account(_, account) => vec![account.clone()],
-            Counted::Key(_) => {
-                let tokens = self.inner.access.tokens();
-                let locked = tokens.iter().filter(|token| token.owner == owner);
-                let mut accounts: Vec<_> = locked.filter_map(|token| Some(token.lock.as_ref()?.account.clone())).collect();
-                accounts.sort();
-                accounts.dedup();
-                accounts
-            }
+        // By the commands themselves: an account that is disconnected by now has its commands still.
+        let lists = match counted {
+            Counted::Account(_, account) => vec![records::account_commands(owner, account)],
+            Counted::Key(_) => self.lists_of_commands().await?,
         };
         let theirs = |record: &CommandRecord| match counted {
             Counted::Key(line) => self.inner.access.line_of(record.key) == *line,
@@ -202,11 +208,11 @@ impl Trading {
         };
         let begin = CommandId::new(ulid::Ulid::from_parts(u64::try_from(from).unwrap_or(0), 0));
         let mut found = 0_u32;
-        for account in accounts {
+        for list in lists {
             let mut after = Some(begin);
             while after.is_some() {
                 let wanted = |record: &CommandRecord| theirs(record) && places(&record.request);
-                let (page, next) = self.commands(owner, &account, after, 500, wanted).await?;
+                let (page, next) = self.commands_of(&list, after, 500, wanted).await?;
                 found = found.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
                 after = next;
             }

@@ -13,11 +13,14 @@ use crate::{
 };
 
 impl Live {
-    /// What it can do, for a switch that is raised while it waits to be written. A deal that names a position closes it, if it does anything;
-    /// one on a netting account that nobody asked about may open, and can be placed again and judged then.
+    /// What it can do, for a switch that is raised while it waits to be written. Where the account hedges, a deal that may close names a
+    /// position, and closes it if it does anything; one on a netting account that nobody asked about may open, whatever it names, and can be
+    /// placed again and judged then.
     fn effect_as_it_waits(&self) -> Effect {
-        let names_a_position = self.updates.borrow().request.position != 0;
-        if self.effect == Effect::MayReduce && names_a_position { Effect::Reduces } else { self.effect }
+        match self.effect() {
+            Effect::MayReduce if self.hedges => Effect::Reduces,
+            effect => effect,
+        }
     }
 }
 
@@ -68,5 +71,29 @@ impl Trading {
     fn end_taken_back(&self, live: Arc<Live>, by: KeptBack, why: String) {
         let trading = self.clone();
         self.inner.tasks.spawn(async move { trading.apply(&live, &Event::NotWritten { by, why }, None).await });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trading::core::tests::dispatched;
+
+    fn waiting(position: u64, hedges: bool) -> Live {
+        let mut record = dispatched().record;
+        record.request.position = position;
+        Live { hedges, effect: Effect::MayReduce, ..Arc::into_inner(Live::recorded(record)).unwrap() }
+    }
+
+    #[test]
+    fn a_deal_that_names_a_position_surely_closes_it_only_where_the_account_hedges() {
+        assert_eq!(waiting(7, true).effect_as_it_waits(), Effect::Reduces);
+        assert_eq!(waiting(7, false).effect_as_it_waits(), Effect::MayReduce, "it may turn the position round");
+        assert_eq!(waiting(0, false).effect_as_it_waits(), Effect::MayReduce);
+        for (before, effect) in [(Some(1.0), Effect::Reduces), (None, Effect::Opens)] {
+            let live = waiting(7, false);
+            live.judge_late(before);
+            assert_eq!((live.effect_as_it_waits(), live.before()), (effect, before), "what was found at its send is kept");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::harness::{Program, TestHub, buy, orders};
+use crate::harness::{Program, TestHub, buy, eventually, orders};
 
 /// `mtbridge backup` of a hub.
 async fn take(dir: &Path, hub: &TestHub, key: &str, file: &Path) -> (Option<i32>, String) {
@@ -61,7 +61,11 @@ async fn a_backup_of_a_trading_hub_restores_tokens_keys_and_commands_and_trading
     let again = hub.admin().with_idempotency("key").buy(1001).await;
     assert_eq!((again.header("idempotency-replayed"), &again.json["id"]), ("true", &bought["id"]));
     hub.admin().post("/api/v1/kill-switch", json!({"scope": "hub", "level": "off", "reason": "compared"})).await.expect(200);
-    hub.admin().once().buy(1001).await.expect(200);
+    eventually("the terminal has lifted its own", async || {
+        let bought = hub.admin().once().buy(1001).await;
+        if bought.json["code"] == "kill_switch" { Err(bought.json.to_string()) } else { Ok(bought.expect(200)) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use mtbridge::domain::account::Platform;
 use serde_json::{Value, json};
 
 use crate::harness::{
     PATIENCE, Program, TestHub,
     canned::{Canned, Say},
-    within,
+    platform, within,
 };
 
 /// What a command came to.
@@ -89,14 +90,19 @@ async fn a_list_is_a_table_for_people_lines_of_json_for_scripts_and_ids_when_qui
 async fn the_book_market_watch_and_the_terminals_own_arithmetic_are_commands_too() {
     let hub = TestHub::start().await;
     let _terminal = hub.terminal(1001).await;
-    let book = within(PATIENCE, "the first book", async || {
-        let done = admin(&hub, &["depth", "EURUSD"]).await;
-        if done.code == 0 { Ok(done.out) } else { Err(done.err) }
-    })
-    .await;
-    assert!(book.starts_with("SIDE") && book.contains("sell") && book.contains("buy"), "{book}");
-    let levels = admin(&hub, &["depth", "EURUSD", "--json"]).await.json();
-    assert!(levels.len() > 1 && levels[0]["price"].is_number(), "{levels:?}");
+    if platform() == Platform::Mt4 {
+        let refused = admin(&hub, &["depth", "EURUSD"]).await;
+        assert!(refused.code != 0 && refused.err.contains("MetaTrader 4 has no depth of market"), "{refused:?}");
+    } else {
+        let book = within(PATIENCE, "the first book", async || {
+            let done = admin(&hub, &["depth", "EURUSD"]).await;
+            if done.code == 0 { Ok(done.out) } else { Err(done.err) }
+        })
+        .await;
+        assert!(book.starts_with("SIDE") && book.contains("sell") && book.contains("buy"), "{book}");
+        let levels = admin(&hub, &["depth", "EURUSD", "--json"]).await.json();
+        assert!(levels.len() > 1 && levels[0]["price"].is_number(), "{levels:?}");
+    }
 
     let hidden = admin(&hub, &["watchlist", "hide", "EURUSD"]).await;
     assert!(hidden.code == 0 && hidden.err.contains("EURUSD is not in the Market Watch any more"), "{hidden:?}");
@@ -220,6 +226,11 @@ async fn ticks_are_what_the_hub_has() {
     let hub = TestHub::start().await;
     let _terminal = hub.terminal(1001).await;
     let span = ["ticks", "EURUSD", "--from", "2024-03-11 10:00", "--to", "2024-03-11 10:05"];
+    if platform() == Platform::Mt4 {
+        let refused = admin(&hub, &span).await;
+        assert!(refused.code != 0 && refused.err.contains("MetaTrader 4 has no history of ticks"), "{refused:?}");
+        return;
+    }
     let asked = "/api/v1/terminals/1001/ticks/EURUSD?from=2024-03-11T10:00:00Z&to=2024-03-11T10:05:00Z&limit=50000";
     let rows = hub.admin().get(asked).await.expect(200)["data"].as_array().unwrap().clone();
     assert!(rows.len() > 20, "{}", rows.len());

@@ -3,7 +3,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use mtbridge::{
-    domain::{limits::Limits, trade::Position},
+    domain::{
+        limits::Limits,
+        trade::{Order, Position},
+    },
     protocol::{
         FromHub,
         codec::write_rows,
@@ -107,12 +110,12 @@ async fn an_order_that_waits_for_its_turn_longer_than_its_time_has_expired() {
     let (first, second, path) = (api.once(), api.once(), orders(1001));
     let waiting = async {
         let call = match terminal.next().await {
-            Heard::Message(FromHub::GetPositions(get)) => get.call,
+            Heard::Message(FromHub::GetOrders(get)) => get.call,
             other => panic!("{other:?}"),
         };
         // The first has the account's turn until its question is answered.
         second.post(&path, order(100)).await.refused(422, "expired");
-        terminal.send(Reply { call, body: write_rows::<Position>(&[]), ..Reply::default() }).await;
+        terminal.send(Reply { call, body: write_rows::<Order>(&[]), ..Reply::default() }).await;
         Shown::default().trade(&mut terminal).await
     };
     let (answer, _) = tokio::join!(first.post(&path, order(60_000)), waiting);

@@ -2,6 +2,8 @@
 
 pub mod canned;
 pub mod controls;
+pub mod ea;
+pub mod ea_hub;
 pub mod fake;
 mod process;
 pub mod proof;
@@ -18,12 +20,13 @@ use std::{
     time::Duration,
 };
 
+pub use ea::{Machine, has_timeframe, platform};
 pub use fake::{FakeTerminal, Heard, all_on};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
     config::Config,
     server::Server,
-    simulator::{Backoff, SimulatedTerminal, SimulatorConfig},
+    simulator::{Backoff, SimulatorConfig},
     store::{
         Store,
         embedded::{EmbeddedOptions, EmbeddedStore},
@@ -237,15 +240,15 @@ impl TestHub {
     }
 }
 
-/// A simulated terminal and its token.
+/// A terminal, simulated or with the real Expert Advisor in it, and its token.
 pub struct Terminal {
-    pub sim: SimulatedTerminal,
+    pub sim: Machine,
     pub token: Token,
 }
 
 impl Deref for Terminal {
-    type Target = SimulatedTerminal;
-    fn deref(&self) -> &SimulatedTerminal {
+    type Target = Machine;
+    fn deref(&self) -> &Machine {
         &self.sim
     }
 }
@@ -254,7 +257,7 @@ impl Terminal {
     pub async fn start(token: Token, url: &str, login: u64, change: impl FnOnce(&mut SimulatorConfig)) -> Self {
         let mut config = simulator_config(url, &token, login);
         change(&mut config);
-        let terminal = Self { sim: SimulatedTerminal::start(config).unwrap(), token };
+        let terminal = Self { sim: Machine::start(config).unwrap(), token };
         terminal.is_connected().await;
         terminal
     }

@@ -7,10 +7,11 @@ use mtbridge::store::{StoreError, failing::FailingStore};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    FakeTerminal, TestHub,
+    Answer, FakeTerminal, TestHub,
     controls::{ACCOUNT, set, switch_is_on, unknown},
     eventually,
     fake::{ea_refused, executed},
+    soon,
 };
 
 async fn incidents(hub: &TestHub) -> Vec<Value> {
@@ -149,10 +150,8 @@ async fn an_alert_that_could_not_be_recorded_is_raised_again() {
     assert_eq!((&raised["kind"], &raised["command"]), (&json!("unresolved"), &json!(id)));
 }
 
-/// Between the look at the account's switch and the destruction of its key.
-#[tokio::test]
-async fn a_latch_that_comes_while_its_account_is_deleted_stands_over_restarts() {
-    let (mut hub, store) = TestHub::over(|store| Arc::new(FailingStore::new(store)), |_| {}).await;
+/// A contradiction comes while the deletion of its account waits at the disk, and the deletion's answer.
+async fn contradicted_while_it_is_deleted(hub: &TestHub, store: &FailingStore, passing: usize, waiting: Waiting) -> Answer {
     let mut terminal = hub.fake(1001).await;
     let api = hub.admin().once();
     let (answer, trade) = tokio::join!(api.buy(1001), async {
@@ -162,29 +161,59 @@ async fn a_latch_that_comes_while_its_account_is_deleted_stands_over_restarts() 
     });
     answer.refused(422, "ea_refused");
     assert_eq!(terminal.acknowledged().await, trade.command);
-    store.hang();
+    store.hang_after(passing);
     let path = format!("/api/v1/tokens/{}/disconnect", terminal.token.id);
     let admin = hub.admin();
     let deleting = admin.post(&path, json!({"history": "delete"}));
     let contradicting = async {
         store.hung(1).await;
         terminal.send(executed(&trade, 7)).await;
-        // Its record waits for the disk, or, as it should, for the deletion, which nothing shows.
-        let _ = tokio::time::timeout(Duration::from_millis(300), store.hung(2)).await;
+        match waiting {
+            Waiting::AtTheDisk => soon("the switch is on its way to the disk", store.hung(2)).await,
+            // Its record waits for the deletion, which nothing shows; if it did not, it would be at the disk.
+            Waiting::ForTheDeletion => drop(tokio::time::timeout(Duration::from_millis(300), store.hung(2)).await),
+        }
         store.release();
     };
-    let (deleted, ()) = tokio::join!(deleting, contradicting);
-    deleted.expect(200);
-    let latched = async |hub: &TestHub| {
-        eventually("the account is stopped", async || {
-            let seen = hub.admin().get("/api/v1/kill-switch").await.expect(200);
-            let on = seen["data"].as_array().unwrap().iter().any(|switch| switch["scope"] == "1001@Demo-Server");
-            if on { Ok(()) } else { Err(seen.to_string()) }
-        })
-        .await;
-    };
-    latched(&hub).await;
+    tokio::join!(deleting, contradicting).0
+}
+
+/// Where a latch is held up.
+enum Waiting {
+    AtTheDisk,
+    ForTheDeletion,
+}
+
+async fn is_latched(hub: &TestHub) {
+    eventually("the account is stopped", async || {
+        let seen = hub.admin().get("/api/v1/kill-switch").await.expect(200);
+        let on = seen["data"].as_array().unwrap().iter().any(|switch| switch["scope"] == ACCOUNT);
+        if on { Ok(()) } else { Err(seen.to_string()) }
+    })
+    .await;
+}
+
+/// Nothing that stops trading waits for the rows of one account's history.
+#[tokio::test]
+async fn a_latch_that_comes_while_the_rows_of_its_account_are_deleted_is_on_at_once_and_ends_the_deletion() {
+    let (mut hub, store) = TestHub::over(|store| Arc::new(FailingStore::new(store)), |_| {}).await;
+    let deleted = contradicted_while_it_is_deleted(&hub, &store, 0, Waiting::AtTheDisk).await;
+    deleted.refused(409, "kill_switch");
+    is_latched(&hub).await;
     drop(store);
     hub.restart().await;
-    latched(&hub).await;
+    is_latched(&hub).await;
+}
+
+/// Between the second look at the account's switch and the destruction of its key.
+#[tokio::test]
+async fn a_latch_that_comes_while_its_account_is_deleted_stands_over_restarts() {
+    let (mut hub, store) = TestHub::over(|store| Arc::new(FailingStore::new(store)), |_| {}).await;
+    // The rows pass.
+    let deleted = contradicted_while_it_is_deleted(&hub, &store, 1, Waiting::ForTheDeletion).await;
+    deleted.expect(200);
+    is_latched(&hub).await;
+    drop(store);
+    hub.restart().await;
+    is_latched(&hub).await;
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
-    simulator::{PaperBroker, SimulatedTerminal, bars::BarSet, broker::AccountSettings},
+    simulator::{PaperBroker, bars::BarSet, broker::AccountSettings},
 };
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::harness::{
-    Api, HubProcess, Program, Token, assert_true, buy, eventually, free_port, orders, proof::one_story, simulator_config, soon,
+    Api, HubProcess, Machine, Program, Token, assert_true, buy, eventually, free_port, orders, proof::one_story,
+    simulator_config, soon,
 };
 
 const LOGIN: u64 = 1001;
@@ -29,7 +30,7 @@ async fn settled(api: &Api, key: &str) -> Value {
     .await
 }
 
-async fn connects(terminal: &SimulatedTerminal) {
+async fn connects(terminal: &Machine) {
     soon("the terminal connects", terminal.connected().wait_for(|connected| *connected)).await.unwrap();
 }
 
@@ -39,7 +40,7 @@ async fn the_hub_dies(armed: &[&str]) {
     let mut hub = HubProcess::start(dir.path(), port, &key, &[]).await;
     let api = hub.api(&key);
     let token = api.mint_token().await;
-    let terminal = SimulatedTerminal::start(simulator_config(&hub.url(), &token, LOGIN)).unwrap();
+    let terminal = Machine::start(simulator_config(&hub.url(), &token, LOGIN)).unwrap();
     connects(&terminal).await;
     let mut records = vec![settled(&api, "before").await];
     for (round, failpoint) in armed.iter().enumerate() {
@@ -126,7 +127,7 @@ async fn the_hub_dies_closing_all(armed: &str) {
     let mut hub = HubProcess::start(dir.path(), port, &key, &[]).await;
     let api = hub.api(&key);
     let token = api.mint_token().await;
-    let terminal = SimulatedTerminal::start(simulator_config(&hub.url(), &token, LOGIN)).unwrap();
+    let terminal = Machine::start(simulator_config(&hub.url(), &token, LOGIN)).unwrap();
     connects(&terminal).await;
     let mut records = Vec::new();
     for order in 0..5 {
@@ -256,7 +257,7 @@ async fn a_hub_that_is_killed_again_and_again_under_a_stream_of_orders_agrees_wi
     let mut hub = HubProcess::start(dir.path(), port, &key, &[]).await;
     let api = hub.api(&key);
     let token = api.mint_token().await;
-    let terminal = SimulatedTerminal::start(simulator_config(&hub.url(), &token, LOGIN)).unwrap();
+    let terminal = Machine::start(simulator_config(&hub.url(), &token, LOGIN)).unwrap();
     connects(&terminal).await;
     settled(&api, "first").await;
 

@@ -8,6 +8,7 @@
     clippy::disallowed_methods,
     clippy::large_enum_variant,
     clippy::too_many_lines,
+    clippy::type_complexity,
     missing_docs,
     missing_debug_implementations,
     unreachable_pub
@@ -25,6 +26,14 @@ mod commands;
 mod connect;
 mod deadlines;
 mod deadman;
+mod ea_chart;
+mod ea_evidence;
+mod ea_frames;
+mod ea_fuzz;
+mod ea_kill;
+mod ea_sanitizers;
+mod ea_storm;
+mod ea_websocket;
 mod external;
 mod flatten;
 mod history;

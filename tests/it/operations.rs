@@ -348,7 +348,7 @@ async fn a_changed_certificate_is_taken_while_connections_live_and_a_bad_one_is_
     let ca = dir.path().join("ca.pem");
     std::fs::write(&ca, &first.cert).unwrap();
     config.tls = Some(mtbridge::tls::client(Some(&ca)).unwrap());
-    let terminal = crate::harness::Terminal { sim: mtbridge::simulator::SimulatedTerminal::start(config).unwrap(), token };
+    let terminal = crate::harness::Terminal { sim: crate::harness::Machine::start(config).unwrap(), token };
     terminal.is_connected().await;
     api.once().post(&orders(1001), buy()).await.expect(200);
     assert!(!knows(&hub, dir.path(), &second).await);

@@ -119,7 +119,7 @@ async fn two_simulated_terminals_with_one_token_settle_on_the_first() {
     let hub = TestHub::start().await;
     let first = hub.terminal(1001).await;
     let config = crate::harness::simulator_config(&hub.url(), &first.token, 1001);
-    let second = mtbridge::simulator::SimulatedTerminal::start(config).unwrap();
+    let second = crate::harness::Machine::start(config).unwrap();
     let instance = hub.admin().get("/api/v1/terminals/1001").await.expect(200)["session"]["instance"].clone();
     // The first one leaves, the second one finds the place free: the order of events shows that it did not get in before.
     let mut connected = second.connected();

@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mtbridge::simulator::{Origin, SimulatedTerminal, bars::epoch, control::Control, fleet::Fleet};
+use mtbridge::simulator::{Origin, bars::epoch, control::Control, fleet::Fleet};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, TestHub, Token, client, simulator_config, soon};
+use crate::harness::{Api, Machine, TestHub, Token, client, simulator_config, soon};
 
 #[tokio::test]
 async fn a_terminal_with_a_wrong_token_ends_in_the_hubs_own_words() {
     let hub = TestHub::start().await;
     let token = Token { id: String::new(), secret: "mtb_wrong".into() };
-    let terminal = SimulatedTerminal::start(simulator_config(&hub.url(), &token, 1001)).unwrap();
+    let terminal = Machine::start(simulator_config(&hub.url(), &token, 1001)).unwrap();
     let refused = soon("it is refused", terminal.ended()).await.unwrap_err();
     assert!(refused.reason.starts_with("Error 401: unknown token"), "{}", refused.reason);
 }
@@ -21,7 +21,7 @@ async fn a_terminal_with_a_wrong_token_ends_in_the_hubs_own_words() {
 async fn a_terminal_with_a_token_of_another_account_ends_for_good() {
     let hub = TestHub::start().await;
     let owner = hub.terminal(1001).await;
-    let thief = SimulatedTerminal::start(simulator_config(&hub.url(), &owner.token, 1002)).unwrap();
+    let thief = Machine::start(simulator_config(&hub.url(), &owner.token, 1002)).unwrap();
     let refused = soon("it is refused", thief.ended()).await.unwrap_err();
     assert!(refused.reason.contains("4502"), "{}", refused.reason);
     assert!(*owner.connected().borrow());
@@ -32,7 +32,7 @@ async fn a_terminal_waits_for_a_hub_that_is_not_there_yet() {
     let mut hub = TestHub::start().await;
     let token = hub.mint_token().await;
     hub.stop().await;
-    let terminal = SimulatedTerminal::start(simulator_config(&hub.url(), &token, 1001)).unwrap();
+    let terminal = Machine::start(simulator_config(&hub.url(), &token, 1001)).unwrap();
     hub.start_again().await;
     soon("it connects", terminal.connected().wait_for(|connected| *connected)).await.unwrap();
 }
@@ -60,7 +60,12 @@ async fn a_drop_is_followed_by_a_new_session_of_the_same_instance_and_a_crash_by
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_terminals_connect_trade_and_leave() {
-    let hub = TestHub::start_with(|config| config.terminals.heartbeat = Duration::from_secs(2)).await;
+    let hub = TestHub::start_with(|config| {
+        config.terminals.heartbeat = Duration::from_secs(2);
+        // Fifty programs on a small machine may be late for the usual 3 seconds.
+        config.trading.market_ttl = Duration::from_secs(15);
+    })
+    .await;
     let terminals = futures_util::future::join_all((1001..1051).map(|login| hub.terminal(login))).await;
     let list = hub.admin().get("/api/v1/terminals").await.expect(200);
     assert!(list["data"].as_array().unwrap().iter().all(|row| row["state"] == "connected"));

@@ -367,6 +367,16 @@ async fn what_metatrader_4_cannot_do_is_told_before_anything_is_sent() {
     terminal.call(&hub, Method::POST, "orders/check", order).await.refused(422, "unsupported");
     let raw = json!({"action": 5, "symbol": "EURUSD", "type": 7, "volume": 0.1, "price": 1.0, "stoplimit": 1.1});
     terminal.call(&hub, Method::POST, "trade", raw).await.refused(422, "unsupported");
+    let order = json!({"symbol": "EURUSD", "side": "sell", "type": "market", "volume": 0.1, "magic": 0x8000_0000_u32});
+    terminal.call(&hub, Method::POST, "orders/check", order.clone()).await.refused(422, "validation_error");
+    let refused = terminal.call(&hub, Method::POST, "orders", order).await.refused(422, "validation_error");
+    assert_eq!(refused["errors"][0]["pointer"], "/magic", "{refused}");
+    let raw = |magic: u32| json!({"action": 1, "symbol": "EURUSD", "volume": 0.1, "magic": magic});
+    terminal.call(&hub, Method::POST, "trade", raw(0x8000_0000)).await.refused(422, "validation_error");
+    assert_eq!(terminal.trades(), [], "31 bits are kept, and what was cut would be found by nobody");
+    assert_eq!(hub.admin().get("/api/v1/commands").await.expect(200)["data"], json!([]));
+    terminal.call(&hub, Method::POST, "trade", raw(0x7fff_ffff)).await.expect(200);
+    assert_eq!(terminal.sent().magic, 0x7fff_ffff);
     terminal.world.refuses = Some((reply_status::UNSUPPORTED, "MetaTrader 4 has no depth of market"));
     let refused = terminal.read(&hub, "depth/EURUSD").await.refused(422, "unsupported");
     assert_eq!(refused["message"], "MetaTrader 4 has no depth of market");

@@ -291,3 +291,17 @@ fn every_room_of_the_house_exists() {
         assert!(rooms.contains_key(*room), "{room} is in tidy.rs and not in src/");
     }
 }
+
+#[test]
+fn the_list_of_tests_over_all_terminals_is_sorted_and_names_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let list = std::fs::read_to_string(root.join("over_terminals.txt")).unwrap();
+    let names: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(names.len() > 100 && names.is_sorted(), "sort it");
+    for name in names {
+        let (module, test) = name.rsplit_once("::").unwrap_or_else(|| panic!("`{name}` has no module"));
+        let path = root.join("it").join(module.replace("::", "/")).with_extension("rs");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("`{name}`: {}: {error}", path.display()));
+        assert!(text.contains(&format!("fn {test}(")), "there is no test `{name}` any more");
+    }
+}

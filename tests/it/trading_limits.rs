@@ -1,19 +1,23 @@
 //! Limits of trading, of key, account and hub, and the duplicate guard.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use mtbridge::{
-    domain::{limits::Limits, trade::Order},
+    domain::{
+        limits::Limits,
+        trade::{Order, Position},
+    },
     protocol::{
         FromHub,
         message::{Hello, Status},
     },
+    store::failing::FailingStore,
 };
 use serde_json::{Value, json};
 
 use crate::harness::{
     Api, FakeTerminal, Heard, TestHub, buy,
-    controls::{ACCOUNT, Shown, close, hub_limits, last_key, limited_key, state_is},
+    controls::{ACCOUNT, Shown, close, hub_limits, last_key, limited_key, set, state_is},
     fake::{all_on, ea_refused, executed},
     orders, soon,
 };
@@ -247,6 +251,40 @@ async fn what_was_just_opened_counts_until_the_terminal_shows_it_and_then_once()
     done(&shown, &mut terminal, &admin, &path, lots("buy", 0.5), 6).await;
 }
 
+#[tokio::test]
+async fn a_position_that_shows_the_first_of_several_fills_counts_no_less_than_the_order() {
+    let hub = TestHub::start_with(hub_limits(Limits { max_open_volume: Some(1.0), ..Limits::default() })).await;
+    let mut terminal = hub.fake(1001).await;
+    let mut shown = Shown::default();
+    let (admin, path) = (hub.admin(), orders(1001));
+    done(&shown, &mut terminal, &admin, &path, lots("buy", 0.5), 5).await;
+    shown.positions = vec![Shown::long(5, 0.25)];
+    let api = admin.once();
+    let refused = shown.while_nothing_is_sent(&mut terminal, api.post(&path, lots("buy", 0.75))).await;
+    assert_eq!(refused.refused(422, "limit_exceeded")["asked"], "1.25");
+    done(&shown, &mut terminal, &admin, &path, lots("buy", 0.5), 6).await;
+}
+
+/// A broker whose pending order is filled between two questions.
+#[tokio::test]
+async fn a_pending_order_that_fills_while_the_terminal_is_asked_is_not_missed() {
+    let hub = TestHub::start_with(hub_limits(Limits { max_open_volume: Some(1.0), ..Limits::default() })).await;
+    let mut terminal = hub.fake(1001).await;
+    let pending = Order { ticket: 70, symbol: "EURUSD".into(), kind: 2, volume_current: 0.9, ..Order::default() };
+    let before = Shown { orders: vec![pending], ..Shown::default() };
+    let after = Shown { positions: vec![Shown::long(70, 0.9)], ..Shown::default() };
+    let (api, path) = (hub.admin().once().with("prefer", "respond-async"), orders(1001));
+    let playing = async {
+        before.while_first_is_asked(&mut terminal).await;
+        after.while_nothing_is_sent(&mut terminal, std::future::pending::<()>()).await;
+    };
+    let refused = tokio::select! {
+        answer = api.post(&path, lots("buy", 0.2)) => answer,
+        () = playing => unreachable!(),
+    };
+    assert_eq!(refused.refused(422, "limit_exceeded")["limit"], "max_open_volume");
+}
+
 /// A terminal of a netting account, on which an order against a position closes it, and more than that turns it round.
 async fn netting(hub: &TestHub) -> FakeTerminal {
     let token = hub.mint_token().await;
@@ -296,6 +334,64 @@ async fn a_close_that_was_just_done_is_still_taken_off_a_netting_position_that_d
     done(&shown, &mut terminal, &admin, &path, closing(0.25), 9).await;
     shown.positions = vec![Shown::long(10, 1.0)];
     done(&shown, &mut terminal, &admin, &close(10), closing(1.0), 11).await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_position_is_no_sign_that_it_shows_a_deal_that_nobody_judged() {
+    let hub = TestHub::start().await;
+    let mut terminal = netting(&hub).await;
+    let mut shown = Shown { positions: vec![Shown::long(7, 1.0)], ..Shown::default() };
+    let admin = hub.admin();
+    // Raw and without a limit or a switch in force: nobody asks what it does.
+    let sell = json!({"action": 1, "symbol": "EURUSD", "type": 1, "volume": 0.75});
+    done(&shown, &mut terminal, &admin, "/api/v1/terminals/1001/trade", sell, 8).await;
+    assert_eq!(shown.looks.get(), 0);
+    // A trailing stop changes the position, and its volume is the old one still.
+    shown.positions = vec![Position { time_update_msc: i64::MAX, ..Shown::long(7, 1.0) }];
+    let api = admin.once();
+    let refused = shown.while_nothing_is_sent(&mut terminal, api.post(&close(7), closing(0.5))).await;
+    refused.refused(409, "would_open");
+}
+
+/// It was judged when a kill switch came between its check and its send, and that is remembered: a list that shows it ends it.
+#[tokio::test]
+async fn a_deal_that_was_judged_at_its_send_is_looked_for_like_any_other() {
+    for round in 0..20 {
+        let (hub, store) = TestHub::over(|store| Arc::new(FailingStore::new(store)), |_| {}).await;
+        let mut terminal = netting(&hub).await;
+        let mut shown = Shown { positions: vec![Shown::long(7, 1.0)], ..Shown::default() };
+        let admin = hub.admin();
+        // So that tags are there.
+        done(
+            &shown,
+            &mut terminal,
+            &admin,
+            &orders(1001),
+            json!({"symbol": "XAUUSD", "side": "buy", "type": "market", "volume": 0.1, "filling": "fok"}),
+            5,
+        )
+        .await;
+        store.hang();
+        let sell = json!({"action": 1, "symbol": "EURUSD", "type": 1, "volume": 0.75});
+        let killing = set(&admin, "hub", "block");
+        let selling = async {
+            store.hung(1).await;
+            let releasing = async {
+                store.hung(2).await;
+                store.release();
+            };
+            tokio::join!(done(&shown, &mut terminal, &admin, "/api/v1/terminals/1001/trade", sell, 8), releasing)
+        };
+        tokio::join!(killing, selling);
+        if shown.looks.get() == 0 {
+            // It was sent before the switch was on.
+            assert!(round < 19, "the switch was never in time");
+            continue;
+        }
+        shown.positions = vec![Shown::long(7, 0.25)];
+        done(&shown, &mut terminal, &admin, &close(7), closing(0.25), 9).await;
+        return;
+    }
 }
 
 #[tokio::test]
@@ -370,4 +466,41 @@ async fn a_changed_price_is_judged_by_the_symbol_of_the_order_whatever_the_reque
     let (answer, trade) = tokio::join!(api.post(path, change(1.06)), shown.trade(&mut terminal));
     answer.expect(202);
     assert_eq!(trade.request.0.order, 70);
+}
+
+#[tokio::test]
+async fn a_line_of_keys_is_counted_by_the_strictest_of_them_whichever_is_used() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let old = limited_key(&hub, json!({"orders_per_minute": 2, "orders_per_day": 2})).await;
+    let path = format!("/api/v1/keys/{}", last_key(&hub).await);
+    let new = hub.admin().post(&format!("{path}/rotate"), json!({"overlap_s": 600})).await.expect(201);
+    let new = hub.api(new["key"].as_str().unwrap());
+    hub.admin().patch(&path, json!({"limits": {}})).await.expect(200);
+    let ticket = new.once().buy(1001).await.expect(200)["result"]["order"].as_u64().unwrap();
+    old.once().buy(1001).await.expect(200);
+    for key in [&new, &old] {
+        let refused = key.once().buy(1001).await.refused(422, "limit_exceeded");
+        assert_eq!((&refused["limit"], &refused["layer"]), (&json!("orders_per_minute"), &json!("key")));
+    }
+    old.once().post(&close(ticket), json!({})).await.expect(200);
+    // A key that is revoked binds nobody.
+    let strict = last_key(&hub).await;
+    assert_eq!(hub.admin().delete(&format!("/api/v1/keys/{strict}")).await.status, 204);
+    old.once().buy(1001).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_day_counts_what_was_ordered_on_an_account_that_is_disconnected_by_now() {
+    let hub = TestHub::start().await;
+    let (one, _other) = (hub.terminal(1001).await, hub.terminal(2002).await);
+    let bot = limited_key(&hub, json!({})).await;
+    bot.once().buy(1001).await.expect(200);
+    bot.once().buy(2002).await.expect(200);
+    let disconnect = format!("/api/v1/tokens/{}/disconnect", one.token.id);
+    hub.admin().post(&disconnect, json!({"history": "keep"})).await.expect(200);
+    let path = format!("/api/v1/keys/{}", last_key(&hub).await);
+    hub.admin().patch(&path, json!({"limits": {"orders_per_day": 2}})).await.expect(200);
+    let refused = bot.once().buy(2002).await.refused(422, "limit_exceeded");
+    assert_eq!((&refused["limit"], &refused["asked"]), (&json!("orders_per_day"), &json!("3")));
 }

@@ -69,6 +69,8 @@ pub struct Shown {
     pub largest: f64,
     /// How often it was asked for its positions.
     pub looks: std::cell::Cell<usize>,
+    /// The same, for its positions or its orders.
+    pub asked: std::cell::Cell<usize>,
 }
 
 impl Shown {
@@ -91,6 +93,7 @@ impl Shown {
             Heard::Message(FromHub::Trade(trade)) => return Some(trade),
             Heard::Message(FromHub::GetPositions(get)) => {
                 self.looks.set(self.looks.get() + 1);
+                self.asked.set(self.asked.get() + 1);
                 let asked = |p: &&Position| {
                     (get.ticket == 0 || p.ticket == get.ticket) && (get.symbol.is_empty() || p.symbol == get.symbol)
                 };
@@ -98,6 +101,7 @@ impl Shown {
                 Reply { call: get.call, body: write_rows(&rows), ..Reply::default() }
             }
             Heard::Message(FromHub::GetOrders(get)) => {
+                self.asked.set(self.asked.get() + 1);
                 let rows: Vec<_> = self.orders.iter().filter(|o| get.ticket == 0 || o.ticket == get.ticket).cloned().collect();
                 Reply { call: get.call, body: write_rows(&rows), ..Reply::default() }
             }
@@ -112,6 +116,13 @@ impl Shown {
         };
         terminal.send(reply).await;
         None
+    }
+
+    /// Answers questions until one about positions or orders is answered.
+    pub async fn while_first_is_asked(&self, terminal: &mut FakeTerminal) {
+        while self.asked.get() == 0 {
+            assert!(self.one(terminal).await.is_none());
+        }
     }
 
     /// Answers questions while something else happens; a trade is one too many.

@@ -1,0 +1,9 @@
+class CUser {
+public:
+   int Run() { return Helper() + m_late; }
+
+private:
+   int m_late;
+};
+
+int Helper() { return 1; }

@@ -1,0 +1,5 @@
+// error 162
+struct S; // <-
+struct S {
+   int a;
+};

@@ -1,0 +1,4 @@
+// error 219
+class C {
+   int m_a = 1; // <-
+};

@@ -1,0 +1,4 @@
+// error 253
+void F() {
+   int *p; // <-
+}

@@ -1,0 +1,7 @@
+// error 253
+struct S {
+   int a;
+};
+
+void F(S *s) { // <-
+}

@@ -1,0 +1,7 @@
+// error 266
+struct S {
+   int a;
+};
+
+class C : public S { // <-
+};

@@ -1,0 +1,6 @@
+// error 267
+class C {
+};
+
+struct S : public C { // <-
+};

@@ -1,0 +1,4 @@
+// error 269
+struct S {
+   virtual int F() { return 1; } // <-
+};

@@ -1,0 +1,5 @@
+// error 120
+void F(const int &a[]) {
+   int b[];
+   b = a; // <-
+}

@@ -1,0 +1,4 @@
+// error 256
+int F() {
+   return g_unknown; // <-
+}

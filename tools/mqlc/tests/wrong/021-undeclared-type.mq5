@@ -1,0 +1,3 @@
+// error 256
+void F(const CUnknown &a) { // <-
+}

@@ -1,0 +1,8 @@
+// error 256
+class C {
+};
+
+void F() {
+   C c;
+   c.Run(); // <-
+}

@@ -1,0 +1,8 @@
+// error 130
+struct S {
+   int a;
+};
+
+int F(const S &s) {
+   return s.b; // <-
+}

@@ -1,0 +1,4 @@
+// error 189
+void F(const int a) {
+   a = 1; // <-
+}

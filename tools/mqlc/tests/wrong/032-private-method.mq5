@@ -1,0 +1,9 @@
+// error 214
+class C {
+   void Hide() {}
+};
+
+void F() {
+   C c;
+   c.Hide(); // <-
+}

@@ -1,0 +1,9 @@
+// error 383
+class C {
+public:
+   virtual int F() = 0;
+};
+
+void G() {
+   C c; // <-
+}

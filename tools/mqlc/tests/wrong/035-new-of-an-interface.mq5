@@ -1,0 +1,9 @@
+// error 399
+interface I {
+   int F();
+};
+
+void G() {
+   I *p = new I(); // <-
+   delete p;
+}

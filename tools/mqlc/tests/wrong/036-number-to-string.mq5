@@ -1,0 +1,5 @@
+// error 181
+string F() {
+   string a = 5; // <-
+   return a;
+}

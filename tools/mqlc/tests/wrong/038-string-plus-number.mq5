@@ -1,0 +1,4 @@
+// error 181
+string F(const int a) {
+   return "a" + a; // <-
+}

@@ -1,0 +1,6 @@
+// error 262
+void F() {
+   MqlTradeRequest a;
+   ZeroMemory(a);
+   a.action = 1; // <-
+}

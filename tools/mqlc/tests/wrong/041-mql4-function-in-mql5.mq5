@@ -1,0 +1,4 @@
+// error 256
+bool F() {
+   return RefreshRates(); // <-
+}

@@ -1,0 +1,3 @@
+// error 161
+int F() {
+   return 1; // <-

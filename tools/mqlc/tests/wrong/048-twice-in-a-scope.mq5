@@ -1,0 +1,6 @@
+// error 125
+int F() {
+   int a = 1;
+   int a = 2; // <-
+   return a;
+}

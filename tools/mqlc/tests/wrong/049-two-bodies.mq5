@@ -1,0 +1,4 @@
+// error 165
+int F() { return 1; }
+
+int F() { return 2; } // <-

@@ -1,0 +1,4 @@
+// error 167
+void F() {
+   return 1; // <-
+}

@@ -1,0 +1,4 @@
+// error 121
+int F() {
+   return; // <-
+}

@@ -1,0 +1,4 @@
+// error 153
+void F() {
+   break; // <-
+}

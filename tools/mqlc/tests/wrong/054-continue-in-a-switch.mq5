@@ -1,0 +1,7 @@
+// error 210
+void F(const int a) {
+   switch(a) {
+   case 1:
+      continue; // <-
+   }
+}

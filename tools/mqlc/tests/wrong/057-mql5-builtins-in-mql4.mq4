@@ -1,0 +1,5 @@
+// error 256
+#property strict
+ulong F() {
+   return GetTickCount64(); // <-
+}

@@ -1,0 +1,4 @@
+// error 0
+#property strict
+void OnTradeTransaction() { // <-
+}

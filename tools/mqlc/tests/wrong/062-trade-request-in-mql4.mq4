@@ -1,0 +1,5 @@
+// error 256
+#property strict
+void F() {
+   MqlTradeRequest request; // <-
+}

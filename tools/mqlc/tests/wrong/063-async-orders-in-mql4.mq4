@@ -1,0 +1,5 @@
+// error 256
+#property strict
+bool F(const int a) {
+   return OrderSendAsync(a, a); // <-
+}

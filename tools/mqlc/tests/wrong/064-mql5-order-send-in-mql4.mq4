@@ -1,0 +1,5 @@
+// error 199
+#property strict
+bool F() {
+   return OrderSend(1, 2); // <-
+}

@@ -1,0 +1,2 @@
+// error 285
+input int Waits[2]; // <-

@@ -1,0 +1,4 @@
+// error 294
+int F(int a[]) { // <-
+   return ArraySize(a);
+}

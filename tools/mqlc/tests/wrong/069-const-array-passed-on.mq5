@@ -1,0 +1,4 @@
+// error 202
+void F(const uchar &a[]) {
+   ArrayResize(a, 1); // <-
+}

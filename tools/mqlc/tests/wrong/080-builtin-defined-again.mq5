@@ -1,0 +1,2 @@
+// error 271
+int StringLen(const string a) { return 1; } // <-

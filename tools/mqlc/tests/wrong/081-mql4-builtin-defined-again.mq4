@@ -1,0 +1,3 @@
+// error 271
+#property strict
+string AccountServer() { return ""; } // <-

@@ -1,0 +1,4 @@
+// error 180
+bool F(const string a) {
+   return a == 5; // <-
+}

@@ -1,0 +1,4 @@
+// error 262
+long F(const int property) {
+   return AccountInfoInteger(property); // <-
+}

@@ -1,0 +1,5 @@
+// error 157
+int F() {
+   auto a = 1; // <-
+   return a;
+}

@@ -1,0 +1,4 @@
+// error 157
+void F() {
+   goto end; // <-
+}

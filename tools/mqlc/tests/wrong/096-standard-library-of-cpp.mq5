@@ -1,0 +1,2 @@
+// error 149
+std::string g_a; // <-

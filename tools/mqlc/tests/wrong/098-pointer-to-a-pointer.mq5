@@ -1,0 +1,6 @@
+// error 250
+class C {
+};
+
+void F(C **c) { // <-
+}

@@ -1,0 +1,8 @@
+// error 156
+struct S {
+   int a;
+};
+
+void F() {
+   new S; // <-
+}

@@ -1,0 +1,8 @@
+// error 237
+class C {
+};
+
+void F() {
+   C c;
+   delete c; // <-
+}

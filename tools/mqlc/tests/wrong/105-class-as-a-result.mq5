@@ -1,0 +1,9 @@
+// error 373
+class C {
+};
+
+C g_c;
+
+C F() { // <-
+   return g_c;
+}

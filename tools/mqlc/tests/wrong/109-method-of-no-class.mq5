@@ -1,0 +1,3 @@
+// error 256
+void CNone::F() { // <-
+}

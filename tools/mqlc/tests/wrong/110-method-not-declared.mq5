@@ -1,0 +1,6 @@
+// error 213
+class C {
+};
+
+void C::F() { // <-
+}

@@ -1,0 +1,8 @@
+// error 127
+struct S {
+   int a;
+};
+
+struct S { // <-
+   int b;
+};

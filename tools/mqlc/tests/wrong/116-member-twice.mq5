@@ -1,0 +1,5 @@
+// error 129
+struct S {
+   int a;
+   long a; // <-
+};

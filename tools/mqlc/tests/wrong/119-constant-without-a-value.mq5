@@ -1,0 +1,2 @@
+// error 389
+const int LIMIT; // <-

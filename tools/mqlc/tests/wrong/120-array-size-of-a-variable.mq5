@@ -1,0 +1,5 @@
+// error 188
+int F(const int n) {
+   int a[n]; // <-
+   return ArraySize(a);
+}

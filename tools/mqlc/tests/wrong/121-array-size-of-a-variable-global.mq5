@@ -1,0 +1,3 @@
+// error 188
+int g_n = 3;
+int g_a[g_n]; // <-

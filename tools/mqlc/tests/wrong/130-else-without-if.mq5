@@ -1,0 +1,5 @@
+// error 183
+void F() {
+   else // <-
+      return;
+}

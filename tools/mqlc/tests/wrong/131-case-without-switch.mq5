@@ -1,0 +1,5 @@
+// error 184
+void F() {
+   case 1: // <-
+      return;
+}

@@ -1,0 +1,7 @@
+// error 151
+void F() {
+}
+
+int G() {
+   return F(); // <-
+}

@@ -1,0 +1,6 @@
+// error 256
+int F() { return 1; }
+
+int G() {
+   return F; // <-
+}

@@ -1,0 +1,3 @@
+// error 300
+#import "a.dll" // <-
+int F(int a);

@@ -1,0 +1,3 @@
+// warning 56
+void OnDeinit() { // <-
+}

@@ -1,0 +1,4 @@
+// error 256
+void F() {
+   Print(CheckPointer(this)); // <-
+}

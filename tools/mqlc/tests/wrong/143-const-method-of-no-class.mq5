@@ -1,0 +1,2 @@
+// error 272
+int F() const { return 1; } // <-

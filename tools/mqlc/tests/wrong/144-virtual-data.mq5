@@ -1,0 +1,4 @@
+// error 263
+class C {
+   virtual int m_a; // <-
+};

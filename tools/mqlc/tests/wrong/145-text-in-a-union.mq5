@@ -1,0 +1,5 @@
+// error 216
+union U {
+   string a; // <-
+   int b;
+};

@@ -1,0 +1,4 @@
+// error 291
+int F(const string a) {
+   return StringFind(a, , 1); // <-
+}

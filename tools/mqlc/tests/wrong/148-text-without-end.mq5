@@ -1,0 +1,2 @@
+// error 112
+string g_a = "a; // <-

@@ -1,0 +1,2 @@
+// error 106
+#include <Nothing\Here.mqh> // <-

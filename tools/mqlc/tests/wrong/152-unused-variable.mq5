@@ -1,0 +1,4 @@
+// warning 31
+void F() {
+   int a = 1; // <-
+}

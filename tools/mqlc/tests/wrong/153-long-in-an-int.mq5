@@ -1,0 +1,5 @@
+// warning 43
+int F(const long a) {
+   int b = a; // <-
+   return b;
+}

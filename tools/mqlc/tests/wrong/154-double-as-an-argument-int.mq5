@@ -1,0 +1,4 @@
+// warning 43
+int F(const double a) {
+   return StringLen(IntegerToString(a)); // <-
+}

@@ -1,0 +1,4 @@
+// warning 43
+uchar F(const int a) {
+   return a; // <-
+}

@@ -1,0 +1,4 @@
+// warning 43
+double F(const long a) {
+   return a; // <-
+}

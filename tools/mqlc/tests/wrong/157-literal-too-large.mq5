@@ -1,0 +1,2 @@
+// warning 44
+uchar g_a = 256; // <-

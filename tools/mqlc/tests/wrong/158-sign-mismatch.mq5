@@ -1,0 +1,4 @@
+// warning 45
+bool F(const int a, const uint b) {
+   return a < b; // <-
+}

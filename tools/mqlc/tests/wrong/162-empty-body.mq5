@@ -1,0 +1,4 @@
+// warning 69
+void F(const bool a) {
+   if(a); // <-
+}

@@ -1,0 +1,4 @@
+// warning 178
+void F(const int a) {
+   a + 1; // <-
+}

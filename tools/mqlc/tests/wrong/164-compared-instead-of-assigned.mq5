@@ -1,0 +1,4 @@
+// warning 178
+void F(int &a) {
+   a == 1; // <-
+}

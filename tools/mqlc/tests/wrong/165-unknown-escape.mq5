@@ -1,0 +1,2 @@
+// warning 25
+string g_a = "a\d"; // <-

@@ -1,0 +1,4 @@
+// warning 54
+int OnInit(const int a) { // <-
+   return a;
+}

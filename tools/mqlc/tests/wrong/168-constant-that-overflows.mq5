@@ -1,0 +1,2 @@
+// warning 59
+const long DAY_US = 24 * 3600 * 1000000; // <-

@@ -1,0 +1,4 @@
+// warning 65
+bool F(const uint a) {
+   return a < 0; // <-
+}

@@ -1,0 +1,4 @@
+// warning 67
+ulong F(const ulong a) {
+   return -a; // <-
+}

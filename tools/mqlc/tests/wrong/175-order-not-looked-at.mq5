@@ -1,0 +1,4 @@
+// warning 83
+void F(const MqlTradeRequest &request, MqlTradeResult &result) {
+   OrderSendAsync(request, result); // <-
+}

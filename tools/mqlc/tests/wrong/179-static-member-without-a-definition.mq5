@@ -1,0 +1,4 @@
+// error 370
+class C {
+   static int s_a; // <-
+};

@@ -1,0 +1,4 @@
+// error 382
+class C {
+   int F() = 0; // <-
+};

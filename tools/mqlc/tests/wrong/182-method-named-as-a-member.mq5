@@ -1,0 +1,5 @@
+// error 346
+class C {
+   int F;
+   int F() { return 1; } // <-
+};

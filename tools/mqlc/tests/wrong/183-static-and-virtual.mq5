@@ -1,0 +1,4 @@
+// error 348
+class C {
+   static virtual int F() { return 1; } // <-
+};

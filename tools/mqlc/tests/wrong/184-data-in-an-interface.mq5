@@ -1,0 +1,4 @@
+// error 398
+interface I {
+   int m_a; // <-
+};

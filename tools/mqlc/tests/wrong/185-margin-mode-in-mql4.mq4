@@ -1,0 +1,5 @@
+// error 256
+#property strict
+long F() {
+   return AccountInfoInteger(ACCOUNT_MARGIN_MODE); // <-
+}

@@ -1,0 +1,7 @@
+// error 395
+class C {
+};
+
+interface I : public C { // <-
+   int F();
+};

@@ -1,0 +1,4 @@
+// warning 45
+bool F(const datetime a, const ulong b) {
+   return a > b; // <-
+}

@@ -1,0 +1,5 @@
+// error 201
+int F(const string a) {
+   ushort b[];
+   return StringToCharArray(a, b); // <-
+}

@@ -1,0 +1,6 @@
+// error 0
+class C {
+};
+
+void F(const C *c) { // <-
+}
