@@ -10,6 +10,7 @@ use mtbridge::{
         FromTerminal,
         message::{GetAccount, GetBars, Latch, outcome_kind, reply_status},
     },
+    simulator::{SimulatorConfig, bars::BarSet},
 };
 use reqwest::Method;
 
@@ -279,4 +280,28 @@ async fn a_disk_without_room_refuses_trades_until_there_is_some() {
         .await;
         ea.is_well();
     }
+}
+
+#[tokio::test]
+async fn a_metatrader_4_that_starts_in_a_closed_market_knows_the_brokers_clock_from_before() {
+    let hub = EaHub::start().await;
+    let minutes_before_the_end = |config: &mut SimulatorConfig| {
+        config.start = Some(BarSet::embedded().unwrap().m1().last().unwrap().time - 1_800);
+        config.speed = 60.0;
+    };
+    let ea = Ea::start_with(Platform::Mt4, &hub, |config, _| minutes_before_the_end(config));
+    let mut link = hub.session().await;
+    let offset = ea.broker().replay().view().utc_offset();
+    // Each Status is a heartbeat, so ticks have come between them.
+    let mut seen = 0;
+    while seen < 3 {
+        let Said::Message(FromTerminal::Status(status)) = link.next().await else { continue };
+        seen += u32::from(status.utc_offset_s == offset);
+    }
+    ea.broker().advance(Duration::from_secs(4 * 3_600)).unwrap();
+    assert!(!ea.broker().replay().view().is_open());
+    ea.push(&["deinit", "5"]);
+    let link = hub.session().await;
+    assert_eq!(link.hello.utc_offset_s, offset, "not the age of the last tick");
+    ea.is_well();
 }

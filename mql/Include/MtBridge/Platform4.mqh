@@ -26,6 +26,13 @@
 long g_clock_last = 0;
 long g_clock_ahead = 0;
 bool g_clock_known = false;
+/// What the terminal's global variable has of it.
+long g_clock_kept = 0;
+
+/// The terminal's global variable that keeps the offset over restarts, for an EA that is attached while the market is closed.
+string ClockName() {
+   return "MtBridge.utc." + IntegerToString(AccountInfoInteger(ACCOUNT_LOGIN));
+}
 
 /// Takes in the time of the last tick.
 void ClockTurn() {
@@ -40,6 +47,10 @@ void ClockTurn() {
       g_clock_ahead = ahead;
       g_clock_known = g_clock_known || fresh;
    }
+   if(fresh && RoundToQuarter(ahead) != g_clock_kept) {
+      g_clock_kept = RoundToQuarter(ahead);
+      GlobalVariableSet(ClockName(), (double)g_clock_kept);
+   }
 }
 
 /// To be called in OnInit.
@@ -50,6 +61,13 @@ void PlatformStart() {
    g_clock_last = 0;
    g_clock_ahead = 0;
    g_clock_known = false;
+   g_clock_kept = -MTB_TIME_MAX;
+   double kept = 0;
+   if(GlobalVariableGet(ClockName(), kept)) {
+      g_clock_kept = (long)kept;
+      g_clock_ahead = g_clock_kept;
+      g_clock_known = true;
+   }
    ClockTurn();
 }
 
