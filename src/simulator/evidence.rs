@@ -265,20 +265,31 @@ impl Case<'_> {
 
     /// The tag is the magic, or, where a user's own magic went through, the mark at the start of the comment.
     fn is_marked(&self, time: i64, reason: u8, magic: u64, comment: &str) -> bool {
-        let mark = tagged_comment(self.query.tag, "");
-        let commented = comment.split(' ').next() == Some(mark.as_str());
-        self.is_sent(time, reason, magic) && (magic == self.query.tag || commented)
+        self.is_sent(time, reason, magic) && (magic == self.query.tag || self.is_commented(comment))
     }
 
-    /// A user's own magic, and words where the mark should be: nothing tells it from what another program with this magic does.
+    /// Half of the mark. A user's own magic, and words where the mark should be: nothing tells it from what another program with this
+    /// magic does. Or the mark under another magic, at a broker that does not keep it.
     fn is_unmarked(&self, time: i64, reason: u8, magic: u64, comment: &str) -> bool {
-        self.is_sent(time, reason, magic) && magic != self.query.tag && comment_sequence(comment).is_none()
+        if self.is_sent(time, reason, magic) {
+            return magic != self.query.tag && comment_sequence(comment).is_none();
+        }
+        self.is_ours(time, reason) && self.is_commented(comment)
     }
 
     /// Whether a program made it with the request's magic, and not before the dispatch.
     fn is_sent(&self, time: i64, reason: u8, magic: u64) -> bool {
         let sent = if self.is_mt4() { self.request.magic & 0x7fff_ffff } else { self.request.magic };
-        time >= self.query.dispatched_broker_time - CLOCK_SLACK_S && reason == REASON_EXPERT && magic == sent
+        self.is_ours(time, reason) && magic == sent
+    }
+
+    /// Whether a program made it, and not before the dispatch.
+    fn is_ours(&self, time: i64, reason: u8) -> bool {
+        time >= self.query.dispatched_broker_time - CLOCK_SLACK_S && reason == REASON_EXPERT
+    }
+
+    fn is_commented(&self, comment: &str) -> bool {
+        comment.split(' ').next() == Some(tagged_comment(self.query.tag, "").as_str())
     }
 
     /// A tag counts only with equal symbol and side, and on a closing with its position; a look-alike never does. A netting account has

@@ -255,6 +255,8 @@ fn a_callers_own_magic_without_the_mark_is_doubtful_and_with_another_mark_is_not
             let sold = TradeRequest { price: if kind > 1 { 1.103 } else { 0.0 }, kind: kind + 1, ..beside("") };
             assert_eq!(proof_beside(sold), proof::ALL, "{platform:?} {kind}: the other side");
             assert_eq!(proof_beside(TradeRequest { magic: 8, ..beside("") }), proof::ALL, "{platform:?} {kind}: another program");
+            let marked = TradeRequest { magic: 0, comment: tagged_comment(tag_of(platform, 1), "bot"), ..beside("") };
+            assert_eq!(proof_beside(marked), 0, "{platform:?} {kind}: the mark, and the magic was lost");
         }
     }
 }

@@ -82,12 +82,15 @@ bool IsMarked(const MtbCase &look, const long time, const int reason, const ulon
    return magic == look.tag || FirstWord(comment) == look.mark;
 }
 
-/// Whether what was made at `time` for `reason` may be the one all the same: a program's, with the caller's own magic, and the broker has
-/// put other words where the mark was. Nothing tells it from what another program with this magic does.
+/// Whether what was made at `time` for `reason` may be the one all the same, with half of the mark: a program's, with the caller's own
+/// magic, and the broker has put other words where the mark was (nothing tells it from what another program with this magic
+/// does); or with the mark, under a magic that the broker did not keep.
 bool IsUnmarked(const MtbCase &look, const long time, const int reason, const ulong magic, const string comment) {
-   if(time < look.since || reason != MTB_REASON_EXPERT || magic != look.magic || magic == look.tag)
+   if(time < look.since || reason != MTB_REASON_EXPERT)
       return false;
-   return TagOfComment(comment) == 0;
+   if(magic != look.magic)
+      return FirstWord(comment) == look.mark;
+   return magic != look.tag && TagOfComment(comment) == 0;
 }
 
 /// Whether an order, open or of the history, is what was placed. One that was rejected never stood.

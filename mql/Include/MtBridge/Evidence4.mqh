@@ -17,6 +17,7 @@ struct MtbMarketOrder {
    int type;
    string symbol;
    string comment;
+   ulong magic;
    double lots;
    double price;
    long time;
@@ -56,9 +57,9 @@ int OlderTicket(const string comment) {
    return ticket > 0 && ticket <= (long)INT_MAX ? (int)ticket : 0;
 }
 
-/// Adds the selected order if it is a market order with the magic.
+/// Adds the selected order if it is a market order with the magic, or, at a broker that does not keep it, with the mark.
 void AddMarketOrder(const MtbCase &look, MtbMarketOrder &all[]) {
-   if(!IsMarketType(OrderType()) || SelectedMagic() != look.magic)
+   if(!IsMarketType(OrderType()) || (SelectedMagic() != look.magic && FirstWord(OrderComment()) != look.mark))
       return;
    int at = ArraySize(all);
    ArrayResize(all, at + 1, 64);
@@ -67,12 +68,13 @@ void AddMarketOrder(const MtbCase &look, MtbMarketOrder &all[]) {
    all[at].symbol = OrderSymbol();
    all[at].comment = OpeningComment(OrderComment());
    all[at].from = OlderTicket(all[at].comment);
+   all[at].magic = SelectedMagic();
    all[at].lots = OrderLots();
    all[at].price = OrderOpenPrice();
    all[at].time = (long)OrderOpenTime();
 }
 
-/// All market orders with the magic: open ones, and those of the history that the terminal shows.
+/// All market orders with the magic or the mark: open ones, and those of the history that the terminal shows.
 void ListMarketOrders(const MtbCase &look, MtbMarketOrder &all[]) {
    int done = OrdersHistoryTotal();
    for(int i = 0; i < done; i++)
@@ -122,9 +124,9 @@ int LookFilled(const MtbCase &look, MtbResult &result) {
          continue;
       int root = RootOf(orders, i);
       bool alike = orders[i].symbol == look.request.symbol && orders[i].type == (look.request.type & 1);
-      if(IsMarked(look, orders[i].time, MTB_REASON_EXPERT, look.magic, orders[root].comment))
+      if(IsMarked(look, orders[i].time, MTB_REASON_EXPERT, orders[i].magic, orders[root].comment))
          AddFill(fills, (ulong)orders[root].ticket, (ulong)orders[i].ticket * 2, orders[i].lots, orders[i].price, alike);
-      else if(alike && IsUnmarked(look, orders[i].time, MTB_REASON_EXPERT, look.magic, orders[root].comment))
+      else if(alike && IsUnmarked(look, orders[i].time, MTB_REASON_EXPERT, orders[i].magic, orders[root].comment))
          doubtful = true;
    }
    // What was closed in part may have parts that the tab does not show.
@@ -139,7 +141,7 @@ int LookFilled(const MtbCase &look, MtbResult &result) {
 
 /// Whether the selected order is a pending one that bears the mark, or may be the one although it has lost it; `order` is filled then.
 bool IsSuspectPending(const MtbCase &look, MtbOrder &order) {
-   if(!IsPendingType(OrderType()) || SelectedMagic() != look.magic)
+   if(!IsPendingType(OrderType()))
       return false;
    ReadOrder(order);
    if(IsMarked(look, order.time_setup, MTB_REASON_EXPERT, order.magic, order.comment))

@@ -39,10 +39,10 @@ bool IsAlike(const MtbCase &look, const MtbDeal &deal) {
 
 /// Whether a deal of the selected history may be the one although it has lost its mark.
 bool IsDoubtfulDeal(const MtbCase &look, const ulong ticket) {
-   if(ticket == 0 || (ulong)HistoryDealGetInteger(ticket, DEAL_MAGIC) != look.magic)
+   if(ticket == 0)
       return false;
-   if(!IsUnmarked(look, (long)HistoryDealGetInteger(ticket, DEAL_TIME), (int)HistoryDealGetInteger(ticket, DEAL_REASON), look.magic,
-                  HistoryDealGetString(ticket, DEAL_COMMENT)))
+   if(!IsUnmarked(look, (long)HistoryDealGetInteger(ticket, DEAL_TIME), (int)HistoryDealGetInteger(ticket, DEAL_REASON),
+                  (ulong)HistoryDealGetInteger(ticket, DEAL_MAGIC), HistoryDealGetString(ticket, DEAL_COMMENT)))
       return false;
    if(look.request.action == MTB_ACTION_CLOSE_BY) {
       ulong position = (ulong)HistoryDealGetInteger(ticket, DEAL_POSITION_ID);
@@ -68,7 +68,7 @@ bool AnySuspect(const MtbCase &look) {
    MtbOrder order;
    int open = OrdersTotal();
    for(int i = 0; i < open; i++) {
-      if(OrderGetTicket(i) == 0 || (ulong)OrderGetInteger(ORDER_MAGIC) != look.magic)
+      if(OrderGetTicket(i) == 0)
          continue;
       ReadOrder(order);
       if(IsSuspect(look, order))
@@ -77,7 +77,7 @@ bool AnySuspect(const MtbCase &look) {
    int done = HistoryOrdersTotal();
    for(int i = 0; i < done; i++) {
       ulong ticket = HistoryOrderGetTicket(i);
-      if(ticket == 0 || (ulong)HistoryOrderGetInteger(ticket, ORDER_MAGIC) != look.magic)
+      if(ticket == 0)
          continue;
       ReadHistoryOrder(ticket, order);
       if(IsSuspect(look, order))
