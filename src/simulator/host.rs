@@ -1,7 +1,7 @@
 //! A terminal in which the real Expert Advisor runs: translated to a program of this machine (`tools/mqlc`, `tools/mqlrt`), it asks the
-//! [`counter`] for everything of account, market and trade, and the same [`PaperBroker`] answers that the simulator trades with.
+//! `counter` for everything of account, market and trade, and the same [`PaperBroker`] answers that the simulator trades with.
 //!
-//! Between program and hub stands a [`proxy`], so that faults of the network strike it as they strike the simulator. Faults of the
+//! Between program and hub stands a `proxy`, so that faults of the network strike it as they strike the simulator. Faults of the
 //! process are real: a crash is `kill -9`, and its journal is whatever the files then hold. `tools/mqlrt/README.md` has the protocol.
 
 mod changes;

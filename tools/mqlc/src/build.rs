@@ -159,7 +159,7 @@ fn translate_from(roots: &Roots, main: &Path, dialect: Dialect) -> Result<String
     translate::cpp(&program).map_err(|findings| BuildError::Source(report(&findings, &program.files)))
 }
 
-/// The binary of our Expert Advisor for tests, which does not wait for a minute to pass ([`HASTE`]). `root`: the repository's folder. Processes that ask at the same time wait for each other.
+/// The binary of our Expert Advisor for tests, which does not wait for a minute to pass (`HASTE`). `root`: the repository's folder. Processes that ask at the same time wait for each other.
 ///
 /// # Errors
 /// The sources are wrong, or there is no g++, or a file cannot be written.
