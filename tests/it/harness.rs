@@ -11,10 +11,12 @@ mod wire;
 mod world;
 
 use std::{
+    collections::VecDeque,
+    net::{TcpListener, UdpSocket},
     ops::Deref,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -77,9 +79,18 @@ pub fn fresh() -> u64 {
 
 /// A port below the range from which the system gives out its own, so that a hub finds its old port free after a restart.
 pub fn free_port() -> u16 {
+    /// UDP ports of the same numbers, held so that no other test of this machine takes one between this look and the hub's bind, or
+    /// while the hub is down: the latest of this process, so that a thousand tests in one do not use up its files.
+    static MINE: Mutex<VecDeque<UdpSocket>> = Mutex::new(VecDeque::new());
     loop {
         let port = rand::random_range(20_000..32_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let Ok(mark) = UdpSocket::bind(("127.0.0.1", port)) else { continue };
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            let mut mine = MINE.lock().unwrap();
+            mine.push_back(mark);
+            if mine.len() > 64 {
+                mine.pop_front();
+            }
             return port;
         }
     }
