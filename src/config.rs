@@ -3,6 +3,7 @@
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
 mod load;
+mod sessions;
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +15,7 @@ use std::{
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
+pub use sessions::Sessions;
 
 use crate::domain::{account::Account, limits::Limits};
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub http: Http,
     /// TLS of the listener.
     pub tls: Tls,
+    /// Logins of people.
+    pub sessions: Sessions,
     /// The sockets of terminals.
     pub terminals: Terminals,
     /// Trade commands.
@@ -262,6 +266,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             http: Http::default(),
             tls: Tls::default(),
+            sessions: Sessions::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
             store: Store::default(),
@@ -388,6 +393,7 @@ impl Config {
             &["terminals.max_write_buffer_bytes", "terminals.max_control_bytes"],
             "must be at least twice terminals.max_control_bytes",
         );
+        self.sessions.problems(&mut must);
         must(self.store.segment_bytes >= 1 << 20, &["store.segment_bytes"], "must be at least 1048576");
         for (ttl, key) in
             [(self.trading.market_ttl, &["trading.market_ttl"]), (self.trading.pending_ttl, &["trading.pending_ttl"])]

@@ -94,12 +94,19 @@ pub enum StartError {
     },
 }
 
+/// What a first start makes, to be shown once.
+#[derive(Debug)]
+struct FirstSecrets {
+    admin_key: Option<Secret>,
+    setup_code: Option<Secret>,
+}
+
 /// A running hub.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
     scheme: &'static str,
-    first_admin_key: Option<Secret>,
+    first: FirstSecrets,
     stop: CancellationToken,
     stopped: JoinHandle<()>,
 }
@@ -128,7 +135,7 @@ impl Server {
         let identity = config.tls.files().map(|(cert, key)| Identity::read(cert, key)).transpose()?.map(Arc::new);
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
-        let (access, first_admin_key) = open_access(&config, &store, clock, &ids).await?;
+        let (access, first) = open_access(&config, &store, clock, &ids).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -199,7 +206,7 @@ impl Server {
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
         let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
-        Ok(Self { addr, scheme, first_admin_key, stop, stopped })
+        Ok(Self { addr, scheme, first, stop, stopped })
     }
 
     /// Where it listens.
@@ -217,7 +224,13 @@ impl Server {
     /// The admin key that this first start made; shown once.
     #[must_use]
     pub const fn first_admin_key(&self) -> Option<&Secret> {
-        self.first_admin_key.as_ref()
+        self.first.admin_key.as_ref()
+    }
+
+    /// The one-time code with which the first user of this hub is made; shown once, good for a day.
+    #[must_use]
+    pub const fn setup_code(&self) -> Option<&Secret> {
+        self.first.setup_code.as_ref()
     }
 
     /// Begins to stop: no new connections, terminals are told to come back, what is under way is finished.
@@ -233,18 +246,21 @@ impl Server {
     }
 }
 
-/// Tokens and keys, and the admin key if this is the first start.
+/// Tokens, keys and users, and the first secrets if this is the first start.
 async fn open_access(
     config: &Config,
     store: &Arc<dyn Store>,
     clock: Clock,
     ids: &Arc<Ids>,
-) -> Result<(Access, Option<Secret>), StartError> {
+) -> Result<(Access, FirstSecrets), StartError> {
     let used = !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
     let pepper = secrets::pepper(config, used)?;
-    let access = Access::open(Arc::clone(store), pepper, clock, Arc::clone(ids)).await.map_err(StartError::Access)?;
-    let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
-    Ok((access, first))
+    let sessions = config.sessions.clone();
+    let access =
+        Access::open_with(Arc::clone(store), pepper, clock, Arc::clone(ids), sessions).await.map_err(StartError::Access)?;
+    let admin_key = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
+    let setup_code = access.ensure_setup().await.map_err(StartError::Access)?;
+    Ok((access, FirstSecrets { admin_key, setup_code }))
 }
 
 struct Parts {

@@ -3,6 +3,7 @@ use crate::{
     domain::{
         account::Account,
         api_key::{Permission, Plan},
+        ids::OwnerId,
         scope::Scope,
         token::TokenState,
     },
@@ -22,7 +23,7 @@ fn account(login: u64) -> Account {
 #[tokio::test]
 async fn a_token_locks_to_its_first_account_and_refuses_another() {
     let access = access().await;
-    let (token, secret) = access.mint_token("VPS", "test").await.unwrap();
+    let (token, secret) = access.mint_token("VPS", OwnerId::SELF, "test").await.unwrap();
     assert_eq!(access.present_token(secret.reveal()).unwrap().id, token.id);
     access.admit(token.id, &account(1001), 0).await.unwrap();
     access.admit(token.id, &account(1001), 0).await.unwrap();
@@ -34,7 +35,7 @@ async fn a_token_locks_to_its_first_account_and_refuses_another() {
 #[tokio::test]
 async fn of_fifty_accounts_that_race_for_a_token_one_gets_it() {
     let access = access().await;
-    let (token, _) = access.mint_token("", "test").await.unwrap();
+    let (token, _) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
     let tries = (1..=50).map(|login| {
         let (access, id) = (access.clone(), token.id);
         async move { access.admit(id, &account(login), 0).await.is_ok() }
@@ -46,7 +47,7 @@ async fn of_fifty_accounts_that_race_for_a_token_one_gets_it() {
 #[tokio::test]
 async fn a_revoked_token_is_refused_at_once_and_for_good() {
     let access = access().await;
-    let (token, secret) = access.mint_token("", "test").await.unwrap();
+    let (token, secret) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(1), 0).await.unwrap();
     assert_eq!(access.recheck(token.id, &account(1)), Ok(()));
     access.revoke_token(token.id, "test").await.unwrap();
@@ -58,7 +59,7 @@ async fn a_revoked_token_is_refused_at_once_and_for_good() {
 #[tokio::test]
 async fn a_disconnected_token_is_pending_again_and_takes_another_account() {
     let access = access().await;
-    let (token, _) = access.mint_token("", "test").await.unwrap();
+    let (token, _) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(1), 0).await.unwrap();
     let free = access.unlock_token(token.id, History::Keep, "test").await.unwrap();
     assert_eq!(free.state(access.inner.clock.wall(), false), TokenState::Pending);
@@ -70,7 +71,7 @@ async fn a_disconnected_token_is_pending_again_and_takes_another_account() {
 #[tokio::test]
 async fn rotation_keeps_the_lock_and_ends_the_old_token_after_the_overlap() {
     let access = access().await;
-    let (token, old) = access.mint_token("VPS", "test").await.unwrap();
+    let (token, old) = access.mint_token("VPS", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(1), 0).await.unwrap();
     let (successor, new) = access.rotate_token(token.id, Duration::from_secs(3600), "test").await.unwrap();
     assert_eq!((successor.name.as_str(), &successor.lock.as_ref().unwrap().account), ("VPS", &account(1)));
@@ -83,8 +84,8 @@ async fn rotation_keeps_the_lock_and_ends_the_old_token_after_the_overlap() {
 #[tokio::test]
 async fn a_token_is_no_key_and_a_key_is_no_token() {
     let access = access().await;
-    let (_, token) = access.mint_token("", "test").await.unwrap();
-    let (_, key) = access.mint_key(NewKey::admin("x"), "test").await.unwrap();
+    let (_, token) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
+    let (_, key) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
     assert!(matches!(access.present_key(token.reveal()), Err(AccessError::Unknown)));
     assert!(matches!(access.present_token(key.reveal()), Err(AccessError::Unknown)));
 }
@@ -110,7 +111,7 @@ async fn tokens_and_keys_are_there_again_after_a_restart() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let open = || Access::open(Arc::clone(&store), [7; 32], Clock::start(), Arc::new(Ids::default()));
     let first = open().await.unwrap();
-    let (token, secret) = first.mint_token("VPS", "test").await.unwrap();
+    let (token, secret) = first.mint_token("VPS", OwnerId::SELF, "test").await.unwrap();
     first.admit(token.id, &account(1), 0).await.unwrap();
     let second = open().await.unwrap();
     assert_eq!(second.present_token(secret.reveal()).unwrap().lock.as_ref().unwrap().account, account(1));
@@ -126,7 +127,7 @@ use super::secret::Secret;
 async fn a_key_and_its_successor_change_in_one_write() {
     let store = Arc::new(MemoryStore::default());
     let access = Access::open(store.clone(), [1; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
-    let (old, _) = access.mint_key(NewKey::admin("bot"), "test").await.unwrap();
+    let (old, _) = access.mint_key(NewKey::admin("bot"), OwnerId::SELF, "test").await.unwrap();
     let mut changes = store.changes();
     let (successor, _) = access.rotate_key(old.id, Duration::from_secs(5), "test").await.unwrap();
     let written = changes.try_recv().unwrap().keys;

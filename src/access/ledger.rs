@@ -15,6 +15,7 @@ use crate::{
         account::{Account, TRADE_MODE_REAL},
         api_key::ApiKey,
         token::{Lock, Token},
+        user::User,
     },
     store::{Batch, Entry, Seq, Store, StoreError, records},
 };
@@ -95,6 +96,27 @@ impl Kept for ApiKey {
     }
 }
 
+impl Kept for User {
+    fn key(&self) -> Vec<u8> {
+        records::user(self.id)
+    }
+    /// Found by their set-up code, as long as they have one.
+    fn digest(&self) -> &[u8] {
+        self.setup.as_ref().map_or(&[], |code| &code.digest)
+    }
+    fn login(&self) -> Option<u64> {
+        None
+    }
+
+    fn put(&self, batch: Batch) -> Batch {
+        batch.put(self.key(), records::encode(self))
+    }
+
+    async fn read(_store: &dyn Store, key: &[u8], entry: &Entry) -> Result<Self, StoreError> {
+        records::decode(key, entry)
+    }
+}
+
 pub(super) struct Ledger<T> {
     rows: RwLock<Rows<T>>,
     /// How many times a row was added or changed.
@@ -135,6 +157,11 @@ impl<T: Kept> Ledger<T> {
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Arc<T>> {
         self.read().by_key.get(key).map(|(row, _)| Arc::clone(row))
+    }
+
+    /// A row and the version of it, for writes that hold only as long as it is not changed.
+    pub(super) fn versioned(&self, key: &[u8]) -> Option<(Arc<T>, Seq)> {
+        self.read().by_key.get(key).cloned()
     }
 
     /// By the digest of a presented secret. The map's timing depends on a digest that nobody can steer without the pepper; the

@@ -15,6 +15,11 @@ pub const KEY_LIVE: &str = "sk_live_";
 /// Prefix of an API key that reaches demo terminals only.
 pub const KEY_TEST: &str = "sk_test_";
 
+/// Prefix of the secret of a login, which a browser keeps in a cookie.
+pub const SESSION: &str = "ses_";
+/// Prefix of a one-time set-up code.
+pub const SETUP: &str = "set_";
+
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM: usize = 43;
 const CHECK: usize = 6;

@@ -177,7 +177,7 @@ impl From<StoreError> for ApiError {
 impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::NotFound => Self::not_found("there is no token or key with this id"),
+            AccessError::NotFound => Self::not_found("there is nothing with this id"),
             AccessError::Revoked => Self::new(StatusCode::CONFLICT, "revoked", "it was revoked, which is final; make a new one"),
             AccessError::Expired => Self::new(StatusCode::CONFLICT, "expired", "it has expired, which is final; make a new one"),
             AccessError::NotLocked => {
@@ -187,6 +187,9 @@ impl From<AccessError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "account_mismatch", "the token is locked to another account")
             }
             AccessError::Unknown | AccessError::NotAdmin => Self::unauthorized("Invalid API key"),
+            AccessError::OwnerDisabled => {
+                Self::new(StatusCode::CONFLICT, "owner_disabled", "the user that it belongs to is disabled; enable them first")
+            }
             AccessError::Store(error) => error.into(),
             AccessError::Crypto(error) => Self::internal(&error),
         }

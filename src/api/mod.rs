@@ -5,6 +5,7 @@ mod audit;
 pub mod auth;
 mod backup;
 mod bars;
+mod browser;
 mod calc;
 mod close_all;
 mod closing;
@@ -22,6 +23,7 @@ mod indicator_body;
 mod indicators;
 mod json;
 mod keys;
+mod login;
 mod market_data;
 mod metrics;
 mod modifying;
@@ -39,6 +41,7 @@ mod terminals;
 mod ticks;
 mod tokens;
 mod trade;
+mod users;
 mod watchlist;
 
 use std::{
@@ -106,7 +109,7 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/healthz", Needs::Nothing, root::healthz),
         route(&get, "/readyz", Needs::Nothing, root::readyz),
         // Unless http.metrics says otherwise.
-        route(&get, metrics::PATH, may(Admin), metrics::metrics),
+        route(&get, metrics::PATH, Needs::Operator, metrics::metrics),
         // Terminals: judged by their token, inside.
         route(&get, crate::protocol::PATH, Needs::Nothing, terminal_socket::connect),
         // Bots: reads.
@@ -166,13 +169,27 @@ pub fn routes() -> Vec<Route> {
         route(&delete, "/api/v1/tokens/{id}", may(Admin), tokens::revoke),
         route(&post, "/api/v1/tokens/{id}/disconnect", may(Admin), tokens::disconnect),
         route(&post, "/api/v1/tokens/{id}/rotate", may(Admin), tokens::rotate),
-        route(&get, "/api/v1/backup", may(Admin), backup::backup),
+        route(&get, "/api/v1/backup", Needs::Operator, backup::backup),
         route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
         route(&post, "/api/v1/keys", may(Admin), keys::create),
         route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),
         route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
         route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
         route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
+        // Users and their logins.
+        route(&post, "/api/v1/setup", Needs::Nothing, login::set_up),
+        route(&post, "/api/v1/session", Needs::Nothing, login::log_in),
+        route(&get, "/api/v1/session", Needs::AnyKey, login::who),
+        route(&delete, "/api/v1/session", Needs::Login, login::log_out),
+        route(&post, "/api/v1/session/confirm", Needs::Login, login::confirm),
+        route(&put, "/api/v1/session/password", Needs::Login, login::change_password),
+        route(&get, "/api/v1/sessions", Needs::Login, login::list_logins),
+        route(&delete, "/api/v1/sessions/{id}", Needs::Login, login::end_login),
+        route(&get, "/api/v1/users", Needs::Owner, users::list_users),
+        route(&post, "/api/v1/users", Needs::Owner, users::create),
+        route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
+        route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete),
+        route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset),
     ]
 }
 

@@ -49,6 +49,12 @@ pub(super) async fn connect(
         .map_err(|_| failed("token_missing", "Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
     let token = state.access.present_token(secret).map_err(|error| match error {
         AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
+        // Perhaps for a while only, so unlike a 401 it is no reason to stay away.
+        AccessError::OwnerDisabled => {
+            failed("owner_disabled", "");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "owner_disabled", "the user that this token belongs to is disabled")
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"))
+        }
         AccessError::Revoked => failed("token_revoked", "Error 401: the token was revoked; ask for a new one"),
         _ => failed("token_unknown", "Error 401: unknown token; check that it was copied whole"),
     })?;

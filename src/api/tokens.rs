@@ -81,7 +81,7 @@ pub(super) async fn create(
     body: JsonBody,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let body: CreateBody = body.read()?;
-    let (token, secret) = state.access.mint_token(checked_name(&body.name)?, &caller.actor()).await?;
+    let (token, secret) = state.access.mint_token(checked_name(&body.name)?, caller.tenant(), &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &token, &secret))))
 }
 
@@ -94,7 +94,7 @@ fn minted(state: &ApiState, token: &Token, secret: &Secret) -> Value {
 /// `GET /api/v1/tokens`
 pub(super) async fn list_tokens(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let tokens = state.access.tokens();
-    let rows = tokens.iter().filter(|token| token.owner == caller.key.owner).map(|token| row(&state, token)).collect();
+    let rows = tokens.iter().filter(|token| token.owner == caller.tenant()).map(|token| row(&state, token)).collect();
     Json(list(rows, None, state.clock.wall()))
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn disconnect(
     let Some(lock) = &token.lock else { return Err(crate::access::AccessError::NotLocked.into()) };
     let account = lock.account.clone();
     // From here on no command begins on this account, so what is not open now will not be.
-    let _stopped = state.trading.stop_account(&account);
+    let _stopped = state.trading.stop_account(token.owner, &account);
     let open = state.trading.open_commands(token.owner, &account);
     if !open.is_empty() {
         return Err(ApiError::new(
@@ -213,7 +213,7 @@ pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(i
 fn owned(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Arc<Token>> {
     let unknown = || ApiError::not_found("there is no token with this id");
     let id: TokenId = id.parse().map_err(|_| unknown())?;
-    state.access.token(id).filter(|token| token.owner == caller.key.owner).ok_or_else(unknown)
+    state.access.token(id).filter(|token| token.owner == caller.tenant()).ok_or_else(unknown)
 }
 
 fn row(state: &ApiState, token: &Token) -> Value {

@@ -11,12 +11,14 @@ pub mod history;
 pub mod ids;
 pub mod indicator;
 pub mod limits;
+pub mod login;
 pub mod market;
 pub mod names;
 pub mod safety;
 pub mod scope;
 pub mod token;
 pub mod trade;
+pub mod user;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, always UTC. Broker wall-clock times never travel in this type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]

@@ -220,6 +220,7 @@ fn refusal(error: &AccessError) -> End {
     End::Cut(match error {
         AccessError::AccountMismatch => CloseReason::AccountMismatch,
         AccessError::Expired => CloseReason::TokenExpired,
+        AccessError::OwnerDisabled => CloseReason::OwnerDisabled,
         AccessError::Unknown | AccessError::NotFound | AccessError::Revoked | AccessError::NotAdmin | AccessError::NotLocked => {
             CloseReason::TokenRevoked
         }

@@ -147,7 +147,12 @@ async fn converse(
     slot: Arc<Slot>,
     front: &Arc<Front>,
 ) {
-    let direct = Arc::new(Connection { client: peer.ip().to_canonical(), peer, budget: Arc::clone(&slot) as _ });
+    let direct = Arc::new(Connection {
+        client: peer.ip().to_canonical(),
+        peer,
+        secure: front.tls.is_some(),
+        budget: Arc::clone(&slot) as _,
+    });
     let answering = Arc::clone(front);
     let unread = Unread::default();
     let stream = Lingering::new(stream, unread.clone());
@@ -193,7 +198,9 @@ async fn answer(
             return Ok(api::refuse_busy());
         };
         let budget = Arc::new(Proxied { slot, guest: Mutex::new(Some(guest)) });
-        connection = Arc::new(Connection { client, peer: connection.peer, budget });
+        // What the proxy says of its own side; between it and the hub the operator vouches.
+        let secure = connection.secure || forwarded::says_https(request.headers());
+        connection = Arc::new(Connection { client, peer: connection.peer, secure, budget });
     }
     request.extensions_mut().insert(Arc::clone(&connection));
     let answer = front.router.clone().oneshot(request).await;

@@ -9,7 +9,7 @@ use crate::domain::{
     UnixMillis,
     account::Account,
     command::{CommandRecord, tag_sequence as tag_sequence_of},
-    ids::{CommandId, IncidentId, KeyId, OwnerId, TokenId},
+    ids::{CommandId, IncidentId, KeyId, LoginId, OwnerId, TokenId, UserId},
     indicator::IndicatorSlot,
     safety::{Deadman, Incident, IncidentKind, KillScope, KillSwitch},
 };
@@ -34,6 +34,24 @@ pub const INDICATORS: &[u8] = b"x";
 
 /// What is known of the use of every API key.
 pub const KEY_USAGE: &[u8] = b"C";
+/// Every user, those who were deleted too.
+pub const USERS: &[u8] = b"U";
+/// Every login that has not ended.
+pub const LOGINS: &[u8] = b"S";
+/// The one-time code of a hub without users.
+pub const FIRST_SETUP: &[u8] = b"F";
+
+/// Key of a user.
+#[must_use]
+pub fn user(id: UserId) -> Vec<u8> {
+    join(USERS, &[&id.to_bytes()])
+}
+
+/// Key of a login.
+#[must_use]
+pub fn login(id: LoginId) -> Vec<u8> {
+    join(LOGINS, &[&id.to_bytes()])
+}
 
 /// Key of a token.
 #[must_use]

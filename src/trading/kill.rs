@@ -106,6 +106,12 @@ impl Trading {
         found
     }
 
+    /// How many switches are on, of whatever owner.
+    #[must_use]
+    pub fn kill_switches_on(&self) -> usize {
+        self.inner.kills.gate().on.len()
+    }
+
     /// The account's own switch, if it is on.
     #[must_use]
     pub fn account_switch(&self, owner: OwnerId, account: &Account) -> Option<KillSwitch> {
