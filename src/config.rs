@@ -2,6 +2,7 @@
 //!
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
+mod guard;
 mod load;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+pub use guard::{Audit, Throttle};
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The HTTP side.
     pub http: Http,
+    /// Failed attempts to show a secret.
+    pub throttle: Throttle,
+    /// The record of changes and denials.
+    pub audit: Audit,
     /// TLS of the listener.
     pub tls: Tls,
     /// The sockets of terminals.
@@ -261,6 +267,8 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             http: Http::default(),
+            throttle: Throttle::default(),
+            audit: Audit::default(),
             tls: Tls::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
@@ -388,6 +396,8 @@ impl Config {
             &["terminals.max_write_buffer_bytes", "terminals.max_control_bytes"],
             "must be at least twice terminals.max_control_bytes",
         );
+        must(self.throttle.longest_delay >= Duration::from_secs(60), &["throttle.longest_delay"], "must be at least 60s");
+        must(!self.audit.denials_every.is_zero(), &["audit.denials_every"], "must be above 0");
         must(self.store.segment_bytes >= 1 << 20, &["store.segment_bytes"], "must be at least 1048576");
         for (ttl, key) in
             [(self.trading.market_ttl, &["trading.market_ttl"]), (self.trading.pending_ttl, &["trading.pending_ttl"])]

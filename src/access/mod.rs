@@ -3,8 +3,11 @@
 //! All tokens and keys are in memory as well, so that admission and every request decide without the disk; the store's
 //! compare-and-set decides between two who change the same one.
 
+pub mod denials;
+mod guard;
 mod ledger;
 pub mod secret;
+pub mod throttle;
 pub mod tokens;
 
 mod keys;
@@ -17,6 +20,7 @@ use crate::{
     domain::{api_key::ApiKey, ids::OwnerId, token::Token},
     store::{Batch, Store, StoreError, records},
 };
+pub use guard::Guard;
 pub use keys::NewKey;
 use ledger::Ledger;
 pub use tokens::History;
@@ -53,10 +57,20 @@ pub enum AccessError {
     Crypto(#[from] CryptoError),
 }
 
+/// What a secret is the secret of.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A connection token.
+    Token(Arc<Token>),
+    /// An API key.
+    Key(Arc<ApiKey>),
+}
+
 /// Tokens and keys. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Access {
     inner: Arc<Inner>,
+    guard: Guard,
 }
 
 struct Inner {
@@ -84,7 +98,20 @@ impl Access {
         let tokens = Ledger::load(store.as_ref(), records::TOKENS).await?;
         let keys = Ledger::load(store.as_ref(), records::KEYS).await?;
         let pepper = KeyedDigest::new(&pepper);
-        Ok(Self { inner: Arc::new(Inner { store, pepper, clock, ids, tokens, keys }) })
+        let guard = Guard::new(&crate::config::Throttle::default(), clock);
+        Ok(Self { inner: Arc::new(Inner { store, pepper, clock, ids, tokens, keys }), guard })
+    }
+
+    /// The same behind this guard; for the one who opens it.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// What stands against those who are not let in.
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// The one owner there is until users come.
@@ -95,6 +122,18 @@ impl Access {
 
     fn digest(&self, secret: &str) -> [u8; 32] {
         self.inner.pepper.of(secret.as_bytes())
+    }
+
+    /// What a secret is the secret of, whether it is still good or not: for whoever wants to end it. Text without the right checksum is not
+    /// looked up.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Found> {
+        let digest = self.digest(secret::Secret::parse(text, &secret::PREFIXES)?.reveal());
+        if text.starts_with(secret::TOKEN) {
+            self.inner.tokens.by_digest(&digest).map(Found::Token)
+        } else {
+            self.inner.keys.by_digest(&digest).map(Found::Key)
+        }
     }
 
     /// Records that somebody takes a copy of everything, secrets included.
@@ -109,13 +148,7 @@ impl Access {
 
     /// Adds the audit record of a change to the batch that makes it.
     fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
-        let record = records::AuditRecord {
-            at: self.inner.clock.wall(),
-            actor: actor.to_owned(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-            detail: detail.to_owned(),
-        };
+        let record = records::AuditRecord::done(self.inner.clock.wall(), actor, action, target, detail);
         Ok(batch.put(records::audit(self.inner.ids.next()?), records::encode(&record)))
     }
 }

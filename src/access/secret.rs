@@ -15,6 +15,11 @@ pub const KEY_LIVE: &str = "sk_live_";
 /// Prefix of an API key that reaches demo terminals only.
 pub const KEY_TEST: &str = "sk_test_";
 
+/// All of them.
+pub const PREFIXES: [&str; 3] = [TOKEN, KEY_LIVE, KEY_TEST];
+/// Characters after the prefix, digits and letters all of them.
+pub const AFTER_PREFIX: usize = RANDOM + CHECK;
+
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM: usize = 43;
 const CHECK: usize = 6;

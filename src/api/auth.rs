@@ -14,7 +14,7 @@ use axum::{
 use tracing::{Instrument as _, Span, debug, field};
 
 use super::{
-    ApiState,
+    ApiState, denied,
     error::{ApiError, ApiResult},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
         api_key::{ApiKey, Permission, Reach},
         token::Token,
     },
-    telemetry::metrics::count,
+    telemetry::{metrics::count, origin},
 };
 
 /// What a route asks of its caller.
@@ -99,7 +99,7 @@ pub(super) async fn authorize(
     }
     // To its end, even when the caller hangs up: a change that is durable and not in memory, or journaled and not sent, is worse than
     // either.
-    state.tasks.spawn(next.run(request).in_current_span()).await.map_err(|error| ApiError::internal(&error))
+    state.tasks.spawn(origin::carried(next.run(request).in_current_span())).await.map_err(|error| ApiError::internal(&error))
 }
 
 /// 403 that names what is missing.
@@ -114,15 +114,18 @@ fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option<Permission
     let secret = bearer(headers).inspect_err(|_| failed("key_missing"))?;
     // Unknown, revoked and expired look the same from outside.
     let key = state.access.present_key(secret).map_err(|error| {
-        failed(match error {
+        let reason = match error {
             AccessError::Revoked => "key_revoked",
             AccessError::Expired => "key_expired",
             _ => "key_unknown",
-        });
+        };
+        failed(reason);
         debug!(%error, "an API key was not accepted");
-        ApiError::unauthorized("Invalid API key")
+        let address = origin::current().and_then(|origin| origin.address);
+        denied::failed(state, "api", address, ApiError::unauthorized("Invalid API key").denied_as(reason))
     })?;
     Span::current().record("key", field::display(key.id));
+    origin::current().inspect(|origin| origin.is_of(key.id.to_string()));
     match needed.filter(|needed| !key.may(*needed)) {
         Some(needed) => {
             failed("key_forbidden");
