@@ -416,6 +416,8 @@ impl Store for EmbeddedStore {
 #[cfg(test)]
 mod backup_tests;
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod power_cut_tests;
 #[cfg(test)]
 mod tests;
