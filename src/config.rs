@@ -2,6 +2,7 @@
 //!
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
+mod guard;
 mod load;
 mod sessions;
 
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+pub use guard::{Audit, Throttle};
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The HTTP side.
     pub http: Http,
+    /// Failed attempts to show a secret.
+    pub throttle: Throttle,
+    /// The record of changes and denials.
+    pub audit: Audit,
     /// TLS of the listener.
     pub tls: Tls,
     /// Logins of people.
@@ -265,6 +271,8 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             http: Http::default(),
+            throttle: Throttle::default(),
+            audit: Audit::default(),
             tls: Tls::default(),
             sessions: Sessions::default(),
             terminals: Terminals::default(),
@@ -394,6 +402,8 @@ impl Config {
             "must be at least twice terminals.max_control_bytes",
         );
         self.sessions.problems(&mut must);
+        must(self.throttle.longest_delay >= Duration::from_secs(60), &["throttle.longest_delay"], "must be at least 60s");
+        must(!self.audit.denials_every.is_zero(), &["audit.denials_every"], "must be above 0");
         must(self.store.segment_bytes >= 1 << 20, &["store.segment_bytes"], "must be at least 1048576");
         for (ttl, key) in
             [(self.trading.market_ttl, &["trading.market_ttl"]), (self.trading.pending_ttl, &["trading.pending_ttl"])]

@@ -19,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    access::{Access, AccessError, secret::Secret},
+    access::{Access, AccessError, Guard, secret::Secret},
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
@@ -136,6 +136,7 @@ impl Server {
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
         let (access, first) = open_access(&config, &store, clock, &ids).await?;
+        let (denials, denial_ids) = (access.guard().denials.clone(), Arc::clone(&ids));
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -192,6 +193,10 @@ impl Server {
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
         let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
+        let denials = {
+            let (store, stop) = (Arc::clone(&parts.store), parts.stop_following.clone());
+            parts.tasks.spawn(denials.run(store, denial_ids, config.audit.denials_every, stop))
+        };
         {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });
@@ -205,7 +210,7 @@ impl Server {
         let front = accept::Front { router: router(state), limits: config.http, tls, metrics, tasks, stop: stopping };
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
-        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
+        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder, denials], stop.clone()));
         Ok(Self { addr, scheme, first, stop, stopped })
     }
 
@@ -258,6 +263,7 @@ async fn open_access(
     let sessions = config.sessions.clone();
     let access =
         Access::open_with(Arc::clone(store), pepper, clock, Arc::clone(ids), sessions).await.map_err(StartError::Access)?;
+    let access = access.guarded(Guard::new(&config.throttle, clock));
     let admin_key = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
     let setup_code = access.ensure_setup().await.map_err(StartError::Access)?;
     Ok((access, FirstSecrets { admin_key, setup_code }))
@@ -272,7 +278,7 @@ struct Parts {
 }
 
 /// From the listener down to the disk.
-async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 2], stop: CancellationToken) {
+async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 3], stop: CancellationToken) {
     stop.cancelled().await;
     let begun = Instant::now();
     info!(terminals = parts.hub.len(), "stopping");

@@ -5,12 +5,15 @@
 //! compare-and-set decides between two who change the same one.
 
 mod attempts;
+pub mod denials;
+mod guard;
 mod keys;
 mod ledger;
 mod login;
 pub mod logins;
 mod passwords;
 pub mod secret;
+pub mod throttle;
 pub mod tokens;
 pub mod plans;
 pub mod usage;
@@ -26,6 +29,7 @@ use crate::{
     store::{Batch, Store, StoreError, records},
 };
 use attempts::Attempts;
+pub use guard::Guard;
 pub use keys::NewKey;
 use ledger::Ledger;
 pub use login::{LoginError, Newcomer, Password};
@@ -69,10 +73,20 @@ pub enum AccessError {
     Crypto(#[from] CryptoError),
 }
 
+/// What a secret is the secret of.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A connection token.
+    Token(Arc<Token>),
+    /// An API key.
+    Key(Arc<ApiKey>),
+}
+
 /// Tokens, keys, users and logins. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Access {
     inner: Arc<Inner>,
+    guard: Guard,
 }
 
 struct Inner {
@@ -107,6 +121,18 @@ impl Access {
         Self::open_with(store, pepper, clock, ids, config::Sessions::default()).await
     }
 
+    /// The same behind this guard; for the one who opens it.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// What stands against those who are not let in.
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Reads all tokens, keys, users and logins.
     ///
     /// # Errors
@@ -125,11 +151,24 @@ impl Access {
         let (pepper, hasher) = (KeyedDigest::new(&pepper), Hasher::new()?);
         let (attempts, user_turn) = (Attempts::default(), tokio::sync::Mutex::default());
         let inner = Inner { store, pepper, clock, ids, tokens, keys, users, logins, attempts, hasher, settings, user_turn };
-        Ok(Self { inner: Arc::new(inner) })
+        let guard = Guard::new(&config::Throttle::default(), clock);
+        Ok(Self { inner: Arc::new(inner), guard })
     }
 
     fn digest(&self, secret: &str) -> [u8; 32] {
         self.inner.pepper.of(secret.as_bytes())
+    }
+
+    /// What a secret is the secret of, whether it is still good or not: for whoever wants to end it. Text without the right checksum is not
+    /// looked up.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Found> {
+        let digest = self.digest(secret::Secret::parse(text, &secret::PREFIXES)?.reveal());
+        if text.starts_with(secret::TOKEN) {
+            self.inner.tokens.by_digest(&digest).map(Found::Token)
+        } else {
+            self.inner.keys.by_digest(&digest).map(Found::Key)
+        }
     }
 
     /// Records that somebody takes a copy of everything, secrets included.
@@ -144,13 +183,7 @@ impl Access {
 
     /// Adds the audit record of a change to the batch that makes it.
     fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
-        let record = records::AuditRecord {
-            at: self.inner.clock.wall(),
-            actor: actor.to_owned(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-            detail: detail.to_owned(),
-        };
+        let record = records::AuditRecord::done(self.inner.clock.wall(), actor, action, target, detail);
         Ok(batch.put(records::audit(self.inner.ids.next()?), records::encode(&record)))
     }
 }

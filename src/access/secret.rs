@@ -19,6 +19,10 @@ pub const KEY_TEST: &str = "sk_test_";
 pub const SESSION: &str = "ses_";
 /// Prefix of a one-time set-up code.
 pub const SETUP: &str = "set_";
+/// All of them.
+pub const PREFIXES: [&str; 5] = [TOKEN, KEY_LIVE, KEY_TEST, SESSION, SETUP];
+/// Characters after the prefix, digits and letters all of them.
+pub const AFTER_PREFIX: usize = RANDOM + CHECK;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM: usize = 43;

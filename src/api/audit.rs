@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use super::{
     error::{ApiError, ApiResult},
     extract::Params,
     json::{Names, list, named, parse_time, rfc3339},
+    spreadsheet,
 };
 use crate::{
     domain::{
@@ -62,13 +63,7 @@ pub(super) async fn trades(
     headers: HeaderMap,
     Params(query): Params<TradesQuery>,
 ) -> ApiResult<Response> {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
-    let as_csv = match query.format.as_deref() {
-        Some("csv") => true,
-        Some("json") => false,
-        Some(_) => return Err(ApiError::field("format", "must be json or csv")),
-        None => accept.contains("text/csv"),
-    };
+    let as_csv = spreadsheet::is_asked_for(query.format.as_deref(), &headers)?;
     let filter = filter(&query)?;
     let limit = query.limit.unwrap_or(100).clamp(1, ROWS_MAX);
     let after = query.cursor.as_deref().map(read_cursor).transpose()?;
@@ -80,7 +75,7 @@ pub(super) async fn trades(
     let next = page.next.as_ref().map(|cursor| crate::crypto::hex(cursor));
     let rows = page.rows.iter().map(row);
     if as_csv {
-        return csv(rows, next);
+        return spreadsheet::answer(&COLUMNS, rows.map(with_one_broker_time), next);
     }
     Ok(Json(list(rows.map(Value::Object).collect(), next, state.clock.wall())).into_response())
 }
@@ -219,28 +214,11 @@ const COLUMNS: [&str; 34] = [
     "external_id",
 ];
 
-fn csv(rows: impl Iterator<Item = Map<String, Value>>, next: Option<String>) -> ApiResult<Response> {
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let internal = |error: &dyn std::fmt::Display| ApiError::internal(error);
-    writer.write_record(COLUMNS).map_err(|error| internal(&error))?;
-    for mut row in rows {
-        let mut told = ["broker_time_done", "broker_time_setup", "broker_time_update"].into_iter();
-        if let Some(done) = told.find_map(|field| row.get(field).filter(|at| !at.is_null()).cloned()) {
-            row.insert("broker_time".to_owned(), done);
-        }
-        let cells = COLUMNS.iter().map(|column| match row.get(*column) {
-            None | Some(Value::Null) => String::new(),
-            // A cell that a spreadsheet would take for a formula is a text.
-            Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@']) => format!("'{text}"),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        });
-        writer.write_record(cells).map_err(|error| internal(&error))?;
+/// CSV has one column for the broker's time: of an order, that it was done.
+fn with_one_broker_time(mut row: Map<String, Value>) -> Map<String, Value> {
+    let mut told = ["broker_time_done", "broker_time_setup", "broker_time_update"].into_iter();
+    if let Some(done) = told.find_map(|field| row.get(field).filter(|at| !at.is_null()).cloned()) {
+        row.insert("broker_time".to_owned(), done);
     }
-    let text = writer.into_inner().map_err(|error| internal(&error))?;
-    let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
-    if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
-        response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
-    }
-    Ok(response)
+    row
 }

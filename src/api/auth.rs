@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span, debug, field};
 use super::{
     ApiState,
     browser::{self, Strictness},
+    denied,
     error::{ApiError, ApiResult},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
         token::Token,
         user::{Role, User},
     },
-    telemetry::metrics::count,
+    telemetry::{metrics::count, origin},
 };
 
 /// What a route asks of its caller.
@@ -171,7 +172,7 @@ pub(super) async fn authorize(
     }
     // To its end, even when the caller hangs up: a change that is durable and not in memory, or journaled and not sent, is worse than
     // either.
-    state.tasks.spawn(next.run(request).in_current_span()).await.map_err(|error| ApiError::internal(&error))
+    state.tasks.spawn(origin::carried(next.run(request).in_current_span())).await.map_err(|error| ApiError::internal(&error))
 }
 
 /// 403 that names what is missing.
@@ -199,21 +200,25 @@ fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Caller> {
         browser::check(request, secure, Strictness::Cookie)?;
         let key = Arc::new(user.principal());
         Span::current().record("key", field::display(user.id));
+        origin::current().inspect(|origin| origin.is_of(user.id.to_string()));
         return Ok(Caller { key, person: Some(Person { user, login }), from, arrived });
     }
     let secret = bearer(request.headers()).inspect_err(|_| failed("key_missing"))?;
     // Unknown, revoked and expired look the same from outside.
     let key = state.access.present_key(secret).map_err(|error| {
-        failed(match error {
+        let reason = match error {
             AccessError::Revoked => "key_revoked",
             AccessError::Expired => "key_expired",
             AccessError::OwnerDisabled => "owner_disabled",
             _ => "key_unknown",
-        });
+        };
+        failed(reason);
         debug!(%error, "an API key was not accepted");
-        ApiError::unauthorized("Invalid API key")
+        let address = origin::current().and_then(|origin| origin.address);
+        denied::failed(state, "api", address, ApiError::unauthorized("Invalid API key").denied_as(reason))
     })?;
     Span::current().record("key", field::display(key.id));
+    origin::current().inspect(|origin| origin.is_of(key.id.to_string()));
     Ok(Caller { key, person: None, from, arrived })
 }
 

@@ -30,6 +30,8 @@ pub struct ApiError {
     detail: String,
     more: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the audit calls it, where that is not its code.
+    denial: Option<&'static str>,
 }
 
 /// Shorthand for handlers.
@@ -38,12 +40,39 @@ pub type ApiResult<T> = Result<T, ApiError>;
 impl ApiError {
     /// An error with a stable code and a sentence that says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), more: Map::new(), headers: Vec::new() }
+        Self { status, code, detail: detail.into(), more: Map::new(), headers: Vec::new(), denial: None }
     }
 
     /// Its code.
     pub(super) const fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Its status.
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Why somebody was denied, when it says so itself.
+    pub(super) const fn denial(&self) -> Option<&'static str> {
+        self.denial
+    }
+
+    /// The permission or limit that it names.
+    pub(super) fn lacks(&self) -> &str {
+        ["permission", "limit"].iter().find_map(|field| self.more.get(*field)?.as_str()).unwrap_or_default()
+    }
+
+    /// A denial for the audit, with this reason, whatever its status says.
+    #[must_use]
+    pub const fn denied_as(mut self, reason: &'static str) -> Self {
+        self.denial = Some(reason);
+        self
     }
 
     /// Adds a field to the body.

@@ -196,18 +196,27 @@ pub(super) async fn rotate(
 /// `DELETE /api/v1/tokens/{id}` → 204. When it returns nothing is admitted under the token and its socket is cut.
 pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let id = owned(&state, &caller, &id)?.id;
+    revoke_now(&state, id, &caller.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes a token for good. When it returns nothing is admitted under it and its socket is cut.
+pub(super) async fn revoke_now(state: &ApiState, id: TokenId, actor: &str) -> ApiResult<Arc<Token>> {
     // Claimed before the record, so that whoever follows the store does not cut while the last questions are asked.
     let session = state.hub.of_token(id).filter(SessionHandle::begin_farewell);
-    if let Err(error) = state.access.revoke_token(id, &caller.actor()).await {
-        session.inspect(SessionHandle::end_farewell);
-        return Err(error.into());
-    }
+    let token = match state.access.revoke_token(id, actor).await {
+        Ok(token) => token,
+        Err(error) => {
+            session.inspect(SessionHandle::end_farewell);
+            return Err(error.into());
+        }
+    };
     if let Some(session) = session {
         state.trading.ask_before_cut(&session).await;
     }
     // One that entered meanwhile has seen the record, or is cut here.
     state.hub.cut(id, CloseReason::TokenRevoked);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(token)
 }
 
 fn owned(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Arc<Token>> {

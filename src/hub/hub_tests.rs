@@ -85,7 +85,7 @@ impl Fixture {
 }
 
 fn peer() -> Peer {
-    Peer { address: "test".into(), place: None }
+    Peer { address: "test".into(), origin: None, place: None }
 }
 
 fn hello(login: u64, instance: u8) -> Hello {

@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::Access,
+    access::{Access, denials::Denial},
     clock::{Clock, Ids},
     config,
     domain::{ids::TokenId, token::Token},
@@ -31,7 +31,7 @@ use crate::{
         CloseReason,
         message::{Accepted, Answer, Outcome, Transaction},
     },
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, origin::Origin},
 };
 pub use handle::{CallError, Place, Presence, SessionHandle};
 pub use recall::Recall;
@@ -91,6 +91,8 @@ pub struct Ears {
 pub struct Peer {
     /// For people: address and port.
     pub address: String,
+    /// The client's own address, if it is known, and the id of the request that was upgraded.
+    pub origin: Option<Arc<Origin>>,
     /// Its place among the connections that the accept loop counts, held as long as the session lives.
     pub place: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
@@ -200,6 +202,19 @@ impl Hub {
         }
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+    }
+
+    /// Tells the audit that a token was shown for an account that it is not locked to. The account is not named.
+    fn note_mismatch(&self, token: TokenId, peer: &Peer) {
+        let origin = peer.origin.as_deref();
+        self.inner.access.guard().denials.note(Denial {
+            reason: "account_mismatch",
+            lacks: "",
+            actor: Some(&token.to_string()),
+            address: origin.and_then(|origin| origin.address),
+            target: crate::protocol::PATH,
+            request: origin.map_or("", |origin| &origin.request),
+        });
     }
 
     fn next_epoch(&self) -> u64 {

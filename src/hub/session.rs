@@ -46,7 +46,10 @@ use crate::{
         message::{Hello, Log, Reply, Welcome},
     },
     store::StoreError,
-    telemetry::metrics::{count, time},
+    telemetry::{
+        metrics::{count, time},
+        origin,
+    },
 };
 
 /// Frames or mails handled in one turn of the loop.
@@ -114,7 +117,7 @@ pub(super) fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) 
 async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) {
     let remote = peer.address.as_str();
     let mut wire = Wire::new(socket);
-    let greeting = greet(&hub, &mut wire, &token, remote).await;
+    let greeting = greet(&hub, &mut wire, &token, &peer).await;
     let (end, entered) = match greeting {
         Ok(greeted) => {
             let Greeted { handle, guard, mailbox, cancel } = greeted;
@@ -163,7 +166,7 @@ struct Greeted {
     cancel: CancellationToken,
 }
 
-async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: &str) -> Result<Greeted, End> {
+async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, peer: &Peer) -> Result<Greeted, End> {
     let first = select! {
         biased;
         () = hub.inner.shutdown.cancelled() => return Err(End::Cut(CloseReason::Shutdown)),
@@ -180,7 +183,13 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
     })?;
     let instance = hello.ea_instance().ok_or_else(violation)?;
     let platform = hello.platform().ok_or_else(violation)?;
-    let admitted = hub.inner.access.admit(token.id, &account, hello.trade_mode).await.map_err(|error| refusal(&error))?;
+    let admitting = hub.inner.access.admit(token.id, &account, hello.trade_mode);
+    let admitted = origin::within(peer.origin.clone(), admitting).await.map_err(|error| {
+        if matches!(error, AccessError::AccountMismatch) {
+            hub.note_mismatch(token.id, peer);
+        }
+        refusal(&error)
+    })?;
 
     let (sender, mailbox) = mpsc::channel(hub.inner.settings.mailbox);
     let cancel = CancellationToken::new();
@@ -193,7 +202,7 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
         instance,
         platform,
         hello,
-        remote: remote.to_owned(),
+        remote: peer.address.clone(),
         connected_at: hub.inner.clock.wall(),
         metrics: hub.inner.metrics.clone(),
     };

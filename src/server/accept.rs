@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -33,6 +33,7 @@ use super::{
     linger::{Lingering, Unread},
 };
 use crate::{
+    access::throttle::network,
     api::{self, Budget, Connection},
     config,
     telemetry::metrics::{Metrics, count},
@@ -291,17 +292,6 @@ impl Drop for Guest {
             if *count == 0 {
                 by_ip.remove(&self.ip);
             }
-        }
-    }
-}
-
-/// Whoever holds a whole /64 of IPv6 is one address to us.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{Batch, Entry, Health, MAX_KEY, MAX_VALUE, SealScope, Store, StoreErr
 pub async fn check_all(store: Arc<dyn Store>) {
     what_is_put_can_be_read(&*store).await;
     scans_go_page_by_page(&*store).await;
+    scans_back_go_page_by_page(&*store).await;
     a_batch_is_all_or_nothing(&*store).await;
     of_a_hundred_racing_creations_exactly_one_wins(Arc::clone(&store)).await;
     versions_make_compare_and_set_exact(Arc::clone(&store)).await;
@@ -75,6 +76,34 @@ pub async fn scans_go_page_by_page(store: &dyn Store) {
     store.commit(Batch::outcome().put([0xff, 0xff, 1], "high").put([0xff, 0xff], "highest prefix")).await.unwrap();
     let high: Vec<Vec<u8>> = store.scan(&[0xff, 0xff], None, 9).await.unwrap().into_iter().map(|(key, _)| key).collect();
     assert_eq!(high, [vec![0xff, 0xff], vec![0xff, 0xff, 1]]);
+}
+
+/// Descending, `before`, limits, over what was written at different times and what was deleted.
+pub async fn scans_back_go_page_by_page(store: &dyn Store) {
+    let put =
+        |range: std::ops::Range<u32>| range.fold(Batch::outcome(), |batch, n| batch.put(format!("back/{n:03}"), n.to_string()));
+    store.commit(put(0..300).put("back", "outside").put("back0", "outside")).await.unwrap();
+    store.commit((0..300).step_by(7).fold(Batch::outcome(), |batch, n| batch.delete(format!("back/{n:03}")))).await.unwrap();
+    store.commit(put(250..320)).await.unwrap();
+    let keys = async |before: Option<&[u8]>, limit| -> Vec<String> {
+        let page = store.scan_back(b"back/", before, limit).await.unwrap();
+        page.into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect()
+    };
+    let mut seen: Vec<String> = Vec::new();
+    loop {
+        let page = keys(seen.last().map(String::as_bytes), 17).await;
+        assert!(page.len() <= 17);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    let mut all = self::keys(store, b"back/", None, 1_000).await;
+    all.reverse();
+    assert_eq!((seen.len(), &seen), (284, &all));
+    assert_eq!(keys(Some(b"back/0015"), 1).await, ["back/001"], "`before` need not exist");
+    assert_eq!(keys(Some(b"zzz"), 1).await, ["back/319"], "`before` above the prefix is the end");
+    assert!(keys(Some(b"back/"), 5).await.is_empty() && keys(Some(b"aaa"), 5).await.is_empty());
 }
 
 /// One failed precondition refuses everything in the batch.

@@ -8,7 +8,7 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
-use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, Entry, Health, History, Page, Seq, Store, StoreChange, StoreError};
 
 /// Passes everything on to the store inside, until told otherwise. The orders may be given at any time, from any task.
 #[derive(Debug)]
@@ -153,6 +153,14 @@ impl Store for FailingStore {
         })
     }
 
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let reading = self.inner.scan_back(prefix, before, limit);
+        Box::pin(async move {
+            self.check()?;
+            reading.await
+        })
+    }
+
     fn changes(&self) -> broadcast::Receiver<StoreChange> {
         self.inner.changes()
     }
@@ -171,6 +179,10 @@ impl Store for FailingStore {
 
     fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.inner.upkeep()
+    }
+
+    fn verify(&self, expected: Option<(Seq, String)>) -> BoxFuture<'_, Result<History, StoreError>> {
+        self.inner.verify(expected)
     }
 
     fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>> {

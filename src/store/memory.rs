@@ -8,7 +8,7 @@ use futures_util::future::{self, BoxFuture, FutureExt as _};
 use tokio::sync::broadcast;
 
 use super::batch::Write;
-use super::{Backup, Batch, CHANGES_KEPT, Entry, Health, Page, SealScope, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, CHANGES_KEPT, Entry, Health, History, Page, SealScope, Seq, Store, StoreChange, StoreError};
 
 /// See the module's documentation. Answers at once, so it is at home under a paused clock.
 #[derive(Debug)]
@@ -82,6 +82,13 @@ impl MemoryStore {
             .map(|(key, (entry, _))| (key.clone(), entry.clone()))
             .collect())
     }
+
+    fn page_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+        let inner = self.lock()?;
+        let under = inner.entries.iter().rev().filter(|(key, _)| key.starts_with(prefix));
+        let wanted = under.filter(|(key, _)| before.is_none_or(|before| key.as_slice() < before));
+        Ok(wanted.take(limit).map(|(key, (entry, _))| (key.clone(), entry.clone())).collect())
+    }
 }
 
 impl Store for MemoryStore {
@@ -100,6 +107,11 @@ impl Store for MemoryStore {
         future::lazy(move |_| self.page(&prefix, after.as_deref(), limit)).boxed()
     }
 
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let (prefix, before) = (prefix.to_vec(), before.map(<[u8]>::to_vec));
+        future::lazy(move |_| self.page_back(&prefix, before.as_deref(), limit)).boxed()
+    }
+
     fn changes(&self) -> broadcast::Receiver<StoreChange> {
         self.changes.subscribe()
     }
@@ -115,6 +127,10 @@ impl Store for MemoryStore {
 
     fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         future::lazy(move |_| self.lock().map(drop)).boxed()
+    }
+
+    fn verify(&self, _expected: Option<(Seq, String)>) -> BoxFuture<'_, Result<History, StoreError>> {
+        future::lazy(|_| Err(StoreError::Unsupported)).boxed()
     }
 
     fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>> {

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::domain::UnixMillis;
+
 mod batch;
 pub mod cache;
 pub mod contract;
@@ -174,6 +176,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// As for [`Store::get`].
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>>;
 
+    /// The same from the other end: before `before` (exclusive) if given, descending.
+    ///
+    /// # Errors
+    /// As for [`Store::get`].
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>>;
+
     /// Committed batches from now on, in order. Bounded: a reader that lags gets `RecvError::Lagged` and must
     /// read again what it follows.
     fn changes(&self) -> tokio::sync::broadcast::Receiver<StoreChange>;
@@ -194,6 +202,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What went wrong; the store works on, and the next call tries again. `Full`: there is no room for an export.
     fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Reads the whole past, from the oldest record that is kept to the newest that was durable at the call, and checks that nothing in it was
+    /// changed. With `expected`, a record's number and the chain after it in hexadecimal digits, as noted elsewhere, also that it is the
+    /// same past.
+    ///
+    /// # Errors
+    /// `Damaged` names the first record that is not what was written; `Busy`, `Unsupported`, `Degraded`, `Closed`.
+    fn verify(&self, expected: Option<(Seq, String)>) -> BoxFuture<'_, Result<History, StoreError>>;
+
     /// A consistent copy of everything, as a stream, while commits go on: it holds all that was acknowledged before the call.
     ///
     /// # Errors
@@ -205,6 +221,43 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `Degraded` when the store had failed; it is closed all the same.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// What [`Store::verify`] found in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The first record that is kept: 1, unless old archives were removed.
+    pub first: Seq,
+    /// The last record; 0 in a store that was never written to.
+    pub last: Seq,
+    /// The chain after it, in hexadecimal digits. Written down elsewhere, it proves later that nothing before it was changed.
+    pub chain: String,
+    /// Exports that fit the chain and are whole.
+    pub exports: usize,
+    /// Bytes behind the last record that are none: being written, or torn, or changed.
+    pub torn_bytes: u64,
+    /// Audit records among them, and when the first and the last of these were written.
+    pub audit_records: u64,
+    /// When the first audit record was written.
+    pub from: Option<UnixMillis>,
+    /// When the last one was.
+    pub to: Option<UnixMillis>,
+}
+
+impl History {
+    /// The last record and the chain after it, as one text to note elsewhere.
+    #[must_use]
+    pub fn head(&self) -> String {
+        format!("{}:{}", self.last, self.chain)
+    }
+
+    /// Reads such a text back.
+    #[must_use]
+    pub fn read_head(text: &str) -> Option<(Seq, String)> {
+        let (seq, chain) = text.trim().split_once(':')?;
+        let is_chain = chain.len() == 64 && chain.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_chain.then_some((seq.parse().ok()?, chain.to_ascii_lowercase()))
+    }
 }
 
 /// A backup on its way: the bytes of a zstd-compressed tar, in order.

@@ -4,6 +4,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+mod audit;
+
+pub use audit::{AuditOutcome, AuditRecord};
+
 use super::{Batch, Entry, SealScope, Store, StoreError};
 use crate::domain::{
     UnixMillis,
@@ -156,10 +160,19 @@ pub fn tag_sequence(account: &Account) -> Vec<u8> {
     join(b"s", &[&crate::crypto::sha256(&parts)])
 }
 
+/// Every audit record, oldest first.
+pub const AUDIT: &[u8] = b"u";
+
 /// Key of an audit record.
 #[must_use]
 pub fn audit(id: ulid::Ulid) -> Vec<u8> {
-    join(b"u", &[&id.to_bytes()])
+    join(AUDIT, &[&id.to_bytes()])
+}
+
+/// The id of the audit record under a key that starts with [`AUDIT`].
+#[must_use]
+pub fn audit_of(key: &[u8]) -> Option<ulid::Ulid> {
+    key.strip_prefix(AUDIT).and_then(|id| id.try_into().ok()).map(ulid::Ulid::from_bytes)
 }
 
 /// Key of an incident, which is sealed with its account's key.
@@ -303,21 +316,6 @@ pub struct IdempotencyRecord {
     pub fingerprint: Vec<u8>,
     /// When.
     pub at: UnixMillis,
-}
-
-/// Who changed what. The journal chains it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditRecord {
-    /// When.
-    pub at: UnixMillis,
-    /// The key that did it, or `hub`.
-    pub actor: String,
-    /// `token.create`, `token.lock`, …
-    pub action: String,
-    /// What it was done to.
-    pub target: String,
-    /// In words; never a secret.
-    pub detail: String,
 }
 
 /// The equity with which a broker's day began.

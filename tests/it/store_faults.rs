@@ -183,6 +183,20 @@ impl Store for NoAdmission {
     ) -> futures_util::future::BoxFuture<'_, Result<mtbridge::store::Page, StoreError>> {
         self.inner.scan(prefix, after, limit)
     }
+    fn scan_back(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> futures_util::future::BoxFuture<'_, Result<mtbridge::store::Page, StoreError>> {
+        self.inner.scan_back(prefix, before, limit)
+    }
+    fn verify(
+        &self,
+        expected: Option<(u64, String)>,
+    ) -> futures_util::future::BoxFuture<'_, Result<mtbridge::store::History, StoreError>> {
+        self.inner.verify(expected)
+    }
     fn changes(&self) -> tokio::sync::broadcast::Receiver<mtbridge::store::StoreChange> {
         self.inner.changes()
     }
