@@ -16,13 +16,19 @@ use super::{
     state::{State, Topic, Trouble, Value},
 };
 use crate::{
-    domain::ids::SessionId,
-    hub::{News, SessionHandle},
+    domain::{ids::SessionId, market::Timeframe},
+    hub::{CallError, News, SessionHandle},
     market::broker_time::BrokerClock,
+    protocol::{
+        codec::Row,
+        message::{Series, Subscribe, feature},
+    },
 };
 
 /// Between the beginnings of two reads of a kind, however much happens on the account.
 const READ_GAP: Duration = Duration::from_millis(100);
+/// Between two messages that tell a terminal what is wanted: readers come and go together.
+const TELL_GAP: Duration = Duration::from_millis(100);
 /// Far enough away: something else wakes the follower before.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -38,6 +44,28 @@ struct Pace {
     running: bool,
 }
 
+/// What the terminal is to push, where it can.
+#[derive(Debug)]
+struct Telling {
+    wanted: Subscribe,
+    /// What this session was told last; nothing is wanted at its beginning.
+    told: Subscribe,
+    /// It is to be told, changed or not, not before `earliest`.
+    due: bool,
+    earliest: Instant,
+}
+
+impl Telling {
+    fn to_a_new_session() -> Self {
+        Self { wanted: Subscribe::default(), told: Subscribe::default(), due: false, earliest: Instant::now() }
+    }
+
+    /// When to tell it.
+    fn wake_at(&self) -> Option<Instant> {
+        self.due.then_some(self.earliest)
+    }
+}
+
 /// The one that speaks to an account's terminal for its readers.
 pub(super) struct Follower {
     parts: Parts,
@@ -48,6 +76,7 @@ pub(super) struct Follower {
     /// What is to be read, by kind.
     read: BTreeMap<Kind, Vec<Topic>>,
     paces: BTreeMap<Kind, Pace>,
+    telling: Telling,
     reads: FuturesUnordered<Reading>,
 }
 
@@ -55,7 +84,7 @@ impl Follower {
     pub(super) fn new(parts: Parts, key: Key, demand: Arc<Demand>, sessions: watch::Receiver<Option<SessionHandle>>) -> Self {
         let now = Instant::now();
         let paces = Kind::ALL.map(|kind| (kind, Pace { due: now, began: None, running: false })).into();
-        Self { parts, key, demand, sessions, session: None, read: BTreeMap::new(), paces, reads: FuturesUnordered::new() }
+        Self { parts, key, demand, sessions, session: None, read: BTreeMap::new(), paces, telling: Telling::to_a_new_session(), reads: FuturesUnordered::new() }
     }
 
     /// Runs until nobody wants anything any more, and answers whose follower it was.
@@ -72,10 +101,17 @@ impl Follower {
                 () = self.demand.changed() => self.on_demand(),
                 Some(read) = self.reads.next(), if !self.reads.is_empty() => self.on_read(read),
                 news = news_of(session.as_ref()) => self.on_news(&news),
-                () = sleep_until(wake_at) => self.begin_reads(),
+                () = sleep_until(wake_at) => {
+                    self.tell();
+                    self.begin_reads();
+                }
             }
             if self.demand.is_empty() {
-                return self.key;
+                // The terminal must know that nothing is wanted any more, if it is there.
+                self.on_demand();
+                if self.session.is_none() || !self.telling.due {
+                    return self.key;
+                }
             }
         }
     }
@@ -89,7 +125,13 @@ impl Follower {
             *pace = Pace { due: now, began: None, running: false };
         }
         self.reads.clear();
+        self.telling = Telling::to_a_new_session();
         self.on_demand();
+    }
+
+    /// Whether the terminal tells quotes and bars by itself.
+    fn pushes(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.hello().features & feature::SUBSCRIBE != 0)
     }
 
     /// Something else is wanted than before.
@@ -99,6 +141,7 @@ impl Follower {
             self.trouble(&topic, Trouble::TooMany);
         }
         self.read.clear();
+        let (pushes, mut subscribe, mut unheard) = (self.pushes(), Subscribe::default(), false);
         let now = Instant::now();
         for topic in wanted {
             let kind = Kind::of(&topic);
@@ -106,11 +149,25 @@ impl Follower {
                 self.trouble(&topic, Trouble::Offline);
                 continue;
             }
-            if self.demand.is_unheard(&topic) {
-                self.soon(kind, now);
+            let is_unheard = self.demand.is_unheard(&topic);
+            match topic {
+                Topic::Quote(symbol) if pushes => subscribe.quotes.push(symbol),
+                Topic::Bars(symbol, timeframe) if pushes => {
+                    subscribe.bars.push(Row(Series { symbol, timeframe: timeframe.number() }));
+                }
+                topic => {
+                    if is_unheard {
+                        self.soon(kind, now);
+                    }
+                    self.read.entry(kind).or_default().push(topic);
+                    continue;
+                }
             }
-            self.read.entry(kind).or_default().push(topic);
+            unheard |= is_unheard;
         }
+        // One that was given up and is wanted again before the terminal heard of it: told again, it says the newest again.
+        self.telling.due = subscribe != self.telling.told || unheard;
+        self.telling.wanted = subscribe;
     }
 
     /// A read of this kind is wanted now, or as soon as the last one is long enough ago.
@@ -122,6 +179,15 @@ impl Follower {
     }
 
     fn on_news(&mut self, news: &News) {
+        for (symbol, quote) in &news.quotes {
+            let answer = reading::status(quote.status, "").and_then(|()| reading::tick(quote.tick.0));
+            self.heard(&Topic::Quote(symbol.clone()), answer);
+        }
+        for ((symbol, timeframe), series) in &news.bars {
+            let Ok(timeframe) = Timeframe::try_from(*timeframe) else { continue };
+            let answer = reading::status(series.status, "").and_then(|()| reading::live_bars(&series.rates));
+            self.heard(&Topic::Bars(symbol.clone(), timeframe), answer);
+        }
         if news.account_changed {
             let now = Instant::now();
             Kind::ALL.into_iter().filter(|kind| kind.is_of_the_account()).for_each(|kind| self.soon(kind, now));
@@ -132,7 +198,25 @@ impl Follower {
     fn wake_at(&self) -> Instant {
         let due =
             self.paces.iter().filter(|(kind, pace)| !pace.running && self.read.contains_key(kind)).map(|(_, pace)| pace.due);
-        due.min().unwrap_or_else(|| Instant::now() + NEVER)
+        due.chain(self.telling.wake_at()).min().unwrap_or_else(|| Instant::now() + NEVER)
+    }
+
+    /// Tells the terminal what is wanted now. If its mailbox is full, it is told a moment later.
+    fn tell(&mut self) {
+        let now = Instant::now();
+        let Some(session) = &self.session else { return };
+        if !self.telling.due || self.telling.earliest > now {
+            return;
+        }
+        self.telling.earliest = now + TELL_GAP;
+        match session.send(self.telling.wanted.clone()) {
+            Ok(()) => {
+                self.telling.due = false;
+                self.telling.told = self.telling.wanted.clone();
+            }
+            Err(CallError::Gone) => self.telling.due = false,
+            Err(_) => {}
+        }
     }
 
     fn begin_reads(&mut self) {
