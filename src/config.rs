@@ -5,6 +5,7 @@
 mod guard;
 mod load;
 mod sessions;
+mod stream;
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
 pub use sessions::Sessions;
+pub use stream::Stream;
 
 use crate::domain::{account::Account, limits::Limits};
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub terminals: Terminals,
     /// Trade commands.
     pub trading: Trading,
+    /// Live data.
+    pub stream: Stream,
     /// What is on the disk.
     pub store: Store,
     /// Clocks of trade servers, by the server's name. Without an entry the hub works it out from what the terminal measures.
@@ -277,6 +281,7 @@ impl Default for Config {
             sessions: Sessions::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
+            stream: Stream::default(),
             store: Store::default(),
             servers: BTreeMap::new(),
             accounts: BTreeMap::new(),

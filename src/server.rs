@@ -26,7 +26,13 @@ use crate::{
     history::{self, History},
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
-        bars::BarService, charts::Charts, clocks::Clocks, indicators::Indicators, memory::DownloadMemory, offers::Offers,
+        bars::BarService,
+        charts::Charts,
+        clocks::Clocks,
+        feed::{self, Feed},
+        indicators::Indicators,
+        memory::DownloadMemory,
+        offers::Offers,
         ticks::TickService,
     },
     revocation,
@@ -107,6 +113,7 @@ pub struct Server {
     addr: SocketAddr,
     scheme: &'static str,
     first: FirstSecrets,
+    feed: Feed,
     stop: CancellationToken,
     stopped: JoinHandle<()>,
 }
@@ -149,6 +156,7 @@ impl Server {
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
+        let feed = feed_of(&config, &hub, &clocks, clock);
         let memory = DownloadMemory::default();
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -161,6 +169,7 @@ impl Server {
             ticks: TickService::new(memory),
             clocks,
             indicators,
+            feed: feed.clone(),
             offers,
             sources: Sources::default(),
             store: Arc::clone(&store),
@@ -188,6 +197,7 @@ impl Server {
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
         parts.tasks.spawn(charts.run(stop.clone()));
+        parts.tasks.spawn(feed.clone().run(stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
@@ -211,7 +221,7 @@ impl Server {
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
         let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder, denials], stop.clone()));
-        Ok(Self { addr, scheme, first, stop, stopped })
+        Ok(Self { addr, scheme, first, feed, stop, stopped })
     }
 
     /// Where it listens.
@@ -236,6 +246,12 @@ impl Server {
     #[must_use]
     pub const fn setup_code(&self) -> Option<&Secret> {
         self.first.setup_code.as_ref()
+    }
+
+    /// Live data, for a program that has the hub inside.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Begins to stop: no new connections, terminals are told to come back, what is under way is finished.
@@ -395,6 +411,16 @@ fn history_of(
         read_timeout: config.http.read_timeout,
         clocks: clocks.clone(),
         clock,
+    })
+}
+
+fn feed_of(config: &Config, hub: &Hub, clocks: &Clocks, clock: Clock) -> Feed {
+    Feed::new(feed::Parts {
+        hub: hub.clone(),
+        clocks: clocks.clone(),
+        clock,
+        settings: config.stream.clone(),
+        read_timeout: config.http.read_timeout,
     })
 }
 

@@ -481,12 +481,15 @@ impl<S: Socket> Session<S> {
             }
             Some(FromTerminal::Answer(answer)) => self.heard.push(SignalKind::Answer(answer)),
             Some(FromTerminal::Transaction(transaction)) => {
+                self.handle.board().account_changed();
                 // Never waited for: a gap in its numbers tells the history to look, and trades go on meanwhile.
                 if let Ok(place) = self.handle.push_place() {
                     let push = Push { session: self.handle.clone(), transaction, _place: place };
                     let _ = self.hub.inner.ears.pushes.try_send(push);
                 }
             }
+            Some(FromTerminal::PushQuotes(push)) => self.handle.board().quotes(push),
+            Some(FromTerminal::PushBars(push)) => self.handle.board().bars(push),
             Some(FromTerminal::Log(Log { level, text })) => {
                 let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
                 debug!(level, text, "terminal says");
