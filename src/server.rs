@@ -23,6 +23,7 @@ use crate::{
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
+    events::Events,
     history::{self, History},
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
@@ -160,6 +161,7 @@ impl Server {
         let memory = DownloadMemory::default();
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
@@ -197,6 +199,7 @@ impl Server {
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
         parts.tasks.spawn(charts.run(stop.clone()));
+        parts.tasks.spawn(events.clone().run(parts.stop_following.clone()));
         parts.tasks.spawn(feed.clone().run(stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
