@@ -168,7 +168,7 @@ async fn a_key_of_an_older_hub_opens_with_the_plan_and_reach_that_it_had() {
 async fn whoever_waits_for_a_change_of_keys_is_told_of_each_and_finds_it_made() {
     let access = access().await;
     let mut changed = access.keys_changed();
-    let (key, _) = access.mint_key(NewKey::admin("x"), "test").await.unwrap();
+    let (key, _) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
     changed.changed().await.unwrap();
     access.revoke_key(key.id, "test").await.unwrap();
     changed.changed().await.unwrap();

@@ -193,7 +193,7 @@ mod tests {
         access::NewKey,
         access::plans::{Grant, Purse},
         clock::Ids,
-        domain::api_key::Plan,
+        domain::{api_key::Plan, ids::OwnerId},
         store::memory::MemoryStore,
     };
 
@@ -210,7 +210,7 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (access, plans, usage) = open(&store).await;
         let new = NewKey { plan: Plan::Free, ..NewKey::admin("bot") };
-        let (key, _) = access.mint_key(new, "test").await.unwrap();
+        let (key, _) = access.mint_key(new, OwnerId::SELF, "test").await.unwrap();
         for _ in 0..60 {
             usage.asked(key.id, Some([203, 0, 113, 7].into()));
             plans.enter(&key, Purse::Plan).unwrap();
@@ -230,7 +230,7 @@ mod tests {
     async fn nothing_is_written_for_a_request_and_nothing_twice() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (access, _, usage) = open(&store).await;
-        let (key, _) = access.mint_key(NewKey::admin("bot"), "test").await.unwrap();
+        let (key, _) = access.mint_key(NewKey::admin("bot"), OwnerId::SELF, "test").await.unwrap();
         let version = async || store.get(&records::key_usage(key.id)).await.unwrap().map(|entry| entry.version);
         usage.asked(key.id, None);
         assert_eq!(version().await, None);

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     UnixMillis,
-    api_key::{ApiKey, Permission, Reach},
+    api_key::{ApiKey, Permission, Plan, Reach},
     ids::{OwnerId, UserId},
     limits::Limits,
+    scope::Scope,
 };
 
 /// What a user is to the things that they reach.
@@ -172,6 +173,8 @@ impl User {
             successor: None,
             first: None,
             limits: Limits::default(),
+            plan: Plan::default(),
+            scope: Scope::default(),
         }
     }
 }

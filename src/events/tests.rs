@@ -84,7 +84,7 @@ async fn each_change_is_an_event_once_in_the_order_of_the_store() {
 async fn a_token_is_told_of_when_somebody_changes_it_and_not_when_it_is_only_seen() {
     let (store, events) = log().await;
     let access = &events.inner.access;
-    let (token, _) = access.mint_token("VPS", "test").await.unwrap();
+    let (token, _) = access.mint_token("VPS", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(), 0).await.unwrap();
     access.note_disconnect(token.id, &account(), UnixMillis(77), "closed").await.unwrap();
     access.revoke_token(token.id, "test").await.unwrap();
