@@ -121,7 +121,7 @@ pub(super) fn forbidden(needed: Permission) -> ApiError {
 }
 
 /// The caller behind a request, who must have this permission if one is asked for.
-fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option<Permission>) -> ApiResult<Caller> {
+pub(super) fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option<Permission>) -> ApiResult<Caller> {
     let failed = |reason| count(&state.hub.metrics().auth_failures, "reason", reason);
     let secret = bearer(headers).inspect_err(|_| failed("key_missing"))?;
     // Unknown, revoked and expired look the same from outside.
