@@ -162,7 +162,10 @@ impl Server {
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
+        let streams = api::Streams::new(config.stream.clone());
         let state = ApiState::new(api::Parts {
+            events: events.clone(),
+            streams: streams.clone(),
             access: access.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
@@ -188,7 +191,7 @@ impl Server {
 
         let listener = listen(config.listen)?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let parts = Parts { store, hub, trading, tasks, stop_following: CancellationToken::new() };
+        let parts = Parts { streams, store, hub, trading, tasks, stop_following: CancellationToken::new() };
         let goodbye = {
             let trading = parts.trading.clone();
             move |session: SessionHandle| {
@@ -199,7 +202,8 @@ impl Server {
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
         parts.tasks.spawn(charts.run(stop.clone()));
-        parts.tasks.spawn(events.clone().run(parts.stop_following.clone()));
+        parts.tasks.spawn(events.run(parts.stop_following.clone()));
+        parts.tasks.spawn(api::watch_terminals(state.clone()));
         parts.tasks.spawn(feed.clone().run(stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
@@ -289,6 +293,7 @@ async fn open_access(
 }
 
 struct Parts {
+    streams: api::Streams,
     store: Arc<dyn Store>,
     hub: Hub,
     trading: Trading,
@@ -304,7 +309,15 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHand
     // What is at a terminal this moment may come back before it is cut; what does not is asked for at the next start.
     parts.trading.settle_open(FAREWELL).await;
     let until = begun + LAST_WORDS;
-    let (ended, accepted) = tokio::join!(timeout_at(until, parts.hub.shutdown()), timeout_at(until, accepting));
+    parts.streams.tasks().close();
+    let (ended, accepted, streamed) = tokio::join!(
+        timeout_at(until, parts.hub.shutdown()),
+        timeout_at(until, accepting),
+        timeout_at(until, parts.streams.tasks().wait())
+    );
+    if streamed.is_err() {
+        error!("streams were still saying goodbye and are dropped");
+    }
     if ended.is_err() {
         error!("terminals were still saying goodbye and are dropped");
     }

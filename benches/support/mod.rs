@@ -140,6 +140,7 @@ impl Hub {
             .env("MTBRIDGE_ADMIN_KEY", &key)
             // The same order, as fast as it goes.
             .env("MTBRIDGE_TRADING__DUPLICATE_WINDOW", "0s")
+            .env("MTBRIDGE_STREAM__MAX_PER_KEY", "5000")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -40,7 +40,12 @@ pub(super) async fn account_info(State(state): State<ApiState>, caller: Caller) 
 
 async fn account_of(relay: &Relay) -> ApiResult<Json<Value>> {
     let info: AccountInfo = relay.record(|call| GetAccount { call }.into()).await?;
-    let mut object = named(&info, &NAMES);
-    object.insert("terminal".to_owned(), json!(relay.token));
-    Ok(Json(Value::Object(object)))
+    let mut object = account_json(&info);
+    object["terminal"] = json!(relay.token);
+    Ok(Json(object))
+}
+
+/// The figures of an account.
+pub(super) fn account_json(info: &AccountInfo) -> Value {
+    Value::Object(named(info, &NAMES))
 }

@@ -182,7 +182,7 @@ pub(super) fn forbidden(needed: Permission) -> ApiError {
 }
 
 /// The caller behind a request: by the key in `Authorization`, which alone counts where it is sent, else by the cookie of a login.
-fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Caller> {
+pub(super) fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Caller> {
     let failed = |reason| count(&state.hub.metrics().auth_failures, "reason", reason);
     let connection = request.extensions().get::<Arc<Connection>>();
     let from = connection.map_or(IpAddr::from([0, 0, 0, 0]), |connection| connection.client);

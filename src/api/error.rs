@@ -75,6 +75,11 @@ impl ApiError {
         self
     }
 
+    /// The fields of its case.
+    pub(super) fn fields_of_case(&self) -> Map<String, Value> {
+        self.more.clone()
+    }
+
     /// Adds a field to the body.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {

@@ -62,6 +62,12 @@ fn refused(error: IndicatorError) -> ApiError {
 
 /// `GET /api/external/indicators`
 pub(super) async fn list_indicators(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
+    let indicators = rows(&state, &caller);
+    Json(json!({"success": true, "count": indicators.len(), "indicators": indicators}))
+}
+
+/// The caller's own, one row each.
+pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
     let rows = state.indicators.list(caller.key.line());
     let row = |row: &crate::market::indicators::Row| {
         json!({
@@ -74,8 +80,7 @@ pub(super) async fn list_indicators(State(state): State<ApiState>, caller: Calle
             "expires_at": rfc3339(row.expires_at),
         })
     };
-    let indicators: Vec<_> = rows.iter().map(|one| row(one)).collect();
-    Json(json!({"success": true, "count": indicators.len(), "indicators": indicators}))
+    rows.iter().map(|one| row(one)).collect()
 }
 
 /// `GET /api/external/indicators/{id}?symbol&timeframe`

@@ -86,9 +86,13 @@ pub(super) async fn create(
 
 /// `GET /api/v1/keys`
 pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
+    Json(list(rows(&state, &caller), None, state.clock.wall()))
+}
+
+/// The caller's keys, one row each.
+pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
     let keys = state.access.keys();
-    let rows = keys.iter().filter(|key| key.owner == caller.tenant()).map(|key| row(&state, key)).collect();
-    Json(list(rows, None, state.clock.wall()))
+    keys.iter().filter(|key| key.owner == caller.tenant()).map(|key| row(state, key)).collect()
 }
 
 /// `GET /api/v1/keys/{id}`

@@ -38,10 +38,13 @@ mod resolve;
 mod root;
 mod safety;
 mod spreadsheet;
+mod sse;
 mod state;
+mod stream;
 mod table;
 mod terminal_socket;
 mod terminals;
+mod tickets;
 mod ticks;
 mod tokens;
 mod trade;
@@ -84,6 +87,7 @@ pub use auth::{Budget, Connection};
 use error::ApiError;
 pub use error::{refuse_busy, refuse_forwarded};
 pub use state::{ApiState, Fillings, Parts, Sources};
+pub use stream::{Streams, watch_terminals};
 
 /// One route.
 pub struct Route {
@@ -163,6 +167,10 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
         route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
         route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
+        // Streams: judged inside, by key or ticket, and again with everything that is told.
+        route(&get, "/api/v1/stream", Needs::Nothing, stream::connect),
+        route(&get, "/api/v1/events", Needs::Nothing, sse::events),
+        route(&post, "/api/v1/tickets", Needs::AnyKey, tickets::create),
         // Clients of InnovaTrading's published API.
         route(&get, "/api/external/bars", may(ReadBars), external::bars),
         route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of),

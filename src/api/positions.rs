@@ -83,7 +83,7 @@ pub(super) async fn positions(relay: &Relay, symbol: &str, ticket: u64) -> ApiRe
     relay.rows(OPEN_MAX, |call| GetPositions { call, symbol: symbol.to_owned(), ticket }.into()).await
 }
 
-fn position_json(position: &Position, clock: BrokerClock) -> Value {
+pub(super) fn position_json(position: &Position, clock: BrokerClock) -> Value {
     let mut object = named(position, &NAMES);
     with_utc(&mut object, "time", clock);
     with_utc(&mut object, "time_update", clock);

@@ -9,10 +9,12 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use super::external_source::Sources;
+use super::stream::Streams;
 use crate::{
     access::Access,
     clock::Clock,
     config,
+    events::Events,
     history::History,
     hub::{Hub, SessionHandle},
     market::{bars::BarService, clocks::Clocks, feed::Feed, indicators::Indicators, offers::Offers, ticks::TickService},
@@ -45,6 +47,10 @@ impl std::ops::Deref for ApiState {
 /// The handles themselves.
 #[derive(Debug)]
 pub struct Parts {
+    /// What happened.
+    pub events: Events,
+    /// What all streams share.
+    pub streams: Streams,
     /// Tokens and keys.
     pub access: Access,
     /// Live sessions.

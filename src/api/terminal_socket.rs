@@ -107,7 +107,7 @@ fn offers_our_protocol(request: &Request) -> bool {
 }
 
 /// The 101 that RFC 6455 section 4.2.2 asks for, by tungstenite's own check of the request's headers.
-fn handshake(request: &Request) -> ApiResult<Response> {
+pub(super) fn handshake(request: &Request) -> ApiResult<Response> {
     let mut bare = axum::http::Request::builder().method(request.method()).uri(request.uri()).version(request.version());
     for (name, value) in request.headers() {
         bare = bare.header(HeaderName::clone(name), value.clone());

@@ -57,6 +57,7 @@ mod simulator;
 mod soak;
 mod store_faults;
 mod store_kill;
+mod streams;
 mod surface;
 mod taken_back;
 mod ticks;
