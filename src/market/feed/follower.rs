@@ -84,7 +84,17 @@ impl Follower {
     pub(super) fn new(parts: Parts, key: Key, demand: Arc<Demand>, sessions: watch::Receiver<Option<SessionHandle>>) -> Self {
         let now = Instant::now();
         let paces = Kind::ALL.map(|kind| (kind, Pace { due: now, began: None, running: false })).into();
-        Self { parts, key, demand, sessions, session: None, read: BTreeMap::new(), paces, telling: Telling::to_a_new_session(), reads: FuturesUnordered::new() }
+        Self {
+            parts,
+            key,
+            demand,
+            sessions,
+            session: None,
+            read: BTreeMap::new(),
+            paces,
+            telling: Telling::to_a_new_session(),
+            reads: FuturesUnordered::new(),
+        }
     }
 
     /// Runs until nobody wants anything any more, and answers whose follower it was.
