@@ -270,6 +270,25 @@ async fn ten_readers_are_one_subscription_and_the_last_one_to_go_ends_it() {
 }
 
 #[tokio::test]
+async fn a_quote_from_before_anybody_followed_it_is_not_told_as_the_newest() {
+    let hub = TestHub::start().await;
+    let mut terminal = pushing(&hub, 1001).await;
+    let admin = hub.admin();
+    let saying = async {
+        let question = read(&mut terminal).await;
+        terminal.send(push(&[("EURUSD", reply_status::OK, 9.9)])).await;
+        // Once this is heard, so was the quote before it.
+        terminal.send(answer(&question, 1.0)).await;
+    };
+    let (account, ()) = tokio::join!(admin.get("/api/v1/terminals/1001/account"), saying);
+    account.expect(200);
+    let mut reader = hub.follow(1001, quote("EURUSD"));
+    assert_eq!(subscribe(&mut terminal).await, symbols(&["EURUSD"]));
+    terminal.send(push(&[("EURUSD", reply_status::OK, 1.1)])).await;
+    assert_eq!(bid(&soon("a quote", reader.changed()).await), 1.1);
+}
+
+#[tokio::test]
 async fn a_terminal_that_comes_back_is_told_again_what_is_wanted() {
     let hub = TestHub::start().await;
     let login = fresh();
@@ -296,6 +315,8 @@ async fn what_a_terminal_does_not_have_or_says_wrong_is_told_and_changes_nothing
     let mut terminal = pushing(&hub, login).await;
     let mut unknown = hub.follow(login, quote("NOPE"));
     let mut euro = hub.follow(login, quote("EURUSD"));
+    let mut no_name = hub.follow(login, quote(&"X".repeat(65)));
+    shows(&mut no_name, "no symbol is called so", |state| state.trouble == Some(Trouble::UnknownSymbol)).await;
     while subscribe(&mut terminal).await != symbols(&["EURUSD", "NOPE"]) {}
     terminal.send(push(&[("NOPE", reply_status::NOT_FOUND, 0.0), ("EURUSD", reply_status::OK, 1.1)])).await;
     shows(&mut unknown, "no such symbol", |state| state.trouble == Some(Trouble::UnknownSymbol)).await;
