@@ -112,7 +112,7 @@ impl Demand {
     /// Says that there is trouble with a topic; the value that there is stays.
     pub(super) fn trouble(&self, topic: &Topic, trouble: Trouble, without_value: impl FnOnce() -> State) {
         self.change(topic, |before| {
-            let state = before.map_or_else(without_value, |before| State::clone(before));
+            let state = before.map_or_else(without_value, State::clone);
             State { trouble: Some(trouble), ..state }
         });
     }
