@@ -55,6 +55,7 @@ pub(super) async fn connect(
     let secret = bearer(request.headers())
         .map_err(|_| failed("token_missing", "Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
     let token = state.access.present_token(secret).map_err(|error| {
+        denied::name(&state, secret);
         let refusal = match error {
             AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
             AccessError::Revoked => failed("token_revoked", "Error 401: the token was revoked; ask for a new one"),
