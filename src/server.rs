@@ -144,7 +144,6 @@ impl Server {
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
         let (access, first) = open_access(&config, &store, clock, &ids).await?;
-        let (denials, denial_ids) = (access.guard().denials.clone(), Arc::clone(&ids));
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -199,6 +198,8 @@ impl Server {
                 async move { trading.ask_before_cut(&session).await }
             }
         };
+        let denials = access.clone().write_denials(config.audit.denials_every, parts.stop_following.clone());
+        let denials = parts.tasks.spawn(denials);
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
         parts.tasks.spawn(charts.run(stop.clone()));
@@ -210,10 +211,6 @@ impl Server {
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
         let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
-        let denials = {
-            let (store, stop) = (Arc::clone(&parts.store), parts.stop_following.clone());
-            parts.tasks.spawn(denials.run(store, denial_ids, config.audit.denials_every, stop))
-        };
         {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });

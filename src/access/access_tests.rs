@@ -119,8 +119,6 @@ async fn tokens_and_keys_are_there_again_after_a_restart() {
     assert!(matches!(other_pepper.present_token(secret.reveal()), Err(AccessError::Unknown)));
 }
 
-use std::time::Duration;
-
 use super::secret::Secret;
 
 #[tokio::test]

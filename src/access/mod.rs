@@ -19,7 +19,9 @@ pub mod plans;
 pub mod usage;
 pub mod users;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, Ids},
@@ -157,6 +159,12 @@ impl Access {
 
     fn digest(&self, secret: &str) -> [u8; 32] {
         self.inner.pepper.of(secret.as_bytes())
+    }
+
+    /// Writes denials into the audit until `stop`, those of strangers each `every`.
+    pub async fn write_denials(self, every: Duration, stop: CancellationToken) {
+        let denials = self.guard.denials.clone();
+        denials.run(Arc::clone(&self.inner.store), Arc::clone(&self.inner.ids), every, stop).await;
     }
 
     /// What a secret is the secret of, whether it is still good or not: for whoever wants to end it. Text without the right checksum is not

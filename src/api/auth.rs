@@ -213,6 +213,7 @@ pub(super) fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Cal
             _ => "key_unknown",
         };
         failed(reason);
+        denied::name(state, secret);
         debug!(%error, "an API key was not accepted");
         let address = origin::current().and_then(|origin| origin.address);
         denied::failed(state, "api", address, ApiError::unauthorized("Invalid API key").denied_as(reason))

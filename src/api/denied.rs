@@ -6,8 +6,11 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 
 use super::{ApiState, error::ApiError};
 use crate::{
-    access::{denials::Denial, secret},
-    telemetry::{metrics::count, origin::Origin},
+    access::{Found, denials::Denial, secret},
+    telemetry::{
+        metrics::count,
+        origin::{self, Origin},
+    },
 };
 
 /// Refusals of trades by limits and switches: no permission was missing, and still somebody was held back. They leave no command.
@@ -30,6 +33,16 @@ pub(super) fn note(access: &crate::access::Access, error: &ApiError, origin: &Or
         target,
         request: &origin.request,
     });
+}
+
+/// Tells the audit whose secret it was that is over: revoked, or expired.
+pub(super) fn name(state: &ApiState, secret: &str) {
+    if let (Some(origin), Some(found)) = (origin::current(), state.access.find(secret)) {
+        origin.is_of(match found {
+            Found::Token(token) => token.id.to_string(),
+            Found::Key(key) => key.id.to_string(),
+        });
+    }
 }
 
 /// Counts a secret that was not accepted; the answer is `refusal`, or a 429 when too many failed from there. Valid secrets never come here.

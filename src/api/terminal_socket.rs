@@ -55,6 +55,7 @@ pub(super) async fn connect(
     let secret = bearer(request.headers())
         .map_err(|_| failed("token_missing", "Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
     let token = state.access.present_token(secret).map_err(|error| {
+        denied::name(&state, secret);
         let refusal = match error {
             AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
             // Perhaps for a while only, so unlike a 401 it is no reason to stay away; and it is no wrong secret.

@@ -16,6 +16,7 @@
 
 mod harness;
 
+mod audit;
 mod backup;
 mod bars;
 mod cli;

@@ -69,6 +69,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/external/indicators/{id}", "read:indicators"),
     ("DELETE", "/api/external/indicators/{id}", "delete:indicators"),
     ("GET", "/api/v1/backup", "operator"),
+    ("GET", "/api/v1/audit", "admin"),
+    ("POST", "/api/v1/audit/verify", "operator"),
+    ("POST", "/api/v1/credentials/revoke", "-"),
     ("GET", "/api/v1/tokens", "admin"),
     ("POST", "/api/v1/tokens", "admin"),
     ("GET", "/api/v1/tokens/{id}", "admin"),
@@ -197,7 +200,7 @@ async fn every_route_that_needs_a_key_refuses_no_key_and_every_dead_one() {
     for (name, value) in [("authorization", "Basic abc"), ("x-api-key", hub.admin_key.as_str())] {
         hub.api("").with(name, value).get("/api/v1/tokens").await.refused(401, "unauthorized");
     }
-    hub.api("").get(&format!("/api/v1/tokens?key={}", hub.admin_key)).await.refused(401, "unauthorized");
+    hub.api("").get(&format!("/api/v1/tokens?key={}", hub.admin_key)).await.refused(400, "secret_in_url");
 }
 
 #[tokio::test]
