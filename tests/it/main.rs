@@ -36,6 +36,7 @@ mod ea_storm;
 mod ea_websocket;
 mod external;
 mod flatten;
+mod formats;
 mod history;
 mod incidents;
 mod keys;
