@@ -32,7 +32,7 @@ pub(super) async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
     Path(id): Path<String>,
-    body: JsonBody,
+    body: JsonBody<{ indicator_body::BYTES }>,
 ) -> ApiResult<Json<Value>> {
     let id = checked_id(&id)?.to_owned();
     let (symbol, timeframe, drawing) = indicator_body::read(&body.value)?;

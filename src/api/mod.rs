@@ -1,6 +1,7 @@
 //! HTTP: the only module that knows status codes. Every route stands in one table, with what it asks of its caller.
 
 mod account;
+mod arrow;
 mod audit;
 mod audit_log;
 pub mod auth;
@@ -16,6 +17,7 @@ mod cursor;
 mod denied;
 mod depth;
 pub mod error;
+mod etag;
 mod external;
 mod external_source;
 mod extract;
@@ -71,6 +73,10 @@ use axum::{
 };
 
 use tokio::time::Instant;
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, predicate::SizeAbove},
+};
 use tracing::{Instrument as _, field::Empty, info_span};
 
 use crate::{
@@ -89,6 +95,9 @@ pub use error::{refuse_busy, refuse_forwarded};
 pub use state::{ApiState, Fillings, Parts, Sources};
 pub use stream::{Streams, watch_terminals};
 
+/// Answers of fewer bytes are not compressed.
+const COMPRESSED_FROM: u16 = 1_024;
+
 /// One route.
 pub struct Route {
     /// GET, POST, …
@@ -103,6 +112,17 @@ pub struct Route {
 impl std::fmt::Debug for Route {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} {:?}", self.method, self.path, self.needs)
+    }
+}
+
+impl Route {
+    /// Its answers are compressed while they are sent, for callers that take that. For long lists alone: what is short is only made longer, and
+    /// a stream of events must not wait in a compressor.
+    fn compressed(mut self) -> Self {
+        // What costs least: of bars the lists are more than four times smaller already.
+        let layer = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(COMPRESSED_FROM));
+        self.handler = self.handler.layer(layer);
+        self
     }
 }
 
@@ -134,8 +154,8 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/terminals/{terminal}/symbols", may(ReadSymbols), market_data::list_symbols),
         route(&get, "/api/v1/terminals/{terminal}/symbols/{symbol}", may(ReadSymbols), market_data::get_symbol),
         route(&get, "/api/v1/terminals/{terminal}/quotes", may(ReadQuotes), market_data::quotes),
-        route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars),
-        route(&get, "/api/v1/terminals/{terminal}/ticks/{symbol}", may(ReadQuotes), ticks::ticks),
+        route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars).compressed(),
+        route(&get, "/api/v1/terminals/{terminal}/ticks/{symbol}", may(ReadQuotes), ticks::ticks).compressed(),
         route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), positions::list_positions),
         route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), positions::get_position),
         route(&get, "/api/v1/terminals/{terminal}/orders", may(ReadPositions), orders::list_orders),
@@ -172,8 +192,8 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/events", Needs::Nothing, sse::events),
         route(&post, "/api/v1/tickets", Needs::AnyKey, tickets::create),
         // Clients of InnovaTrading's published API.
-        route(&get, "/api/external/bars", may(ReadBars), external::bars),
-        route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of),
+        route(&get, "/api/external/bars", may(ReadBars), external::bars).compressed(),
+        route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of).compressed(),
         route(&get, "/api/external/symbols", may(ReadBars), external::symbols),
         route(&get, "/api/external/indicators", may(ReadIndicators), indicators::list_indicators),
         route(&post, "/api/external/indicators/{id}", may(WriteIndicators), indicators::submit),

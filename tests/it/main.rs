@@ -39,6 +39,7 @@ mod ea_websocket;
 mod external;
 mod feed;
 mod flatten;
+mod formats;
 mod history;
 mod incidents;
 mod keys;
