@@ -93,7 +93,8 @@ impl Access {
         OwnerId::SELF
     }
 
-    fn digest(&self, secret: &str) -> [u8; 32] {
+    /// The keyed digest under which a secret is kept.
+    pub(crate) fn digest(&self, secret: &str) -> [u8; 32] {
         self.inner.pepper.of(secret.as_bytes())
     }
 
@@ -108,7 +109,7 @@ impl Access {
     }
 
     /// Adds the audit record of a change to the batch that makes it.
-    fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
+    pub(crate) fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
         let record = records::AuditRecord {
             at: self.inner.clock.wall(),
             actor: actor.to_owned(),

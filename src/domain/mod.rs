@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod command;
 pub mod group;
 pub mod history;
+pub mod hook;
 pub mod ids;
 pub mod indicator;
 pub mod limits;

@@ -9,7 +9,7 @@ use crate::domain::{
     UnixMillis,
     account::Account,
     command::{CommandRecord, tag_sequence as tag_sequence_of},
-    ids::{CommandId, IncidentId, KeyId, OwnerId, TokenId},
+    ids::{AlertId, CommandId, HookId, IncidentId, KeyId, OwnerId, TokenId},
     indicator::IndicatorSlot,
     safety::{Deadman, Incident, IncidentKind, KillScope, KillSwitch},
 };
@@ -31,6 +31,33 @@ pub const DEADMEN: &[u8] = b"e";
 
 /// Every indicator that has not expired, those that were deleted too.
 pub const INDICATORS: &[u8] = b"x";
+
+/// Every hook.
+pub const HOOKS: &[u8] = b"Hh";
+
+/// Key of a hook.
+#[must_use]
+pub fn hook(id: HookId) -> Vec<u8> {
+    join(HOOKS, &[&id.to_bytes()])
+}
+
+/// Key of an alert that came to a hook, which is sealed with a key of the hook's own.
+#[must_use]
+pub fn alert(hook: HookId, id: AlertId) -> Vec<u8> {
+    join(&alerts(hook), &[&id.to_bytes()])
+}
+
+/// What the keys of all alerts of a hook start with, oldest first.
+#[must_use]
+pub fn alerts(hook: HookId) -> Vec<u8> {
+    join(b"Ha", &[&hook.to_bytes()])
+}
+
+/// The seal of a hook's alerts: it goes with the hook.
+#[must_use]
+pub fn hook_scope(id: HookId) -> SealScope {
+    SealScope::new("hook", 0, &id.to_string())
+}
 
 /// Key of a token.
 #[must_use]
