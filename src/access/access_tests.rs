@@ -1,6 +1,11 @@
 use super::*;
 use crate::{
-    domain::{account::Account, api_key::Permission, token::TokenState},
+    domain::{
+        account::Account,
+        api_key::{Permission, Plan},
+        scope::Scope,
+        token::TokenState,
+    },
     protocol::CloseReason,
     store::memory::MemoryStore,
 };
@@ -134,4 +139,38 @@ async fn a_key_and_its_successor_change_in_one_write() {
     assert_eq!(again.line_of(successor.id), old.id, "it is on the disk");
     access.revoke_key(old.id, "test").await.unwrap();
     assert!(matches!(access.rotate_key(old.id, Duration::ZERO, "test").await, Err(AccessError::Revoked)));
+}
+
+/// An API key as a hub wrote it before keys had plans and scopes: MessagePack, in hexadecimal.
+const OLD_KEY: &str = concat!(
+    "8da26964c410000102030405060708090a0b0c0d0e0fa56f776e6572c41000000000000000000000000000000000a46e616d65a86772696420626f74",
+    "a6707265666978ac736b5f6c6976655f61626364a6646967657374c42007070707070707070707070707070707070707070707070707070707070707",
+    "07a57265616368a46c697665ab7065726d697373696f6e7392a9726561643a62617273ab74726164653a7772697465aa637265617465645f6174cf00",
+    "00019b76daa800aa657870697265735f6174c0aa7265766f6b65645f6174c0a9737563636573736f72c0a56669727374c0a66c696d69747381b06d61",
+    "785f6f726465725f766f6c756d65cb3fe0000000000000",
+);
+
+#[tokio::test]
+async fn a_key_of_an_older_hub_opens_with_the_plan_and_reach_that_it_had() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let value: Vec<u8> = (0..OLD_KEY.len()).step_by(2).map(|at| u8::from_str_radix(&OLD_KEY[at..at + 2], 16).unwrap()).collect();
+    let id = crate::domain::ids::KeyId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+    store.commit(Batch::admission().put(records::api_key(id), value)).await.unwrap();
+    let access = Access::open(store, [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+    let key = access.key(id).unwrap();
+    assert_eq!((key.name.as_str(), key.limits.max_order_volume), ("grid bot", Some(0.5)));
+    assert_eq!((key.plan, &key.scope), (Plan::Unlimited, &Scope::default()));
+    assert!(key.may(Permission::TradeWrite) && key.allows_symbol("XAUUSD") && key.allows_account(&account(1)));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_change_of_keys_is_told_of_each_and_finds_it_made() {
+    let access = access().await;
+    let mut changed = access.keys_changed();
+    let (key, _) = access.mint_key(NewKey::admin("x"), "test").await.unwrap();
+    changed.changed().await.unwrap();
+    access.revoke_key(key.id, "test").await.unwrap();
+    changed.changed().await.unwrap();
+    assert!(access.key(key.id).unwrap().revoked_at.is_some());
+    assert!(!changed.has_changed().unwrap());
 }

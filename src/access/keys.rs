@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
+
 use super::{
     Access, AccessError,
     secret::{self, Secret},
@@ -9,9 +11,10 @@ use super::{
 use crate::{
     domain::{
         UnixMillis,
-        api_key::{ApiKey, Permission, Reach},
+        api_key::{ApiKey, Permission, Plan, Reach},
         ids::KeyId,
         limits::Limits,
+        scope::Scope,
     },
     store::{Batch, records},
 };
@@ -29,6 +32,10 @@ pub struct NewKey {
     pub expires_at: Option<UnixMillis>,
     /// What may be traded under it.
     pub limits: Limits,
+    /// How much it may ask for.
+    pub plan: Plan,
+    /// What it reaches, and from where.
+    pub scope: Scope,
 }
 
 impl NewKey {
@@ -36,7 +43,15 @@ impl NewKey {
     #[must_use]
     pub fn admin(name: &str) -> Self {
         let permissions = vec![Permission::Admin];
-        Self { name: name.to_owned(), permissions, reach: Reach::Live, expires_at: None, limits: Limits::default() }
+        Self {
+            name: name.to_owned(),
+            permissions,
+            reach: Reach::Live,
+            expires_at: None,
+            limits: Limits::default(),
+            plan: Plan::default(),
+            scope: Scope::default(),
+        }
     }
 }
 
@@ -76,6 +91,8 @@ impl Access {
             successor: None,
             first: None,
             limits: new.limits,
+            plan: new.plan,
+            scope: new.scope,
         })
     }
 
@@ -126,6 +143,13 @@ impl Access {
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
         self.inner.keys.get(&records::api_key(id))
+    }
+
+    /// Told after each change of any key: whoever acts under one for long (a stream) then asks for it again, because it may have been
+    /// revoked or allow less.
+    #[must_use]
+    pub fn keys_changed(&self) -> watch::Receiver<u64> {
+        self.inner.keys.changes()
     }
 
     /// The line of a key: see [`ApiKey::line`]. One that is not kept, like the hub's own, is its own line.
@@ -200,6 +224,8 @@ impl Access {
                 reach,
                 expires_at: old.expires_at,
                 limits: old.limits.clone(),
+                plan: old.plan,
+                scope: old.scope.clone(),
             };
             let successor = ApiKey { first: Some(old.line()), ..self.new_key(new, &secret)? };
             let end = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use tokio::sync::watch;
 use tracing::error;
 
 use super::AccessError;
@@ -96,6 +97,8 @@ impl Kept for ApiKey {
 
 pub(super) struct Ledger<T> {
     rows: RwLock<Rows<T>>,
+    /// How many times a row was added or changed.
+    changes: watch::Sender<u64>,
 }
 
 struct Rows<T> {
@@ -106,8 +109,8 @@ struct Rows<T> {
 
 impl<T: Kept> Ledger<T> {
     pub(super) async fn load(store: &dyn Store, prefix: &[u8]) -> Result<Self, AccessError> {
-        let ledger =
-            Self { rows: RwLock::new(Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() }) };
+        let rows = Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() };
+        let ledger = Self { rows: RwLock::new(rows), changes: watch::Sender::new(0) };
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = store.scan(prefix, after.as_deref(), 1_000).await?;
@@ -123,6 +126,11 @@ impl<T: Kept> Ledger<T> {
 
     pub(super) fn len(&self) -> usize {
         self.read().by_key.len()
+    }
+
+    /// Told after each change, when the new row is what [`Self::get`] answers.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Arc<T>> {
@@ -226,6 +234,8 @@ impl<T: Kept> Ledger<T> {
             {
                 keys.remove(&key);
             }
+            drop(rows);
+            self.changes.send_modify(|count| *count += 1);
         }
         row
     }

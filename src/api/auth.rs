@@ -63,11 +63,23 @@ impl Caller {
         self.key.id.to_string()
     }
 
+    /// Whether anything of this symbol may be read or traded. The words are those of the published API, in which clients look.
+    ///
+    /// # Errors
+    /// 403 `forbidden` that names the symbols that may.
+    pub(super) fn symbol(&self, symbol: &str) -> ApiResult<()> {
+        let Some(allowed) = self.key.scope.symbols.as_ref().filter(|_| !self.key.allows_symbol(symbol)) else { return Ok(()) };
+        let detail = format!("Symbol {symbol} not allowed for your API key");
+        Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail).with("allowed_symbols", allowed.clone()))
+    }
+
     /// Whether a token, and the terminal behind it, exists for this caller at all.
     #[must_use]
     pub fn sees(&self, token: &Token) -> bool {
-        let demo = token.lock.as_ref().is_some_and(|lock| lock.trade_mode == crate::domain::account::TRADE_MODE_DEMO);
-        token.owner == self.key.owner && (self.key.reach == Reach::Live || demo)
+        let lock = token.lock.as_ref();
+        let demo = lock.is_some_and(|lock| lock.trade_mode == crate::domain::account::TRADE_MODE_DEMO);
+        let account = self.key.scope.accounts.is_none() || lock.is_some_and(|lock| self.key.allows_account(&lock.account));
+        token.owner == self.key.owner && account && (self.key.reach == Reach::Live || demo)
     }
 }
 

@@ -17,9 +17,10 @@ use super::{
 use crate::{
     access::{NewKey, secret::Secret},
     domain::{
-        api_key::{ApiKey, DEFAULT_PERMISSIONS, Permission, Reach},
+        api_key::{ApiKey, DEFAULT_PERMISSIONS, Permission, Plan, Reach},
         ids::KeyId,
         limits::Limits,
+        scope::Scope,
     },
 };
 
@@ -67,7 +68,15 @@ pub(super) async fn create(
     };
     let limits = checked_limits(body.limits)?;
     let reach = if body.test { Reach::Test } else { Reach::Live };
-    let new = NewKey { name: checked_name(&body.name)?.to_owned(), permissions, reach, expires_at, limits };
+    let new = NewKey {
+        name: checked_name(&body.name)?.to_owned(),
+        permissions,
+        reach,
+        expires_at,
+        limits,
+        plan: Plan::default(),
+        scope: Scope::default(),
+    };
     let (key, secret) = state.access.mint_key(new, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &key, &secret))))
 }

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod market;
 pub mod names;
 pub mod safety;
+pub mod scope;
 pub mod token;
 pub mod trade;
 
