@@ -24,6 +24,7 @@ use crate::{
     clock::{Clock, Ids},
     config::Config,
     history::{self, History},
+    hooks::Hooks,
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
         bars::BarService, charts::Charts, clocks::Clocks, indicators::Indicators, memory::DownloadMemory, offers::Offers,
@@ -135,8 +136,17 @@ impl Server {
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
         let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
-        let trading =
-            Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
+        let trading = Trading::open(
+            Arc::clone(&store),
+            hub.clone(),
+            access.clone(),
+            &config.trading,
+            &config.accounts,
+            clock,
+            Arc::clone(&ids),
+        )
+        .await?;
+        let hooks = Hooks::open(Arc::clone(&store), access.clone(), clock, ids).await?;
         restored::fence(&trading, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
@@ -149,6 +159,7 @@ impl Server {
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
+            hooks,
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
             ticks: TickService::new(memory),
             clocks,
@@ -189,6 +200,7 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });
         }
+        parts.tasks.spawn(api::resume_alerts(state.clone()));
         let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(identity) = identity {

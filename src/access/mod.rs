@@ -109,7 +109,14 @@ impl Access {
     }
 
     /// Adds the audit record of a change to the batch that makes it.
-    pub(crate) fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
+    pub(crate) fn audited(
+        &self,
+        batch: Batch,
+        actor: &str,
+        action: &str,
+        target: &str,
+        detail: &str,
+    ) -> Result<Batch, AccessError> {
         let record = records::AuditRecord {
             at: self.inner.clock.wall(),
             actor: actor.to_owned(),

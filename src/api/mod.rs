@@ -18,6 +18,8 @@ mod extract;
 mod filling;
 mod guards;
 mod history;
+mod hook_act;
+mod hooks;
 mod indicator_body;
 mod indicators;
 mod json;
@@ -39,6 +41,7 @@ mod terminals;
 mod ticks;
 mod tokens;
 mod trade;
+mod tradingview;
 mod watchlist;
 
 use std::{
@@ -73,6 +76,7 @@ pub use auth::{Budget, Connection};
 use error::ApiError;
 pub use error::{refuse_busy, refuse_forwarded};
 pub use state::{ApiState, Fillings, Parts, Sources};
+pub use tradingview::resume_alerts;
 
 /// One route.
 pub struct Route {
@@ -173,6 +177,15 @@ pub fn routes() -> Vec<Route> {
         route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
         route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
         route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
+        // Hooks: judged by their secret, inside.
+        route(&post, "/hooks/tradingview/{hook}/{secret}", Needs::Nothing, tradingview::receive),
+        route(&get, "/api/v1/hooks", may(Admin), hooks::list_hooks),
+        route(&post, "/api/v1/hooks", may(Admin), hooks::create),
+        route(&get, "/api/v1/hooks/{id}", may(Admin), hooks::get_hook),
+        route(&patch, "/api/v1/hooks/{id}", may(Admin), hooks::change),
+        route(&delete, "/api/v1/hooks/{id}", may(Admin), hooks::remove),
+        route(&post, "/api/v1/hooks/{id}/rotate", may(Admin), hooks::rotate),
+        route(&get, "/api/v1/hooks/{id}/received", may(Admin), hooks::received),
     ]
 }
 
@@ -253,10 +266,16 @@ impl Front {
     }
 }
 
+/// A path as the log may have it: whatever stands behind `hooks` may be a secret, also where it is mistyped.
+fn without_secret(path: &str) -> String {
+    let at = path.to_ascii_lowercase().find("/hooks").filter(|_| !path.starts_with("/api/"));
+    at.map_or_else(|| path.to_owned(), |at| format!("{}/hooks/…", &path[..at]))
+}
+
 /// Gives every request an id under which the log knows it, and errors their body.
 async fn identify(State(front): State<Front>, request: Request, next: Next) -> Response {
     let (id, begun, route) = (front.next_id(), Instant::now(), front.route(&request));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), without_secret(request.uri().path()));
     let span = info_span!("request", request_id = id, key = Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config,
     history::History,
+    hooks::Hooks,
     hub::{Hub, SessionHandle},
     market::{bars::BarService, clocks::Clocks, indicators::Indicators, offers::Offers, ticks::TickService},
     store::Store,
@@ -53,6 +54,8 @@ pub struct Parts {
     pub trading: Trading,
     /// What happened on each account.
     pub history: History,
+    /// Hooks, and what came to them.
+    pub hooks: Hooks,
     /// Bars.
     pub bars: BarService,
     /// Ticks.

@@ -120,7 +120,10 @@ impl Fields {
                 }
                 None => {
                     let place = places.next().ok_or_else(|| {
-                        Refusal::invalid(format!("`{}` has no meaning there: after action, symbol and volume come name=value pairs", shown(word)))
+                        Refusal::invalid(format!(
+                            "`{}` has no meaning there: after action, symbol and volume come name=value pairs",
+                            shown(word)
+                        ))
                     })?;
                     self.set(place, word)?;
                 }
@@ -199,7 +202,10 @@ impl Fields {
             return Ok(());
         }
         let (seconds, way) = (age.abs() / 1_000, if age > 0 { "old" } else { "ahead of this hub's clock" });
-        Err(Refusal { code: "stale_alert", detail: format!("the alert is {seconds} s {way}, and {max_age_s} s are allowed; nothing was sent") })
+        Err(Refusal {
+            code: "stale_alert",
+            detail: format!("the alert is {seconds} s {way}, and {max_age_s} s are allowed; nothing was sent"),
+        })
     }
 
     /// By which a repetition of this alert is known: its `id`; else the strategy's order with its time; else its text, within the
@@ -222,9 +228,10 @@ impl Fields {
 
 fn known(name: &str) -> Result<&'static str, Refusal> {
     field(name).ok_or_else(|| {
-        let near = FIELDS.iter().map(|(field, _)| *field).max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        });
+        let near = FIELDS
+            .iter()
+            .map(|(field, _)| *field)
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let near = near.filter(|near| strsim::jaro_winkler(near, name) > 0.8);
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         Refusal::invalid(format!("`{}` is no field of an alert{hint} (`note` may say anything)", shown(name)))

@@ -166,6 +166,12 @@ impl Hooks {
         self.read().values().filter(|row| row.hook.owner == owner).map(|row| Arc::clone(&row.hook)).collect()
     }
 
+    /// All hooks there are.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Hook>> {
+        self.read().values().map(|row| Arc::clone(&row.hook)).collect()
+    }
+
     /// The hook that an address with this id and secret means. Whether there is no such hook or the secret is another one cannot be told by
     /// the answer, nor by how long it takes.
     #[must_use]
@@ -185,7 +191,12 @@ impl Hooks {
     ///
     /// # Errors
     /// [`HookError::NotFound`] and the store's.
-    pub async fn change(&self, id: HookId, change: impl FnOnce(Hook) -> Hook + Send, actor: &str) -> Result<Arc<Hook>, HookError> {
+    pub async fn change(
+        &self,
+        id: HookId,
+        change: impl FnOnce(Hook) -> Hook + Send,
+        actor: &str,
+    ) -> Result<Arc<Hook>, HookError> {
         let _turn = self.inner.changing.lock().await;
         let hook = self.get(id).ok_or(HookError::NotFound)?;
         self.put(change(hook.as_ref().clone()), Batch::admission(), actor, "hook.change", "").await

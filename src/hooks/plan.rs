@@ -59,8 +59,12 @@ impl Plan {
         let flat = fields.get("market_position").is_some_and(|position| position.eq_ignore_ascii_case("flat"));
         match action {
             // The strategy has left the market: an order the other way would open a position on a hedging account.
-            Action::Buy | Action::Sell if flat => Ok(Self { act: Act::CloseAll, body: close_all(fields, hook, Some(symbol.ok_or_else(needed)?))? }),
-            Action::Buy | Action::Sell => Ok(Self { act: Act::Order, body: order(fields, hook, action, symbol.ok_or_else(needed)?)? }),
+            Action::Buy | Action::Sell if flat => {
+                Ok(Self { act: Act::CloseAll, body: close_all(fields, hook, Some(symbol.ok_or_else(needed)?))? })
+            }
+            Action::Buy | Action::Sell => {
+                Ok(Self { act: Act::Order, body: order(fields, hook, action, symbol.ok_or_else(needed)?)? })
+            }
             Action::CloseAll => Ok(Self { act: Act::CloseAll, body: close_all(fields, hook, symbol)? }),
             Action::Close => match (which()?, fields.number("volume")?) {
                 (Which::Symbol(symbol), None) => Ok(Self { act: Act::CloseAll, body: close_all(fields, hook, Some(symbol))? }),
@@ -109,14 +113,16 @@ impl Plan {
 /// The broker's name of the alert's symbol: by the whole name, by the name without the exchange, or the latter as it is.
 fn symbol(fields: &Fields, map: &BTreeMap<String, String>) -> Option<String> {
     let told = fields.get("symbol")?;
-    let (exchange, ticker) = told.split_once(':').map_or((fields.get("exchange"), told), |(exchange, ticker)| (Some(exchange), ticker));
+    let (exchange, ticker) =
+        told.split_once(':').map_or((fields.get("exchange"), told), |(exchange, ticker)| (Some(exchange), ticker));
     let whole = exchange.and_then(|exchange| map.get(&format!("{exchange}:{ticker}")));
     Some(whole.or_else(|| map.get(ticker)).cloned().unwrap_or_else(|| ticker.to_owned()))
 }
 
 fn order(fields: &Fields, hook: &Hook, action: Action, symbol: String) -> Result<Value, Refusal> {
     let volume = fields.number("volume")?.or(hook.defaults.volume);
-    let volume = volume.ok_or_else(|| Refusal::invalid("there is no volume: put it into the alert, or set the hook's defaults.volume"))?;
+    let volume =
+        volume.ok_or_else(|| Refusal::invalid("there is no volume: put it into the alert, or set the hook's defaults.volume"))?;
     let kind = fields.get("type").unwrap_or("market").to_ascii_lowercase();
     if !matches!(kind.as_str(), "market" | "limit" | "stop") {
         return Err(Refusal::invalid("type must be market, limit or stop"));
@@ -137,7 +143,8 @@ fn order(fields: &Fields, hook: &Hook, action: Action, symbol: String) -> Result
     let slippage = fields.whole("max_slippage_points")?.or(hook.defaults.max_slippage_points.map(u64::from));
     if let Some(points) = slippage.filter(|_| market) {
         let price = fields.number("seen_price")?;
-        let price = price.ok_or_else(|| Refusal::invalid("max_slippage_points needs seen_price: put {{close}} into the alert"))?;
+        let price =
+            price.ok_or_else(|| Refusal::invalid("max_slippage_points needs seen_price: put {{close}} into the alert"))?;
         body.insert("seen_price".to_owned(), json!(price));
         body.insert("max_slippage_points".to_owned(), json!(points));
     }

@@ -170,6 +170,13 @@ impl Hooks {
         Ok(rows)
     }
 
+    /// A turn for an alert of before the start, behind nobody; none when too many are in work.
+    #[must_use]
+    pub fn turn_again(&self) -> Option<Turn> {
+        let place = Arc::clone(&self.inner.working).try_acquire_owned().ok()?;
+        Some(Turn { before: None, _over: oneshot::channel().0, _place: place })
+    }
+
     async fn alert(&self, hook: HookId, id: AlertId) -> Result<Option<Received>, StoreError> {
         let key = records::alert(hook, id);
         self.inner.store.get(&key).await?.map(|entry| records::decode(&key, &entry)).transpose()

@@ -82,14 +82,17 @@ impl Template {
     pub(super) fn read(&self, text: &str) -> Result<Vec<(&'static str, String)>, Refusal> {
         let mut found = Vec::new();
         match &self.0 {
-            Shape::Text(pieces) => fit(pieces, text, &mut found).ok_or_else(|| Refusal::invalid("it does not fit the hook's template"))?,
+            Shape::Text(pieces) => {
+                fit(pieces, text, &mut found).ok_or_else(|| Refusal::invalid("it does not fit the hook's template"))?
+            }
             Shape::Json(leaves) => {
                 let value: Value = serde_json::from_str(text)
                     .map_err(|error| Refusal::invalid(format!("the hook's template is JSON, and the alert is none: {error}")))?;
                 for (path, pieces) in leaves {
                     let name = path.join("/");
                     let leaf = path.iter().try_fold(&value, |value, step| value.get(step));
-                    let leaf = leaf.ok_or_else(|| Refusal::invalid(format!("it lacks `{name}`, which the hook's template has")))?;
+                    let leaf =
+                        leaf.ok_or_else(|| Refusal::invalid(format!("it lacks `{name}`, which the hook's template has")))?;
                     let other = || Refusal::invalid(format!("`{name}` does not fit the hook's template"));
                     fit(pieces, &scalar(&name, leaf)?, &mut found).ok_or_else(other)?;
                 }
@@ -123,7 +126,9 @@ fn pieces(mut text: &str) -> Result<Vec<Piece>, String> {
         if !before.is_empty() {
             found.push(Piece::Literal(squeezed(before)));
         } else if matches!(found.last(), Some(Piece::Place(_))) {
-            return Err(format!("has nothing between `{{{{{name}}}}}` and the placeholder before it, so nobody can tell them apart"));
+            return Err(format!(
+                "has nothing between `{{{{{name}}}}}` and the placeholder before it, so nobody can tell them apart"
+            ));
         }
         found.push(Piece::Place(meaning(name.trim())?));
         text = after;
@@ -141,7 +146,9 @@ fn meaning(name: &str) -> Result<Option<&'static str>, String> {
     if IGNORED.contains(&name) || name.starts_with("plot") {
         return Ok(None);
     }
-    field(name).map(Some).ok_or_else(|| format!("has the placeholder `{{{{{name}}}}}`, which is neither TradingView's nor a field of an alert"))
+    field(name)
+        .map(Some)
+        .ok_or_else(|| format!("has the placeholder `{{{{{name}}}}}`, which is neither TradingView's nor a field of an alert"))
 }
 
 /// Spaces and line ends count as one space.
@@ -189,7 +196,10 @@ mod tests {
         let template = Template::parse(text).unwrap();
         let alert = "buy @ 0.5 filled on EURUSD. New strategy position is 0.5";
         let fields = Fields::read(alert, Some(&template)).unwrap();
-        assert_eq!((fields.get("action"), fields.get("volume"), fields.get("symbol")), (Some("buy"), Some("0.5"), Some("EURUSD")));
+        assert_eq!(
+            (fields.get("action"), fields.get("volume"), fields.get("symbol")),
+            (Some("buy"), Some("0.5"), Some("EURUSD"))
+        );
         assert!(Fields::read("buy 0.5 EURUSD", Some(&template)).is_err());
     }
 

@@ -237,7 +237,8 @@ impl Metrics {
 }
 
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.
-const AUTH_FAILURES: [&str; 9] = [
+const AUTH_FAILURES: [&str; 10] = [
+    "hook_unknown",
     "key_missing",
     "key_unknown",
     "key_revoked",

@@ -37,6 +37,7 @@ mod ea_websocket;
 mod external;
 mod flatten;
 mod history;
+mod hooks;
 mod incidents;
 mod keys;
 #[cfg(feature = "failpoints")]

@@ -78,6 +78,14 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH", "/api/v1/keys/{id}", "admin"),
     ("DELETE", "/api/v1/keys/{id}", "admin"),
     ("POST", "/api/v1/keys/{id}/rotate", "admin"),
+    ("POST", "/hooks/tradingview/{hook}/{secret}", "-"),
+    ("GET", "/api/v1/hooks", "admin"),
+    ("POST", "/api/v1/hooks", "admin"),
+    ("GET", "/api/v1/hooks/{id}", "admin"),
+    ("PATCH", "/api/v1/hooks/{id}", "admin"),
+    ("DELETE", "/api/v1/hooks/{id}", "admin"),
+    ("POST", "/api/v1/hooks/{id}/rotate", "admin"),
+    ("GET", "/api/v1/hooks/{id}/received", "admin"),
 ];
 
 #[test]
@@ -110,6 +118,8 @@ fn address(path: &str) -> String {
         "tok_"
     } else if path.contains("/keys") {
         "key_"
+    } else if path.contains("/hooks") {
+        "hok_"
     } else {
         "cmd_"
     };
