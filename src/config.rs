@@ -3,6 +3,7 @@
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
 mod load;
+mod stream;
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +15,7 @@ use std::{
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
+pub use stream::Stream;
 
 use crate::domain::{account::Account, limits::Limits};
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub terminals: Terminals,
     /// Trade commands.
     pub trading: Trading,
+    /// Live data.
+    pub stream: Stream,
     /// What is on the disk.
     pub store: Store,
     /// Clocks of trade servers, by the server's name. Without an entry the hub works it out from what the terminal measures.
@@ -264,6 +268,7 @@ impl Default for Config {
             tls: Tls::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
+            stream: Stream::default(),
             store: Store::default(),
             servers: BTreeMap::new(),
             accounts: BTreeMap::new(),

@@ -32,6 +32,7 @@ pub mod store;
 
 pub mod access;
 
+pub mod events;
 pub mod hub;
 
 pub mod market;

@@ -23,11 +23,18 @@ use crate::{
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
+    events::Events,
     history::{self, History},
     hooks::Hooks,
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
-        bars::BarService, charts::Charts, clocks::Clocks, indicators::Indicators, memory::DownloadMemory, offers::Offers,
+        bars::BarService,
+        charts::Charts,
+        clocks::Clocks,
+        feed::{self, Feed},
+        indicators::Indicators,
+        memory::DownloadMemory,
+        offers::Offers,
         ticks::TickService,
     },
     revocation,
@@ -101,6 +108,7 @@ pub struct Server {
     addr: SocketAddr,
     scheme: &'static str,
     first_admin_key: Option<Secret>,
+    feed: Feed,
     stop: CancellationToken,
     stopped: JoinHandle<()>,
 }
@@ -151,9 +159,11 @@ impl Server {
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
+        let feed = feed_of(&config, &hub, &clocks, clock);
         let memory = DownloadMemory::default();
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
@@ -164,6 +174,7 @@ impl Server {
             ticks: TickService::new(memory),
             clocks,
             indicators,
+            feed: feed.clone(),
             offers,
             sources: Sources::default(),
             store: Arc::clone(&store),
@@ -191,6 +202,8 @@ impl Server {
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
         parts.tasks.spawn(charts.run(stop.clone()));
+        parts.tasks.spawn(events.clone().run(parts.stop_following.clone()));
+        parts.tasks.spawn(feed.clone().run(stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
@@ -211,7 +224,7 @@ impl Server {
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
         let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
-        Ok(Self { addr, scheme, first_admin_key, stop, stopped })
+        Ok(Self { addr, scheme, first_admin_key, feed, stop, stopped })
     }
 
     /// Where it listens.
@@ -230,6 +243,12 @@ impl Server {
     #[must_use]
     pub const fn first_admin_key(&self) -> Option<&Secret> {
         self.first_admin_key.as_ref()
+    }
+
+    /// Live data, for a program that has the hub inside.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Begins to stop: no new connections, terminals are told to come back, what is under way is finished.
@@ -385,6 +404,16 @@ fn history_of(
         read_timeout: config.http.read_timeout,
         clocks: clocks.clone(),
         clock,
+    })
+}
+
+fn feed_of(config: &Config, hub: &Hub, clocks: &Clocks, clock: Clock) -> Feed {
+    Feed::new(feed::Parts {
+        hub: hub.clone(),
+        clocks: clocks.clone(),
+        clock,
+        settings: config.stream.clone(),
+        read_timeout: config.http.read_timeout,
     })
 }
 

@@ -6,6 +6,7 @@
 
 mod handle;
 mod heartbeat;
+mod news;
 mod recall;
 mod registry;
 mod session;
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -34,6 +35,7 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 pub use handle::{CallError, Place, Presence, SessionHandle};
+pub use news::News;
 pub use recall::Recall;
 pub use wire::Socket;
 
@@ -113,6 +115,8 @@ struct Inner {
     clock: Clock,
     ids: Arc<Ids>,
     epoch: AtomicU64,
+    /// Counts sessions that entered or left.
+    arrivals: watch::Sender<u64>,
     metrics: Metrics,
 }
 
@@ -134,6 +138,7 @@ impl Hub {
                 clock,
                 ids,
                 epoch,
+                arrivals: watch::Sender::new(0),
                 metrics,
             }),
         }
@@ -157,6 +162,12 @@ impl Hub {
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionHandle> {
         self.inner.registry.all()
+    }
+
+    /// Changes whenever a session has entered or left.
+    #[must_use]
+    pub fn arrivals(&self) -> watch::Receiver<u64> {
+        self.inner.arrivals.subscribe()
     }
 
     /// How many are live.
@@ -212,7 +223,7 @@ impl Hub {
         // More than a few rounds means that others fight for the token at this very moment; let them.
         for _ in 0..3 {
             let old = match self.inner.registry.enter(session) {
-                Ok(()) => return Ok(SessionGuard { hub: self.clone(), session: session.clone() }),
+                Ok(()) => return Ok(SessionGuard::new(self, session)),
                 Err(old) => old,
             };
             if old.instance() != session.instance() && old.proves_life(self.inner.settings.probe_timeout).await {
@@ -220,7 +231,7 @@ impl Hub {
             }
             if self.inner.registry.replace(old.id(), session) {
                 old.cut(CloseReason::Replaced);
-                return Ok(SessionGuard { hub: self.clone(), session: session.clone() });
+                return Ok(SessionGuard::new(self, session));
             }
         }
         Err(CloseReason::AlreadyConnected)
@@ -234,9 +245,17 @@ struct SessionGuard {
     session: SessionHandle,
 }
 
+impl SessionGuard {
+    fn new(hub: &Hub, session: &SessionHandle) -> Self {
+        hub.inner.arrivals.send_modify(|count| *count += 1);
+        Self { hub: hub.clone(), session: session.clone() }
+    }
+}
+
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.hub.inner.registry.leave(self.session.token(), self.session.id());
+        self.hub.inner.arrivals.send_modify(|count| *count += 1);
     }
 }
 

@@ -471,6 +471,7 @@ impl<S: Socket> Session<S> {
             }
             Some(FromTerminal::Answer(answer)) => self.heard.push(SignalKind::Answer(answer)),
             Some(FromTerminal::Transaction(transaction)) => {
+                self.handle.board().account_changed();
                 // Never waited for: a gap in its numbers tells the history to look, and trades go on meanwhile.
                 if let Ok(place) = self.handle.push_place() {
                     let push = Push { session: self.handle.clone(), transaction, _place: place };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Batch, Entry, Health, MAX_KEY, MAX_VALUE, SealScope, Store, StoreError};
+use super::{Batch, Entry, Health, MAX_KEY, MAX_VALUE, Replay, SealScope, Store, StoreError, Written};
 
 /// Every check below, on one store.
 pub async fn check_all(store: Arc<dyn Store>) {
@@ -24,6 +24,8 @@ pub async fn check_all(store: Arc<dyn Store>) {
     the_highest_key_is_known(&*store).await;
     changes_are_told_in_order(&*store).await;
     a_lagging_reader_of_changes_is_told_of_the_gap(&*store).await;
+    what_was_committed_is_told_again(&*store).await;
+    what_was_forgotten_is_not_told_again(&*store).await;
     assert_eq!(store.health(), Health::Ok);
     a_closed_store_says_so(&*store).await;
 }
@@ -251,6 +253,41 @@ pub async fn a_lagging_reader_of_changes_is_told_of_the_gap(store: &dyn Store) {
     }
     assert!(matches!(changes.recv().await, Err(tokio::sync::broadcast::error::RecvError::Lagged(_))));
     assert!(changes.recv().await.is_ok());
+}
+
+/// `replay`: order, values, pages, and what is not there.
+pub async fn what_was_committed_is_told_again(store: &dyn Store) {
+    let before = store.head();
+    let scope = SealScope::new("carl", 3, "Demo");
+    let first = store.commit(Batch::outcome().put("again/a", "1").put_sealed(&scope, "again/b", "2")).await.unwrap();
+    assert!(store.commit(Batch::outcome().put("again/c", "x").expect_absent("again/a")).await.is_err());
+    store.commit(Batch::outcome().put("again/a", "3").delete("again/b")).await.unwrap();
+    assert_eq!(
+        (store.head(), first),
+        (before + 2, before + 1),
+        "the head is what was committed last; what was refused is nothing"
+    );
+    let Replay::Batches(told) = store.replay(before, 10).await.unwrap() else { panic!("they are kept") };
+    let put = |key: &str, value: &str| (key.as_bytes().to_vec(), Written::Put(value.as_bytes().to_vec()));
+    assert_eq!(told.iter().map(|batch| batch.seq).collect::<Vec<_>>(), [first, first + 1]);
+    assert_eq!(told[0].writes, [put("again/a", "1"), put("again/b", "2")], "as it was then, and sealed values opened");
+    assert_eq!(told[1].writes, [put("again/a", "3"), (b"again/b".to_vec(), Written::Delete)]);
+    let Replay::Batches(page) = store.replay(before, 1).await.unwrap() else { panic!("they are kept") };
+    assert_eq!(page, told[..1], "page by page, and the same each time");
+    assert_eq!(store.replay(store.head(), 10).await.unwrap(), Replay::Batches(Vec::new()), "nothing new is no gap");
+    assert!(matches!(store.replay(store.head() + 1, 10).await.unwrap(), Replay::Gone { .. }), "of another history");
+}
+
+/// `replay` and `shred`.
+pub async fn what_was_forgotten_is_not_told_again(store: &dyn Store) {
+    let before = store.head();
+    let scope = SealScope::new("dora", 4, "Demo");
+    store.commit(Batch::outcome().put_sealed(&scope, "forgotten/a", "secret").put("forgotten/b", "open")).await.unwrap();
+    store.commit(Batch::outcome().shred(&scope)).await.unwrap();
+    let Replay::Batches(told) = store.replay(before, 10).await.unwrap() else { panic!("they are kept") };
+    let written: Vec<_> = told[0].writes.iter().map(|(_, written)| written.clone()).collect();
+    assert_eq!(written, [Written::Forgotten, Written::Put(b"open".to_vec())], "each keeps its place");
+    assert_eq!((&told[1].writes, &told[1].forgets), (&Vec::new(), &vec![scope]), "and it is told what to forget");
 }
 
 /// After `close` nothing is written or read. The last check: the store is closed after it.

@@ -8,7 +8,7 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
-use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, Entry, Health, Page, Replay, Seq, Store, StoreChange, StoreError};
 
 /// Passes everything on to the store inside, until told otherwise. The orders may be given at any time, from any task.
 #[derive(Debug)]
@@ -138,6 +138,18 @@ impl Store for FailingStore {
 
     fn changes(&self) -> broadcast::Receiver<StoreChange> {
         self.inner.changes()
+    }
+
+    fn head(&self) -> Seq {
+        self.inner.head()
+    }
+
+    fn replay(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Replay, StoreError>> {
+        let reading = self.inner.replay(after, limit);
+        Box::pin(async move {
+            self.check()?;
+            reading.await
+        })
     }
 
     fn health(&self) -> Health {

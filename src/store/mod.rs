@@ -55,6 +55,52 @@ pub struct StoreChange {
     pub keys: Arc<[Vec<u8>]>,
 }
 
+/// A committed batch with what it wrote, as [`Store::replay`] tells it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The batch.
+    pub seq: Seq,
+    /// Four bytes that depend on this batch and on all before it: a number alone does not tell one history from another, such as the one
+    /// that began with an older backup.
+    pub mark: u32,
+    /// Keys and what was done to them, in the order of the batch.
+    pub writes: Vec<(Vec<u8>, Written)>,
+    /// Whose sealed values the batch forgot, for good.
+    pub forgets: Vec<SealScope>,
+}
+
+impl Committed {
+    /// Bytes of its keys and values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let value = |written: &Written| if let Written::Put(value) = written { value.len() } else { 0 };
+        self.writes.iter().map(|(key, written)| key.len() + value(written)).sum()
+    }
+}
+
+/// One write of a [`Committed`] batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It was set to this; what was sealed is opened.
+    Put(Vec<u8>),
+    /// It was deleted.
+    Delete,
+    /// It was set to something that was forgotten since.
+    Forgotten,
+}
+
+/// What [`Store::replay`] finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// The batches that come next, without a hole; none when nothing was committed since.
+    Batches(Vec<Committed>),
+    /// What comes next is not kept any more, or was never written.
+    Gone {
+        /// The oldest batch from which on everything is there.
+        oldest: Seq,
+    },
+}
+
 /// Whether the store still takes writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
@@ -178,6 +224,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// read again what it follows.
     fn changes(&self) -> tokio::sync::broadcast::Receiver<StoreChange>;
 
+    /// The last batch that is durable, and told to the followers of [`Store::changes`]; 0 before the first.
+    fn head(&self) -> Seq;
+
+    /// The batches after `after`, in order, with their values: at most `limit`, and no more once they are large together. Only what is durable
+    /// is told. For the next page pass the last number. With [`Store::changes`] as a bell this is how everything is followed without
+    /// a hole, over restarts too; how far back it reaches is the backend's affair, days at least.
+    ///
+    /// # Errors
+    /// As for [`Store::get`], and `Io` when the past cannot be read.
+    fn replay(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Replay, StoreError>>;
+
     /// How it is now. Latched: once degraded, degraded until the restart.
     fn health(&self) -> Health;
 
@@ -216,3 +273,5 @@ pub struct Backup {
 
 /// Batches that [`Store::changes`] holds for a slow reader.
 pub(crate) const CHANGES_KEPT: usize = 1024;
+/// Bytes of values after which one answer of [`Store::replay`] ends.
+pub(crate) const REPLAY_BYTES: usize = 1 << 20;

@@ -29,6 +29,8 @@ pub const KILL_SWITCHES: &[u8] = b"w";
 /// Every dead-man timer that was ever armed, as it stands.
 pub const DEADMEN: &[u8] = b"e";
 
+/// What is known of each account's trade history as a whole, of every owner.
+pub const HISTORY_ACCOUNTS: &[u8] = b"f";
 /// Every indicator that has not expired, those that were deleted too.
 pub const INDICATORS: &[u8] = b"x";
 
@@ -245,7 +247,7 @@ pub fn history_account(owner: OwnerId, account: &Account) -> Vec<u8> {
 /// What the keys of all [`history_account`]s of an owner start with.
 #[must_use]
 pub fn history_accounts(owner: OwnerId) -> Vec<u8> {
-    join(b"f", &[&owner.to_bytes()])
+    join(HISTORY_ACCOUNTS, &[&owner.to_bytes()])
 }
 
 /// Key of a row of the trade history: by broker time in milliseconds, then by identity. It names neither ticket nor symbol.

@@ -73,6 +73,11 @@ pub struct Inner {
     pub journal_sync_seconds: Histogram,
     pub journal_group: Histogram,
     pub certificate_reloads: Counters,
+    pub events: Counters,
+    pub stream_readers: Gauges,
+    pub stream_frames_written: Counters,
+    pub stream_ends: Counters,
+    pub stream_gaps: Counter,
 }
 
 impl std::ops::Deref for Metrics {
@@ -195,6 +200,16 @@ impl Metrics {
                 "result",
                 &["ok", "failed"],
             ),
+            events: b.add("mtbridge_events", "What happened, by kind", Counters::default()),
+            stream_readers: b.gauges("mtbridge_stream_readers", "Open streams by transport"),
+            stream_frames_written: b.counters(
+                "mtbridge_stream_frames_written",
+                "Frames put into words, by encoding; however many readers there are, each is once",
+                "encoding",
+                &["json", "msgpack", "sse"],
+            ),
+            stream_ends: b.add("mtbridge_stream_ends", "Ended streams by reason", Counters::default()),
+            stream_gaps: b.counter("mtbridge_stream_gaps", "Readers that were told of a gap"),
             names: b.names,
             registry: b.registry,
         };

@@ -25,6 +25,8 @@ pub use fake::{FakeTerminal, Heard, all_on};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
     config::Config,
+    domain::{account::Account, ids::OwnerId},
+    market::feed::{Subscription, Topic},
     server::Server,
     simulator::{Backoff, SimulatorConfig},
     store::{
@@ -185,6 +187,12 @@ impl TestHub {
 
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The live data of account `login`.
+    pub fn follow(&self, login: u64, topic: Topic) -> Subscription {
+        let account = Account::new(login, SERVER).unwrap();
+        self.server.as_ref().unwrap().feed().subscribe(OwnerId::SELF, &account, topic)
     }
 
     pub fn url(&self) -> String {

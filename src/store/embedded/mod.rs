@@ -29,6 +29,8 @@ mod open;
 mod overlay;
 mod past;
 mod projection;
+mod recent;
+mod replay;
 mod restore;
 mod upkeep;
 mod writer;
@@ -43,7 +45,7 @@ use self::upkeep::Upkeep;
 use self::writer::Request;
 use super::faults::Faults;
 use super::sealing::{Keyring, Opened};
-use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, Entry, Health, Page, Replay, Seq, Store, StoreChange, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// Reads of one long value that the writer keeps replacing, before we give up.
@@ -133,6 +135,10 @@ struct Shared {
     closing: CancellationToken,
     /// The last durable record.
     durable: AtomicU64,
+    /// The newest batches, for whoever follows.
+    recent: recent::Recent,
+    /// Where in the journal those stand who read it again.
+    places: replay::Places,
     /// Keys were destroyed, and what they sealed is still in the projection.
     shredded: AtomicBool,
 }
@@ -325,6 +331,22 @@ impl Store for EmbeddedStore {
 
     fn changes(&self) -> broadcast::Receiver<StoreChange> {
         self.shared.changes.subscribe()
+    }
+
+    fn head(&self) -> Seq {
+        self.shared.durable()
+    }
+
+    fn replay(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Replay, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            shared.usable()?;
+            if let Some(told) = shared.recent.after(after, limit, &shared.keyring)? {
+                return Ok(Replay::Batches(told));
+            }
+            let reading = move || replay::from_journal(&shared, after, limit);
+            tokio::task::spawn_blocking(reading).await.unwrap_or(Err(StoreError::Closed))
+        })
     }
 
     fn health(&self) -> Health {
