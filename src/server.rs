@@ -25,7 +25,10 @@ use crate::{
     config::Config,
     events::Events,
     history::{self, History},
-    hooks::Hooks,
+    hooks::{
+        Hooks,
+        out::{OpenError, Webhooks},
+    },
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
         bars::BarService,
@@ -154,7 +157,6 @@ impl Server {
             Arc::clone(&ids),
         )
         .await?;
-        let hooks = Hooks::open(Arc::clone(&store), access.clone(), clock, ids).await?;
         restored::fence(&trading, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
@@ -164,12 +166,15 @@ impl Server {
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
+        let told = (Arc::clone(&store), access.clone(), events.clone());
+        let (hooks, webhooks) = open_hooks(&config, told, (clock, ids), (tasks.clone(), stop.clone())).await?;
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
             hooks,
+            webhooks: webhooks.clone(),
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
             ticks: TickService::new(memory),
             clocks,
@@ -213,6 +218,7 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });
         }
+        webhooks.start();
         parts.tasks.spawn(api::resume_alerts(state.clone()));
         let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -262,6 +268,21 @@ impl Server {
             error!(%error, "the hub did not stop cleanly");
         }
     }
+}
+
+/// What other programs send, and what is sent to them.
+async fn open_hooks(
+    config: &Config,
+    told: (Arc<dyn Store>, Access, Events),
+    (clock, ids): (Clock, Arc<Ids>),
+    running: (TaskTracker, CancellationToken),
+) -> Result<(Hooks, Webhooks), StartError> {
+    let hooks = Hooks::open(Arc::clone(&told.0), told.1.clone(), clock, Arc::clone(&ids)).await?;
+    let webhooks = Webhooks::open(told, &config.webhooks, (clock, ids), running).await.map_err(|error| match error {
+        OpenError::Store(error) => StartError::Store(error),
+        OpenError::Tls(error) => StartError::Tls(error),
+    })?;
+    Ok((hooks, webhooks))
 }
 
 /// Tokens and keys, and the admin key if this is the first start.

@@ -43,6 +43,7 @@ mod tokens;
 mod trade;
 mod tradingview;
 mod watchlist;
+mod webhooks;
 
 use std::{
     collections::HashMap,
@@ -186,6 +187,15 @@ pub fn routes() -> Vec<Route> {
         route(&delete, "/api/v1/hooks/{id}", may(Admin), hooks::remove),
         route(&post, "/api/v1/hooks/{id}/rotate", may(Admin), hooks::rotate),
         route(&get, "/api/v1/hooks/{id}/received", may(Admin), hooks::received),
+        route(&get, "/api/v1/webhooks", may(Admin), webhooks::list_webhooks),
+        route(&post, "/api/v1/webhooks", may(Admin), webhooks::create),
+        route(&get, "/api/v1/webhooks/{id}", may(Admin), webhooks::get_webhook),
+        route(&patch, "/api/v1/webhooks/{id}", may(Admin), webhooks::change),
+        route(&delete, "/api/v1/webhooks/{id}", may(Admin), webhooks::remove),
+        route(&post, "/api/v1/webhooks/{id}/rotate", may(Admin), webhooks::rotate),
+        route(&post, "/api/v1/webhooks/{id}/test", may(Admin), webhooks::test),
+        route(&get, "/api/v1/webhooks/{id}/deliveries", may(Admin), webhooks::deliveries),
+        route(&post, "/api/v1/webhooks/{id}/replay", may(Admin), webhooks::replay),
     ]
 }
 

@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     config,
     history::History,
-    hooks::Hooks,
+    hooks::{Hooks, out::Webhooks},
     hub::{Hub, SessionHandle},
     market::{bars::BarService, clocks::Clocks, feed::Feed, indicators::Indicators, offers::Offers, ticks::TickService},
     store::Store,
@@ -56,6 +56,8 @@ pub struct Parts {
     pub history: History,
     /// Hooks, and what came to them.
     pub hooks: Hooks,
+    /// What is sent to other programs.
+    pub webhooks: Webhooks,
     /// Bars.
     pub bars: BarService,
     /// Ticks.

@@ -19,6 +19,7 @@ pub mod safety;
 pub mod scope;
 pub mod token;
 pub mod trade;
+pub mod webhook;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, always UTC. Broker wall-clock times never travel in this type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]

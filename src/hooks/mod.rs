@@ -1,9 +1,10 @@
 //! What other programs send to the hub, and what the hub sends to them: alerts of TradingView in, webhooks out.
 //!
 //! In: [`alert`] reads what came, by [`template`] where it has a shape of its own, [`plan`] says what it wants done in the words of the
-//! API, and [`Hooks`] keeps the hooks and writes down what came to each of them.
+//! API, and [`Hooks`] keeps the hooks and writes down what came to each of them. Out: [`out`].
 
 pub mod alert;
+pub mod out;
 pub mod plan;
 pub mod received;
 pub mod template;

@@ -66,3 +66,4 @@ mod tokens;
 mod trades;
 mod trading_hours;
 mod trading_limits;
+mod webhooks;

@@ -86,6 +86,15 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1/hooks/{id}", "admin"),
     ("POST", "/api/v1/hooks/{id}/rotate", "admin"),
     ("GET", "/api/v1/hooks/{id}/received", "admin"),
+    ("GET", "/api/v1/webhooks", "admin"),
+    ("POST", "/api/v1/webhooks", "admin"),
+    ("GET", "/api/v1/webhooks/{id}", "admin"),
+    ("PATCH", "/api/v1/webhooks/{id}", "admin"),
+    ("DELETE", "/api/v1/webhooks/{id}", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/rotate", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/test", "admin"),
+    ("GET", "/api/v1/webhooks/{id}/deliveries", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/replay", "admin"),
 ];
 
 #[test]

@@ -186,6 +186,16 @@ impl Store for NoAdmission {
     fn changes(&self) -> tokio::sync::broadcast::Receiver<mtbridge::store::StoreChange> {
         self.inner.changes()
     }
+    fn head(&self) -> u64 {
+        self.inner.head()
+    }
+    fn replay(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> futures_util::future::BoxFuture<'_, Result<mtbridge::store::Replay, StoreError>> {
+        self.inner.replay(after, limit)
+    }
     fn health(&self) -> mtbridge::store::Health {
         self.inner.health()
     }
