@@ -25,6 +25,10 @@ use crate::{
     config::Config,
     events::Events,
     history::{self, History},
+    hooks::{
+        Hooks,
+        out::{OpenError, Webhooks},
+    },
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
         bars::BarService,
@@ -150,8 +154,16 @@ impl Server {
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
         let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
-        let trading =
-            Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
+        let trading = Trading::open(
+            Arc::clone(&store),
+            hub.clone(),
+            access.clone(),
+            &config.trading,
+            &config.accounts,
+            clock,
+            Arc::clone(&ids),
+        )
+        .await?;
         restored::fence(&trading, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
@@ -162,6 +174,8 @@ impl Server {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
         let streams = api::Streams::new(config.stream.clone());
+        let told = (Arc::clone(&store), access.clone(), events.clone());
+        let (hooks, webhooks) = open_hooks(&config, told, (clock, ids), (tasks.clone(), stop.clone())).await?;
         let state = ApiState::new(api::Parts {
             events: events.clone(),
             streams: streams.clone(),
@@ -169,6 +183,8 @@ impl Server {
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
+            hooks,
+            webhooks: webhooks.clone(),
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
             ticks: TickService::new(memory),
             clocks,
@@ -215,6 +231,8 @@ impl Server {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });
         }
+        webhooks.start();
+        parts.tasks.spawn(api::resume_alerts(state.clone()));
         let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(identity) = identity {
@@ -269,6 +287,21 @@ impl Server {
             error!(%error, "the hub did not stop cleanly");
         }
     }
+}
+
+/// What other programs send, and what is sent to them.
+async fn open_hooks(
+    config: &Config,
+    told: (Arc<dyn Store>, Access, Events),
+    (clock, ids): (Clock, Arc<Ids>),
+    running: (TaskTracker, CancellationToken),
+) -> Result<(Hooks, Webhooks), StartError> {
+    let hooks = Hooks::open(Arc::clone(&told.0), told.1.clone(), clock, Arc::clone(&ids)).await?;
+    let webhooks = Webhooks::open(told, &config.webhooks, (clock, ids), running).await.map_err(|error| match error {
+        OpenError::Store(error) => StartError::Store(error),
+        OpenError::Tls(error) => StartError::Tls(error),
+    })?;
+    Ok((hooks, webhooks))
 }
 
 /// Tokens, keys and users, and the first secrets if this is the first start.

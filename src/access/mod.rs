@@ -157,7 +157,8 @@ impl Access {
         Ok(Self { inner: Arc::new(inner), guard })
     }
 
-    fn digest(&self, secret: &str) -> [u8; 32] {
+    /// The keyed digest under which a secret is kept.
+    pub(crate) fn digest(&self, secret: &str) -> [u8; 32] {
         self.inner.pepper.of(secret.as_bytes())
     }
 
@@ -190,7 +191,14 @@ impl Access {
     }
 
     /// Adds the audit record of a change to the batch that makes it.
-    fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
+    pub(crate) fn audited(
+        &self,
+        batch: Batch,
+        actor: &str,
+        action: &str,
+        target: &str,
+        detail: &str,
+    ) -> Result<Batch, AccessError> {
         let record = records::AuditRecord::done(self.inner.clock.wall(), actor, action, target, detail);
         Ok(batch.put(records::audit(self.inner.ids.next()?), records::encode(&record)))
     }

@@ -24,6 +24,8 @@ mod extract;
 mod filling;
 mod guards;
 mod history;
+mod hook_act;
+mod hooks;
 mod indicator_body;
 mod indicators;
 mod json;
@@ -50,8 +52,10 @@ mod tickets;
 mod ticks;
 mod tokens;
 mod trade;
+mod tradingview;
 mod users;
 mod watchlist;
+mod webhooks;
 
 use std::{
     collections::HashMap,
@@ -94,6 +98,7 @@ use error::ApiError;
 pub use error::{refuse_busy, refuse_forwarded};
 pub use state::{ApiState, Fillings, Parts, Sources};
 pub use stream::{Streams, watch_terminals};
+pub use tradingview::resume_alerts;
 
 /// Answers of fewer bytes are not compressed.
 const COMPRESSED_FROM: u16 = 1_024;
@@ -230,6 +235,24 @@ pub fn routes() -> Vec<Route> {
         route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
         route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete),
         route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset),
+        // Hooks: judged by their secret, inside.
+        route(&post, "/hooks/tradingview/{hook}/{secret}", Needs::Nothing, tradingview::receive),
+        route(&get, "/api/v1/hooks", may(Admin), hooks::list_hooks),
+        route(&post, "/api/v1/hooks", may(Admin), hooks::create),
+        route(&get, "/api/v1/hooks/{id}", may(Admin), hooks::get_hook),
+        route(&patch, "/api/v1/hooks/{id}", may(Admin), hooks::change),
+        route(&delete, "/api/v1/hooks/{id}", may(Admin), hooks::remove),
+        route(&post, "/api/v1/hooks/{id}/rotate", may(Admin), hooks::rotate),
+        route(&get, "/api/v1/hooks/{id}/received", may(Admin), hooks::received),
+        route(&get, "/api/v1/webhooks", may(Admin), webhooks::list_webhooks),
+        route(&post, "/api/v1/webhooks", may(Admin), webhooks::create),
+        route(&get, "/api/v1/webhooks/{id}", may(Admin), webhooks::get_webhook),
+        route(&patch, "/api/v1/webhooks/{id}", may(Admin), webhooks::change),
+        route(&delete, "/api/v1/webhooks/{id}", may(Admin), webhooks::remove),
+        route(&post, "/api/v1/webhooks/{id}/rotate", may(Admin), webhooks::rotate),
+        route(&post, "/api/v1/webhooks/{id}/test", may(Admin), webhooks::test),
+        route(&get, "/api/v1/webhooks/{id}/deliveries", may(Admin), webhooks::deliveries),
+        route(&post, "/api/v1/webhooks/{id}/replay", may(Admin), webhooks::replay),
     ]
 }
 
@@ -312,10 +335,16 @@ impl Front {
     }
 }
 
+/// A path as the log may have it: whatever stands behind `hooks` may be a secret, also where it is mistyped.
+fn without_secret(path: &str) -> String {
+    let at = path.to_ascii_lowercase().find("/hooks").filter(|_| !path.starts_with("/api/"));
+    at.map_or_else(|| path.to_owned(), |at| format!("{}/hooks/…", &path[..at]))
+}
+
 /// Gives every request an id under which the log knows it, and errors their body.
 async fn identify(State(front): State<Front>, request: Request, next: Next) -> Response {
     let (id, begun, route) = (front.next_id(), Instant::now(), front.route(&request));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), without_secret(request.uri().path()));
     let span = info_span!("request", request_id = id, key = Empty);
     let address = request.extensions().get::<Arc<Connection>>().map(|connection| connection.client);
     let origin = Arc::new(Origin::new(address, id.clone()));

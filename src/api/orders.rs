@@ -60,7 +60,7 @@ pub(super) async fn order(relay: &Relay, text: &str) -> ApiResult<Order> {
     })
 }
 
-async fn orders(relay: &Relay, symbol: &str, ticket: u64) -> ApiResult<Vec<Order>> {
+pub(super) async fn orders(relay: &Relay, symbol: &str, ticket: u64) -> ApiResult<Vec<Order>> {
     relay.rows(OPEN_MAX, |call| GetOrders { call, symbol: symbol.to_owned(), ticket }.into()).await
 }
 

@@ -16,6 +16,7 @@ use crate::{
     config,
     events::Events,
     history::History,
+    hooks::{Hooks, out::Webhooks},
     hub::{Hub, SessionHandle},
     market::{bars::BarService, clocks::Clocks, feed::Feed, indicators::Indicators, offers::Offers, ticks::TickService},
     store::Store,
@@ -59,6 +60,10 @@ pub struct Parts {
     pub trading: Trading,
     /// What happened on each account.
     pub history: History,
+    /// Hooks, and what came to them.
+    pub hooks: Hooks,
+    /// What is sent to other programs.
+    pub webhooks: Webhooks,
     /// Bars.
     pub bars: BarService,
     /// Ticks.

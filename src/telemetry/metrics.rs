@@ -261,6 +261,7 @@ impl Metrics {
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.
 const AUTH_FAILURES: [&str; 10] = [
     "ticket_unknown",
+    "hook_unknown",
     "key_missing",
     "key_unknown",
     "key_revoked",

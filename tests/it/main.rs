@@ -41,6 +41,7 @@ mod feed;
 mod flatten;
 mod formats;
 mod history;
+mod hooks;
 mod incidents;
 mod keys;
 #[cfg(feature = "failpoints")]
@@ -69,3 +70,4 @@ mod tokens;
 mod trades;
 mod trading_hours;
 mod trading_limits;
+mod webhooks;

@@ -98,6 +98,23 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH", "/api/v1/users/{id}", "owner"),
     ("DELETE", "/api/v1/users/{id}", "owner"),
     ("POST", "/api/v1/users/{id}/reset", "owner"),
+    ("POST", "/hooks/tradingview/{hook}/{secret}", "-"),
+    ("GET", "/api/v1/hooks", "admin"),
+    ("POST", "/api/v1/hooks", "admin"),
+    ("GET", "/api/v1/hooks/{id}", "admin"),
+    ("PATCH", "/api/v1/hooks/{id}", "admin"),
+    ("DELETE", "/api/v1/hooks/{id}", "admin"),
+    ("POST", "/api/v1/hooks/{id}/rotate", "admin"),
+    ("GET", "/api/v1/hooks/{id}/received", "admin"),
+    ("GET", "/api/v1/webhooks", "admin"),
+    ("POST", "/api/v1/webhooks", "admin"),
+    ("GET", "/api/v1/webhooks/{id}", "admin"),
+    ("PATCH", "/api/v1/webhooks/{id}", "admin"),
+    ("DELETE", "/api/v1/webhooks/{id}", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/rotate", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/test", "admin"),
+    ("GET", "/api/v1/webhooks/{id}/deliveries", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/replay", "admin"),
 ];
 
 #[test]
@@ -133,6 +150,8 @@ fn address(path: &str) -> String {
         "tok_"
     } else if path.contains("/keys") {
         "key_"
+    } else if path.contains("/hooks") {
+        "hok_"
     } else {
         "cmd_"
     };

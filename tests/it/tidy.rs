@@ -12,7 +12,7 @@ const LEVELS: &[&[&str]] = &[
     &["access"],
     &["hub", "events"],
     &["market", "revocation"],
-    &["trading", "history"],
+    &["trading", "history", "hooks"],
     &["api"],
     &["server", "simulator"],
     &["cli"],
