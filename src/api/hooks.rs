@@ -156,7 +156,7 @@ async fn own_key(
         scope: Scope::default(),
     };
     // The secret is drawn and forgotten.
-    let (key, _) = state.access.mint_key(new, &caller.actor()).await?;
+    let (key, _) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
     Ok(key.id)
 }
 

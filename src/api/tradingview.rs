@@ -4,6 +4,7 @@
 //! the command is on the disk, or when time is up: the alert itself is on the disk before that, and is carried out all the same.
 
 use std::{
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -214,7 +215,7 @@ async fn carry_out(
         Some(identity) => crate::crypto::hex(&identity.digest),
         None => received.id.to_string(),
     };
-    let caller = Caller { key, arrived };
+    let caller = Caller { key, person: None, from: IpAddr::V4(Ipv4Addr::UNSPECIFIED), arrived };
     Carrier { state, caller: &caller, hook, key: format!("hook-{name}") }.carry_out(plan).await
 }
 
@@ -225,7 +226,7 @@ fn acting_key(state: &ApiState, hook: &Hook) -> Option<Arc<ApiKey>> {
     while let Some(next) = key.successor.and_then(|next| state.access.key(next)) {
         key = next;
     }
-    Some(key).filter(|key| key.is_valid(now) && key.owner == hook.owner)
+    Some(key).filter(|key| key.is_valid(now) && key.owner == hook.owner && state.access.tenant_is_active(key.owner))
 }
 
 /// What became of an alert, for whoever sent it.

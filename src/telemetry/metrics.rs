@@ -259,9 +259,11 @@ impl Metrics {
 }
 
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.
-const AUTH_FAILURES: [&str; 10] = [
+const AUTH_FAILURES: [&str; 13] = [
     "ticket_unknown",
     "hook_unknown",
+    "owner_disabled",
+    "session_ended",
     "key_missing",
     "key_unknown",
     "key_revoked",
