@@ -56,7 +56,9 @@ fn main() {
     let mut after = Client::connect(&hub).repeat(VALID, "", time);
     let after = line("valid client, after it", &mut after, Some(quiet));
     let [let_in, unauthorized, throttled] = answers;
-    println!("\n{requests} bad secrets from {ADDRESSES} addresses: {let_in} let in, {unauthorized} told 401, {throttled} told 429");
+    println!(
+        "\n{requests} bad secrets from {ADDRESSES} addresses: {let_in} let in, {unauthorized} told 401, {throttled} told 429"
+    );
     println!("p50 of valid calls: {:.2} of the idle hub's, {:.2} after the flood", p50 / quiet, after / quiet);
     println!("resident memory: {memory} -> {} KiB", rss_kib(hub.pid()));
     assert_eq!(let_in, 0);
@@ -65,7 +67,8 @@ fn main() {
 fn beside_flood(hub: &Hub, requests: usize) -> ([usize; 3], Vec<f64>, f64) {
     beside(hub, requests, |_, n| {
         // Every second one has a right checksum and is looked up; making one costs this side more than refusing it costs the hub.
-        let secret = if n % 2 == 0 { STRAYS.with(|strays| strays[n / 2 % strays.len()].clone()) } else { format!("sk_live_{n:049}") };
+        let secret =
+            if n % 2 == 0 { STRAYS.with(|strays| strays[n / 2 % strays.len()].clone()) } else { format!("sk_live_{n:049}") };
         let address = n % ADDRESSES;
         format!(
             "{VALID} HTTP/1.1\r\nhost: hub\r\nx-forwarded-for: 10.7.{}.{}\r\nauthorization: Bearer {secret}\r\n",

@@ -49,7 +49,7 @@ pub(super) fn name(state: &ApiState, secret: &str) {
 pub(super) fn failed(state: &ApiState, what: &'static str, address: Option<IpAddr>, refusal: ApiError) -> ApiError {
     let Some(wait) = address.and_then(|address| state.access.guard().throttle.failed(address)) else { return refusal };
     count(&state.hub.metrics().throttled, "what", what);
-    let seconds = wait.as_secs().max(1);
+    let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
     let detail = format!("{}; too many attempts from this address have failed, so wait {seconds} s", refusal.detail());
     let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail).with("retry_after", seconds);
     match HeaderValue::from_str(&seconds.to_string()) {
