@@ -28,6 +28,7 @@ mod modifying;
 mod orders;
 mod placing;
 mod positions;
+mod quota;
 mod relay;
 mod resolve;
 mod root;

@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use super::external_source::Sources;
 use crate::{
-    access::Access,
+    access::{Access, plans::Plans, usage::Usage},
     clock::Clock,
     config,
     history::History,
@@ -47,6 +47,10 @@ impl std::ops::Deref for ApiState {
 pub struct Parts {
     /// Tokens and keys.
     pub access: Access,
+    /// How much each key may ask for.
+    pub plans: Plans,
+    /// What each key was used for.
+    pub usage: Usage,
     /// Live sessions.
     pub hub: Hub,
     /// Commands.
@@ -79,7 +83,7 @@ pub struct Parts {
     pub pending_ttl: Duration,
     /// Filling modes that were asked for before.
     pub fillings: Fillings,
-    /// Held while a key is revoked.
+    /// Held while a key is changed, rotated or revoked.
     pub key_revocations: tokio::sync::Mutex<()>,
     /// The hub stops.
     pub stopping: CancellationToken,

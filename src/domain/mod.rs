@@ -6,6 +6,7 @@
 pub mod account;
 pub mod api_key;
 pub mod command;
+pub mod grant;
 pub mod group;
 pub mod history;
 pub mod ids;
