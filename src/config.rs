@@ -3,6 +3,7 @@
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
 mod load;
+mod plans;
 mod stream;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
 
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
+pub use plans::Plans;
 use serde::{Deserialize, Serialize};
 pub use stream::Stream;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub http: Http,
     /// TLS of the listener.
     pub tls: Tls,
+    /// Plans of API keys.
+    pub plans: Plans,
     /// The sockets of terminals.
     pub terminals: Terminals,
     /// Trade commands.
@@ -266,6 +270,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             http: Http::default(),
             tls: Tls::default(),
+            plans: Plans::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
             stream: Stream::default(),
@@ -419,6 +424,7 @@ impl Config {
              the proxies that speak TLS in front of the hub in http.trusted_proxies; or set http.allow_plain = true if the network \
              itself is encrypted",
         );
+        self.plans.problems(&mut problems);
         self.trading_problems(&mut problems);
         problems
     }

@@ -1,4 +1,5 @@
-//! Who may do what: connection tokens (mint, admit, lock, revoke, rotate) and API keys (mint, authorize, revoke, rotate).
+//! Who may do what: connection tokens (mint, admit, lock, revoke, rotate) and API keys (mint, authorize, revoke, rotate); and how much
+//! of it: `plans`, `usage`.
 //!
 //! All tokens and keys are in memory as well, so that admission and every request decide without the disk; the store's
 //! compare-and-set decides between two who change the same one.
@@ -8,6 +9,8 @@ pub mod secret;
 pub mod tokens;
 
 mod keys;
+pub mod plans;
+pub mod usage;
 
 use std::sync::Arc;
 

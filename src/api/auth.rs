@@ -9,16 +9,17 @@ use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use tracing::{Instrument as _, Span, debug, field};
 
 use super::{
     ApiState,
     error::{ApiError, ApiResult},
+    quota, stream,
 };
 use crate::{
-    access::AccessError,
+    access::{AccessError, plans::Permit},
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
@@ -34,6 +35,8 @@ pub enum Needs {
     Nothing,
     /// Any valid key; the handler looks at the thing itself.
     AnyKey,
+    /// Any valid key, shown in `Authorization`, or a ticket: for streams, which pages open too. The handler looks at the thing itself.
+    Stream,
     /// A key with this permission.
     Permission(Permission),
 }
@@ -43,6 +46,11 @@ pub enum Needs {
 pub struct Caller {
     /// The key.
     pub key: Arc<ApiKey>,
+    /// From where: the peer, or whom a trusted proxy names.
+    pub client: Option<IpAddr>,
+    /// The request's place among those that the key's plan lets in at once: free when the answer is gone and nobody holds this any more.
+    /// Whatever goes on for long after the answer (a stream) drops it, or counts as a request as long as it keeps it.
+    pub permit: Arc<Permit>,
     /// When the call came, before its body was read.
     pub arrived: Arrived,
 }
@@ -98,14 +106,34 @@ pub(super) async fn authorize(
     mut request: Request,
     next: Next,
 ) -> ApiResult<Response> {
-    if needs != Needs::Nothing {
-        let permission = if let Needs::Permission(needed) = needs { Some(needed) } else { None };
-        let caller = authenticate(&state, request.headers(), permission)?;
-        if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
-            connection.authenticated();
-        }
-        request.extensions_mut().insert(caller);
+    if needs == Needs::Nothing {
+        return run(&state, request, next).await;
     }
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    let client = connection.as_ref().map(|connection| connection.client);
+    let key = match needs {
+        Needs::Stream => stream::key_of(&state, &request, client)?,
+        _ => authenticate(&state, request.headers(), client)?,
+    };
+    if let Some(connection) = &connection {
+        connection.authenticated();
+    }
+    let visit = match quota::enter(&state, &key, needs, client) {
+        Ok(visit) => visit,
+        Err(refusal) => return Ok(refusal),
+    };
+    let answer = match permitted(&state, &key, needs) {
+        Ok(()) => {
+            let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
+            request.extensions_mut().insert(Caller { key, client, permit: visit.permit(), arrived });
+            run(&state, request, next).await
+        }
+        Err(error) => Err(error),
+    };
+    Ok(visit.leave(&state, answer.into_response()))
+}
+
+async fn run(state: &ApiState, request: Request, next: Next) -> ApiResult<Response> {
     if request.method().is_safe() {
         return Ok(next.run(request).await);
     }
@@ -120,8 +148,19 @@ pub(super) fn forbidden(needed: Permission) -> ApiError {
         .with("permission", needed.name())
 }
 
-/// The caller behind a request, who must have this permission if one is asked for.
-pub(super) fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option<Permission>) -> ApiResult<Caller> {
+/// Whether a key may call a route.
+fn permitted(state: &ApiState, key: &ApiKey, needs: Needs) -> ApiResult<()> {
+    match needs {
+        Needs::Permission(needed) if !key.may(needed) => {
+            count(&state.hub.metrics().auth_failures, "reason", "key_forbidden");
+            Err(forbidden(needed))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The key behind a request that came from `client`.
+pub(super) fn authenticate(state: &ApiState, headers: &HeaderMap, client: Option<IpAddr>) -> ApiResult<Arc<ApiKey>> {
     let failed = |reason| count(&state.hub.metrics().auth_failures, "reason", reason);
     let secret = bearer(headers).inspect_err(|_| failed("key_missing"))?;
     // Unknown, revoked and expired look the same from outside.
@@ -135,13 +174,21 @@ pub(super) fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option
         ApiError::unauthorized("Invalid API key")
     })?;
     Span::current().record("key", field::display(key.id));
-    match needed.filter(|needed| !key.may(*needed)) {
-        Some(needed) => {
-            failed("key_forbidden");
-            Err(forbidden(needed))
-        }
-        None => Ok(Caller { key, arrived: Arrived { steady: state.clock.steady(), wall: state.clock.wall() } }),
+    admit_from(state, &key, client)?;
+    Ok(key)
+}
+
+/// Whether a key may be used from there.
+pub(super) fn admit_from(state: &ApiState, key: &ApiKey, client: Option<IpAddr>) -> ApiResult<()> {
+    // Before anything is counted under the key: whoever stole it must not use up its plan. What has no address is from nowhere.
+    if key.scope.ips.is_some() && !client.is_some_and(|client| key.scope.allows_address(client)) {
+        count(&state.hub.metrics().auth_failures, "reason", "key_address");
+        state.usage.refused(key.id);
+        let told = client.map(|client| client.to_canonical().to_string());
+        let detail = format!("Address {} not allowed for your API key", told.as_deref().unwrap_or("unknown"));
+        return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail).with("address", told));
     }
+    Ok(())
 }
 
 /// What stands behind `Authorization: Bearer`.

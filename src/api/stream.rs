@@ -10,12 +10,12 @@ mod states;
 mod topic;
 mod words;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use hyper_util::rt::TokioIo;
@@ -31,7 +31,7 @@ use super::{
     error::{ApiError, ApiResult},
     terminal_socket::handshake,
 };
-use crate::telemetry::metrics::count;
+use crate::{domain::api_key::ApiKey, telemetry::metrics::count};
 pub use desk::Streams;
 pub(in crate::api) use desk::TICKET_LIFE;
 pub(in crate::api) use ending::Ending;
@@ -51,15 +51,11 @@ const MESSAGE_MAX: usize = 64 << 10;
 /// The upgrade.
 pub(super) async fn connect(
     State(state): State<ApiState>,
+    caller: Caller,
     connection: Option<Extension<Arc<Connection>>>,
     mut request: Request,
 ) -> ApiResult<Response> {
     let offered = protocols(request.headers());
-    let ticket = offered.iter().find_map(|name| name.strip_prefix(TICKET)).map(str::to_owned);
-    let caller = enter(&state, request.headers(), request.uri(), ticket)?;
-    if let Some(Extension(connection)) = &connection {
-        connection.authenticated();
-    }
     let chosen = offered.iter().find_map(|name| match name.as_str() {
         JSON => Some((Encoding::Json, JSON)),
         MESSAGE_PACK => Some((Encoding::MessagePack, MESSAGE_PACK)),
@@ -117,12 +113,13 @@ fn protocols(headers: &HeaderMap) -> Vec<String> {
     lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
-/// Who begins a stream: whoever brings a ticket, or a key in `Authorization`. A page of another origin than the hub's own and those of the
-/// settings gets nothing, and any page needs a ticket: what a browser sends by itself is no proof that its user wants it.
+/// The key under which a stream begins: that of a ticket, or the one in `Authorization`. A page of another origin than the hub's own and those
+/// of the settings gets nothing, and any page needs a ticket: what a browser sends by itself is no proof that its user wants it.
 ///
 /// # Errors
 /// 401; 403 `origin_refused`, `ticket_required`.
-pub(in crate::api) fn enter(state: &ApiState, headers: &HeaderMap, uri: &Uri, ticket: Option<String>) -> ApiResult<Caller> {
+pub(in crate::api) fn key_of(state: &ApiState, request: &Request, client: Option<IpAddr>) -> ApiResult<Arc<ApiKey>> {
+    let headers = request.headers();
     let origin = headers.get(header::ORIGIN);
     if let Some(origin) = origin
         && !is_ours(state, headers, origin)
@@ -130,19 +127,22 @@ pub(in crate::api) fn enter(state: &ApiState, headers: &HeaderMap, uri: &Uri, ti
         let detail = "pages of this origin may not open streams; add it to stream.origins";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "origin_refused", detail));
     }
-    let in_query = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("ticket="));
-    if let Some(ticket) = ticket.as_deref().or(in_query) {
-        let caller = state.streams.redeem(ticket).and_then(|caller| reader::standing(state, &caller));
-        return caller.ok_or_else(|| {
+    let offered = protocols(headers);
+    let offered = offered.iter().find_map(|name| name.strip_prefix(TICKET));
+    let in_query = request.uri().query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("ticket="));
+    if let Some(ticket) = offered.or(in_query) {
+        let key = state.streams.redeem(ticket).and_then(|id| reader::valid_key(state, id)).ok_or_else(|| {
             count(&state.hub.metrics().auth_failures, "reason", "ticket_unknown");
             ApiError::unauthorized("Invalid ticket: it is good once, for 30 seconds; POST /api/v1/tickets makes another")
-        });
+        })?;
+        auth::admit_from(state, &key, client)?;
+        return Ok(key);
     }
     if origin.is_some() {
         let detail = "a page needs a ticket: POST /api/v1/tickets makes one";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "ticket_required", detail));
     }
-    auth::authenticate(state, headers, None)
+    auth::authenticate(state, headers, client)
 }
 
 /// Whether an origin is the hub's own address, or one that the operator names.

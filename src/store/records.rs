@@ -34,6 +34,9 @@ pub const HISTORY_ACCOUNTS: &[u8] = b"f";
 /// Every indicator that has not expired, those that were deleted too.
 pub const INDICATORS: &[u8] = b"x";
 
+/// What is known of the use of every API key.
+pub const KEY_USAGE: &[u8] = b"C";
+
 /// Key of a token.
 #[must_use]
 pub fn token(id: TokenId) -> Vec<u8> {
@@ -50,6 +53,12 @@ pub fn token_lock(id: TokenId) -> Vec<u8> {
 #[must_use]
 pub fn api_key(id: KeyId) -> Vec<u8> {
     join(KEYS, &[&id.to_bytes()])
+}
+
+/// Key of what is known of an API key's use.
+#[must_use]
+pub fn key_usage(id: KeyId) -> Vec<u8> {
+    join(KEY_USAGE, &[&id.to_bytes()])
 }
 
 /// Key of a command's record, which is sealed with its account's key.

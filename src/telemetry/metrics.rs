@@ -62,6 +62,7 @@ pub struct Inner {
     pub http_requests: Requests,
     pub http_seconds: Timings,
     pub auth_failures: Counters,
+    pub plan_refused: Counters,
     pub terminal_ends: Counters,
     pub read_seconds: Timings,
     pub command_seconds: Timings,
@@ -175,6 +176,12 @@ impl Metrics {
                 "reason",
                 &AUTH_FAILURES,
             ),
+            plan_refused: b.counters(
+                "mtbridge_plan_refused",
+                "Requests that an API key's plan did not let in",
+                "limit",
+                &["rate", "concurrent"],
+            ),
             terminal_ends: b.add("mtbridge_terminal_ends", "Ended terminal connections by close code", Counters::default()),
             read_seconds: b.timings("mtbridge_read_duration_seconds", "Relayed reads by hop: queue, terminal, whole"),
             command_seconds: b.timings("mtbridge_command_duration_seconds", "Trade commands by hop: record, queue, whole"),
@@ -252,13 +259,14 @@ impl Metrics {
 }
 
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.
-const AUTH_FAILURES: [&str; 10] = [
+const AUTH_FAILURES: [&str; 11] = [
     "ticket_unknown",
     "key_missing",
     "key_unknown",
     "key_revoked",
     "key_expired",
     "key_forbidden",
+    "key_address",
     "token_missing",
     "token_unknown",
     "token_revoked",

@@ -17,7 +17,7 @@ use crate::{
         error::{ApiError, ApiResult},
     },
     config,
-    domain::ids::KeyId,
+    domain::{api_key::ApiKey, ids::KeyId},
 };
 
 /// A ticket is good for so long.
@@ -44,7 +44,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct Ticket {
-    caller: Caller,
+    key: KeyId,
+    line: KeyId,
     until: Instant,
 }
 
@@ -92,32 +93,32 @@ impl Streams {
         Ok(Open { streams: self.clone(), line })
     }
 
-    /// Makes a ticket for this caller.
+    /// Makes a ticket for this key.
     ///
     /// # Errors
     /// 429 `too_many_tickets`, or no randomness.
-    pub(in crate::api) fn ticket(&self, caller: &Caller) -> ApiResult<String> {
+    pub(in crate::api) fn ticket(&self, key: &ApiKey) -> ApiResult<String> {
         let text =
             format!("tkt_{}", crate::crypto::hex(&crate::crypto::random::<24>().map_err(|error| ApiError::internal(&error))?));
         let now = Instant::now();
         let mut tickets = self.inner.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|_, ticket| ticket.until > now);
-        let line = caller.key.line();
-        let of_line = tickets.values().filter(|ticket| ticket.caller.key.line() == line).count();
+        let line = key.line();
+        let of_line = tickets.values().filter(|ticket| ticket.line == line).count();
         if of_line >= TICKETS_PER_LINE || tickets.len() >= TICKETS_MAX {
             let detail = "too many tickets were made and not used; each is good for 30 seconds";
             return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tickets", detail));
         }
         // Only a digest stays, and the text is never compared: no time tells how much of a guess was right.
-        tickets.insert(crate::crypto::sha256(&[text.as_bytes()]), Ticket { caller: caller.clone(), until: now + TICKET_LIFE });
+        tickets.insert(crate::crypto::sha256(&[text.as_bytes()]), Ticket { key: key.id, line, until: now + TICKET_LIFE });
         Ok(text)
     }
 
-    /// Takes a ticket: it is good once, and in time.
-    pub(super) fn redeem(&self, text: &str) -> Option<Caller> {
+    /// Takes a ticket: it is good once, and in time. The key that made it.
+    pub(super) fn redeem(&self, text: &str) -> Option<KeyId> {
         let mut tickets = self.inner.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = tickets.remove(&crate::crypto::sha256(&[text.as_bytes()]))?;
-        (ticket.until > Instant::now()).then_some(ticket.caller)
+        (ticket.until > Instant::now()).then_some(ticket.key)
     }
 }
 
@@ -137,5 +138,46 @@ impl Drop for Open {
                 open.remove(&self.line);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::{Access, NewKey},
+        clock::{Clock, Ids},
+        store::memory::MemoryStore,
+    };
+
+    async fn key() -> Arc<ApiKey> {
+        let ids = Arc::new(Ids::default());
+        let access = Access::open(Arc::new(MemoryStore::new()), [7; 32], Clock::start(), ids).await.unwrap();
+        access.mint_key(NewKey::admin("a"), "test").await.unwrap().0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ticket_is_good_once_and_for_thirty_seconds() {
+        let (streams, key) = (Streams::new(config::Stream::default()), key().await);
+        let ticket = streams.ticket(&key).unwrap();
+        assert_eq!(streams.redeem(&ticket), Some(key.id));
+        assert_eq!(streams.redeem(&ticket), None, "it was used");
+        let (one, other) = (streams.ticket(&key).unwrap(), streams.ticket(&key).unwrap());
+        tokio::time::advance(TICKET_LIFE - Duration::from_millis(1)).await;
+        assert_eq!(streams.redeem(&one), Some(key.id));
+        tokio::time::advance(Duration::from_millis(2)).await;
+        assert_eq!(streams.redeem(&other), None, "it is too old");
+        assert_eq!(streams.redeem("tkt_"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tickets_that_nobody_uses_are_bounded() {
+        let (streams, key) = (Streams::new(config::Stream::default()), key().await);
+        for _ in 0..TICKETS_PER_LINE {
+            streams.ticket(&key).unwrap();
+        }
+        assert_eq!(streams.ticket(&key).unwrap_err().code(), "too_many_tickets");
+        tokio::time::advance(TICKET_LIFE).await;
+        streams.ticket(&key).unwrap();
     }
 }
