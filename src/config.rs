@@ -4,6 +4,7 @@
 
 mod guard;
 mod load;
+mod plans;
 mod sessions;
 mod stream;
 
@@ -17,6 +18,7 @@ use std::{
 pub use guard::{Audit, Throttle};
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
+pub use plans::Plans;
 use serde::{Deserialize, Serialize};
 pub use sessions::Sessions;
 pub use stream::Stream;
@@ -54,6 +56,8 @@ pub struct Config {
     pub tls: Tls,
     /// Logins of people.
     pub sessions: Sessions,
+    /// Plans of API keys.
+    pub plans: Plans,
     /// The sockets of terminals.
     pub terminals: Terminals,
     /// Trade commands.
@@ -317,6 +321,7 @@ impl Default for Config {
             audit: Audit::default(),
             tls: Tls::default(),
             sessions: Sessions::default(),
+            plans: Plans::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
             stream: Stream::default(),
@@ -476,6 +481,7 @@ impl Config {
              the proxies that speak TLS in front of the hub in http.trusted_proxies; or set http.allow_plain = true if the network \
              itself is encrypted",
         );
+        self.plans.problems(&mut problems);
         self.trading_problems(&mut problems);
         problems
     }

@@ -19,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    access::{Access, AccessError, Guard, secret::Secret},
+    access::{Access, AccessError, Guard, plans::Plans, secret::Secret, usage::Usage},
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
@@ -148,6 +148,8 @@ impl Server {
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
         let (access, first) = open_access(&config, &store, clock, &ids).await?;
+        let plans = Plans::new(config.plans.enterprise, clock);
+        let usage = Usage::open(Arc::clone(&store), access.clone(), plans.clone(), clock).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -180,6 +182,8 @@ impl Server {
             events: events.clone(),
             streams: streams.clone(),
             access: access.clone(),
+            plans,
+            usage: usage.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
@@ -206,7 +210,8 @@ impl Server {
 
         let listener = listen(config.listen)?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let parts = Parts { streams, store, hub, trading, tasks, stop_following: CancellationToken::new() };
+        tasks.spawn(usage.clone().run(stop.clone()));
+        let parts = Parts { streams, store, hub, trading, usage, tasks, stop_following: CancellationToken::new() };
         let goodbye = {
             let trading = parts.trading.clone();
             move |session: SessionHandle| {
@@ -327,6 +332,7 @@ struct Parts {
     store: Arc<dyn Store>,
     hub: Hub,
     trading: Trading,
+    usage: Usage,
     tasks: TaskTracker,
     stop_following: CancellationToken,
 }
@@ -357,6 +363,9 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHand
     parts.stop_following.cancel();
     if timeout_at(begun + LAST_COMMANDS, futures_util::future::join_all(followers)).await.is_err() {
         error!("commands or history were still in work; they are taken up at the next start");
+    }
+    if timeout_at(begun + LAST_RECORDS, parts.usage.write()).await.is_err() {
+        error!("the last minute of the use of API keys could not be written");
     }
     match timeout_at(begun + LAST_RECORDS, parts.store.close()).await {
         Ok(Ok(())) => {}

@@ -190,10 +190,9 @@ impl Usage {
 mod tests {
     use super::*;
     use crate::{
-        access::NewKey,
-        access::plans::{Grant, Purse},
+        access::{NewKey, plans::Purse},
         clock::Ids,
-        domain::{api_key::Plan, ids::OwnerId},
+        domain::{api_key::Plan, grant::Grant, ids::OwnerId},
         store::memory::MemoryStore,
     };
 

@@ -76,6 +76,7 @@ pub(super) async fn bars(
 ) -> ApiResult<Response> {
     let format = Format::of(query.format.as_deref(), &headers)?;
     let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
+    caller.symbol(&symbol)?;
     let question = question(&query, &target, &symbol)?;
     let (session, within) = (target.session.as_ref(), state.http.read_timeout);
     let asked = clock_of(&state, &target)?;

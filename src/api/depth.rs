@@ -37,6 +37,7 @@ pub(super) async fn depth(
     Path((terminal, symbol)): Path<(String, String)>,
 ) -> ApiResult<Response> {
     let relay = Relay::open(&state, &caller, &terminal)?;
+    caller.symbol(&symbol)?;
     let reply = relay.ask_unless_loading(|call| GetDepth { call, symbol: symbol.clone() }.into()).await?;
     let levels: Vec<BookLevel> = match &reply {
         Some(reply) => codec::rows(&reply.body, LEVELS_MAX)?,

@@ -37,6 +37,7 @@ mod modifying;
 mod orders;
 mod placing;
 mod positions;
+mod quota;
 mod relay;
 mod resolve;
 mod root;
@@ -192,9 +193,9 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
         route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
         route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
-        // Streams: judged inside, by key or ticket, and again with everything that is told.
-        route(&get, "/api/v1/stream", Needs::Nothing, stream::connect),
-        route(&get, "/api/v1/events", Needs::Nothing, sse::events),
+        // Streams: each topic is judged inside, and again with everything that is told.
+        route(&get, "/api/v1/stream", Needs::Stream, stream::connect),
+        route(&get, "/api/v1/events", Needs::Stream, sse::events),
         route(&post, "/api/v1/tickets", Needs::AnyKey, tickets::create),
         // Clients of InnovaTrading's published API.
         route(&get, "/api/external/bars", may(ReadBars), external::bars).compressed(),

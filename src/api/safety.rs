@@ -38,16 +38,19 @@ pub(super) fn checked_reason(reason: &str) -> ApiResult<&str> {
     Ok(reason)
 }
 
-/// Whether an account exists for this caller: a key for demo accounts does not see the others.
+/// Whether an account exists for this caller: a key for demo accounts, or for some, does not see the others.
 fn sees(state: &ApiState, caller: &Caller, account: &Account) -> bool {
+    if !caller.key.allows_account(account) {
+        return false;
+    }
     let tokens = state.access.tokens_of_login(account.login);
-    tokens.iter().any(|token| caller.sees(token) && token.lock.as_ref().is_some_and(|lock| lock.account == *account))
+    caller.key.reach == Reach::Live
+        || tokens.iter().any(|token| caller.sees(token) && token.lock.as_ref().is_some_and(|lock| lock.account == *account))
 }
 
 fn sees_scope(state: &ApiState, caller: &Caller, scope: &KillScope) -> bool {
-    let live = caller.key.reach == Reach::Live;
     match scope {
-        KillScope::Account(_, account) => live || sees(state, caller, account),
+        KillScope::Account(_, account) => sees(state, caller, account),
         KillScope::Key(line) => *line == caller.key.line() || caller.key.may(Permission::Admin),
         KillScope::Hub | KillScope::Owner(_) => true,
     }
@@ -80,6 +83,7 @@ pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, bo
             "of a key can only be block: whose an open position is cannot be told; use the account's",
         ));
     }
+    within_symbols(&caller, &scope, "level", body.level)?;
     let reason = checked_reason(&body.reason)?;
     let may_lower = caller.key.may(Permission::Admin);
     let stands = state.trading.set_kill(scope.clone(), body.level, reason, &caller.actor(), may_lower).await?;
@@ -102,16 +106,29 @@ fn kill_scope(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResul
         // Offline and disconnected accounts too: a switch that stands before its terminal comes is the better one.
         Some(text) => {
             let account = text.split_once('@').and_then(|(login, server)| Account::new(login.parse().ok()?, server).ok());
-            let known = account.filter(|account| caller.key.reach == Reach::Live || sees(state, caller, account));
+            let known = account.filter(|account| sees(state, caller, account));
             let wrong =
                 || ApiError::field("scope", "must be hub, owner, key, the id of a key, or number@server of an account of yours");
             KillScope::Account(owner, known.ok_or_else(wrong)?)
         }
     };
-    if caller.key.reach == Reach::Test && matches!(scope, KillScope::Hub | KillScope::Owner(_)) {
-        return Err(ApiError::field("scope", "of a test key must be one demo account, number@server, or key"));
+    if matches!(scope, KillScope::Hub | KillScope::Owner(_)) {
+        if caller.key.reach == Reach::Test {
+            return Err(ApiError::field("scope", "of a test key must be one demo account, number@server, or key"));
+        }
+        if caller.key.scope.accounts.is_some() {
+            return Err(ApiError::field("scope", "of a key for some accounts must be one of these, number@server, or key"));
+        }
     }
     Ok(scope)
+}
+
+/// Cancelling and flattening touch every order and position of an account, so a key for some symbols may only block.
+fn within_symbols(caller: &Caller, scope: &KillScope, field: &str, level: KillLevel) -> ApiResult<()> {
+    if caller.key.scope.symbols.is_none() || level <= KillLevel::Block || matches!(scope, KillScope::Key(_)) {
+        return Ok(());
+    }
+    Err(ApiError::field(field, "of a key for some symbols can only be block: more would touch the others; use close-all"))
 }
 
 fn timer_json(timer: &Timer) -> Value {
@@ -169,6 +186,7 @@ pub(super) async fn arm_deadman(State(state): State<ApiState>, caller: Caller, b
         }
         None => kill_scope(&state, &caller, None)?,
     };
+    within_symbols(&caller, &scope, "action", body.action)?;
     if body.timeout_s == 0 {
         state.trading.disarm_deadman(caller.key.line(), &scope).await?;
         return Ok(Json(json!({"key": caller.key.line(), "scope": scope.to_string(), "state": "off"})));
@@ -194,12 +212,11 @@ pub(super) async fn list_incidents(
     Params(query): Params<IncidentsQuery>,
 ) -> ApiResult<Json<Value>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 500);
-    let live = caller.key.reach == Reach::Live;
     let wanted = |incident: &Incident| {
         let account = &incident.account;
         let named = query.account.as_ref().is_none_or(|text| *text == account.to_string() || *text == account.login.to_string());
         let kind = query.kind.is_none_or(|kind| kind == incident.kind);
-        incident.owner == caller.key.owner && named && kind && (live || sees(&state, &caller, account))
+        incident.owner == caller.key.owner && named && kind && sees(&state, &caller, account)
     };
     let (incidents, next) = state.trading.incidents(query.cursor, limit, wanted).await?;
     let rows = incidents.iter().map(incident_json);

@@ -20,10 +20,10 @@ use tokio::{
 
 use super::{
     ApiState,
-    auth::Connection,
+    auth::{Caller, Connection},
     error::{ApiError, ApiResult},
     extract::Params,
-    stream::{Encoding, Ending, Item, Reader, enter},
+    stream::{Encoding, Ending, Item, Reader},
 };
 use crate::telemetry::metrics::count;
 
@@ -64,15 +64,12 @@ impl EventsQuery {
 /// `GET /api/v1/events?topics=&terminal=&symbols=&timeframe=&cursor=`
 pub(super) async fn events(
     State(state): State<ApiState>,
+    caller: Caller,
     connection: Option<Extension<Arc<Connection>>>,
     Params(query): Params<EventsQuery>,
     request: Request,
 ) -> ApiResult<Response> {
     let (headers, origin) = (request.headers(), request.headers().get(header::ORIGIN).cloned());
-    let caller = enter(&state, &request, None)?;
-    if let Some(Extension(connection)) = &connection {
-        connection.authenticated();
-    }
     let items = query.items();
     if items.is_empty() {
         return Err(ApiError::field("topics", "must name what to follow, separated by commas"));

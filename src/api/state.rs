@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use super::external_source::Sources;
 use super::stream::Streams;
 use crate::{
-    access::Access,
+    access::{Access, plans::Plans, usage::Usage},
     clock::Clock,
     config,
     events::Events,
@@ -54,6 +54,10 @@ pub struct Parts {
     pub streams: Streams,
     /// Tokens and keys.
     pub access: Access,
+    /// How much each key may ask for.
+    pub plans: Plans,
+    /// What each key was used for.
+    pub usage: Usage,
     /// Live sessions.
     pub hub: Hub,
     /// Commands.
@@ -92,7 +96,7 @@ pub struct Parts {
     pub pending_ttl: Duration,
     /// Filling modes that were asked for before.
     pub fillings: Fillings,
-    /// Held while a key is revoked.
+    /// Held while a key is changed, rotated or revoked.
     pub key_revocations: tokio::sync::Mutex<()>,
     /// The hub stops.
     pub stopping: CancellationToken,

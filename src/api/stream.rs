@@ -10,7 +10,7 @@ mod states;
 mod topic;
 mod words;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Extension,
@@ -27,7 +27,7 @@ use tracing::debug;
 
 use super::{
     ApiState,
-    auth::{self, Caller, Connection},
+    auth::{self, Caller, Connection, Shown},
     error::{ApiError, ApiResult},
     terminal_socket::handshake,
 };
@@ -51,15 +51,11 @@ const MESSAGE_MAX: usize = 64 << 10;
 /// The upgrade.
 pub(super) async fn connect(
     State(state): State<ApiState>,
+    caller: Caller,
     connection: Option<Extension<Arc<Connection>>>,
     mut request: Request,
 ) -> ApiResult<Response> {
     let offered = protocols(request.headers());
-    let ticket = offered.iter().find_map(|name| name.strip_prefix(TICKET)).map(str::to_owned);
-    let caller = enter(&state, &request, ticket)?;
-    if let Some(Extension(connection)) = &connection {
-        connection.authenticated();
-    }
     let chosen = offered.iter().find_map(|name| match name.as_str() {
         JSON => Some((Encoding::Json, JSON)),
         MESSAGE_PACK => Some((Encoding::MessagePack, MESSAGE_PACK)),
@@ -117,13 +113,13 @@ fn protocols(headers: &HeaderMap) -> Vec<String> {
     lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
-/// Who begins a stream: whoever brings a ticket, or a key in `Authorization`. A page of another origin than the hub's own and those of the
-/// settings gets nothing, and any page needs a ticket: what a browser sends by itself is no proof that its user wants it.
+/// Who begins a stream: whoever brings a ticket, or a key in `Authorization`. A page of another origin than the hub's own and those
+/// of the settings gets nothing, and any page needs a ticket: what a browser sends by itself is no proof that its user wants it.
 ///
 /// # Errors
 /// 401; 403 `origin_refused`, `ticket_required`.
-pub(in crate::api) fn enter(state: &ApiState, request: &Request, ticket: Option<String>) -> ApiResult<Caller> {
-    let (headers, uri) = (request.headers(), request.uri());
+pub(in crate::api) fn shown(state: &ApiState, request: &Request, client: Option<IpAddr>) -> ApiResult<Shown> {
+    let headers = request.headers();
     let origin = headers.get(header::ORIGIN);
     if let Some(origin) = origin
         && !is_ours(state, headers, origin)
@@ -131,19 +127,22 @@ pub(in crate::api) fn enter(state: &ApiState, request: &Request, ticket: Option<
         let detail = "pages of this origin may not open streams; add it to stream.origins";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "origin_refused", detail));
     }
-    let in_query = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("ticket="));
-    if let Some(ticket) = ticket.as_deref().or(in_query) {
-        let caller = state.streams.redeem(ticket).and_then(|caller| reader::standing(state, &caller));
-        return caller.ok_or_else(|| {
+    let offered = protocols(headers);
+    let offered = offered.iter().find_map(|name| name.strip_prefix(TICKET));
+    let in_query = request.uri().query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("ticket="));
+    if let Some(ticket) = offered.or(in_query) {
+        let shown = state.streams.redeem(ticket).and_then(|shown| reader::standing(state, &shown)).ok_or_else(|| {
             count(&state.hub.metrics().auth_failures, "reason", "ticket_unknown");
             ApiError::unauthorized("Invalid ticket: it is good once, for 30 seconds; POST /api/v1/tickets makes another")
-        });
+        })?;
+        auth::admit_from(state, &shown.key, client)?;
+        return Ok(shown);
     }
     if origin.is_some() {
         let detail = "a page needs a ticket: POST /api/v1/tickets makes one";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "ticket_required", detail));
     }
-    auth::authenticate(state, request)
+    auth::authenticate(state, request, client)
 }
 
 /// Whether an origin is the hub's own address, or one that the operator names.

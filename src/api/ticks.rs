@@ -55,6 +55,7 @@ pub(super) async fn ticks(
 ) -> ApiResult<Response> {
     let format = Format::of(query.format.as_deref(), &headers)?;
     let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
+    caller.symbol(&symbol)?;
     let server_time = server_time(query.tz.as_deref())?;
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if limit == 0 || limit > LIMIT_MAX {

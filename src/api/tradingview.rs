@@ -4,7 +4,6 @@
 //! the command is on the disk, or when time is up: the alert itself is on the disk before that, and is carried out all the same.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -215,7 +214,7 @@ async fn carry_out(
         Some(identity) => crate::crypto::hex(&identity.digest),
         None => received.id.to_string(),
     };
-    let caller = Caller { key, person: None, from: IpAddr::V4(Ipv4Addr::UNSPECIFIED), arrived };
+    let caller = Caller { key, person: None, client: None, permit: Arc::default(), arrived };
     Carrier { state, caller: &caller, hook, key: format!("hook-{name}") }.carry_out(plan).await
 }
 

@@ -7,6 +7,7 @@ pub mod account;
 pub mod api_key;
 pub mod command;
 pub mod event;
+pub mod grant;
 pub mod group;
 pub mod history;
 pub mod hook;

@@ -7,6 +7,7 @@ use crate::{
         account::Account,
         history::{FactKind, HistoryAccount, HistoryRecord},
         ids::OwnerId,
+        scope::Scope,
     },
     store::{StoreError, records},
 };
@@ -29,6 +30,8 @@ pub struct Filter {
     pub to: Option<UnixMillis>,
     /// This symbol.
     pub symbol: Option<String>,
+    /// Only symbols of this scope.
+    pub scope: Scope,
     /// This position's deals and orders.
     pub position: Option<u64>,
     /// This order, and its deals.
@@ -45,6 +48,7 @@ impl Filter {
         self.from.is_none_or(|from| record.time >= from)
             && self.to.is_none_or(|to| record.time < to)
             && self.symbol.as_ref().is_none_or(|symbol| symbol == fact.symbol())
+            && self.scope.allows_symbol(fact.symbol())
             && self.position.is_none_or(|position| position == fact.position())
             && self.order.is_none_or(|order| order == fact.order())
             && self.ticket.is_none_or(|ticket| ticket == fact.ticket())

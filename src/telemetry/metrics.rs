@@ -63,6 +63,7 @@ pub struct Inner {
     pub http_seconds: Timings,
     pub auth_failures: Counters,
     pub throttled: Counters,
+    pub plan_refused: Counters,
     pub terminal_ends: Counters,
     pub read_seconds: Timings,
     pub command_seconds: Timings,
@@ -182,6 +183,12 @@ impl Metrics {
                 "what",
                 &["api", "terminal", "revoke"],
             ),
+            plan_refused: b.counters(
+                "mtbridge_plan_refused",
+                "Requests that an API key's plan did not let in",
+                "limit",
+                &["rate", "concurrent"],
+            ),
             terminal_ends: b.add("mtbridge_terminal_ends", "Ended terminal connections by close code", Counters::default()),
             read_seconds: b.timings("mtbridge_read_duration_seconds", "Relayed reads by hop: queue, terminal, whole"),
             command_seconds: b.timings("mtbridge_command_duration_seconds", "Trade commands by hop: record, queue, whole"),
@@ -259,7 +266,7 @@ impl Metrics {
 }
 
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.
-const AUTH_FAILURES: [&str; 13] = [
+const AUTH_FAILURES: [&str; 14] = [
     "ticket_unknown",
     "hook_unknown",
     "owner_disabled",
@@ -269,6 +276,7 @@ const AUTH_FAILURES: [&str; 13] = [
     "key_revoked",
     "key_expired",
     "key_forbidden",
+    "key_address",
     "token_missing",
     "token_unknown",
     "token_revoked",

@@ -58,8 +58,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/deadman", "trade:reduce"),
     ("GET", "/api/v1/incidents", "read:account"),
     ("GET", "/api/v1/audit/trades", "read:history"),
-    ("GET", "/api/v1/stream", "-"),
-    ("GET", "/api/v1/events", "-"),
+    ("GET", "/api/v1/stream", "stream"),
+    ("GET", "/api/v1/events", "stream"),
     ("POST", "/api/v1/tickets", "any"),
     ("GET", "/api/external/bars", "read:bars"),
     ("GET", "/api/external/bars/{symbol}/{timeframe}", "read:bars"),
@@ -125,6 +125,7 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
         Needs::Login => "login",
         Needs::Owner => "owner",
         Needs::Operator => "operator",
+        Needs::Stream => "stream",
         Needs::Permission(permission) => permission.name(),
     };
     let served: BTreeSet<_> =
@@ -173,7 +174,7 @@ async fn every_route_lets_in_exactly_the_permissions_that_imply_what_it_needs() 
         for route in api::routes().into_iter().filter(|route| route.path != mtbridge::protocol::PATH) {
             let (status, code) = call(&api, &route.method, route.path).await;
             let allowed = match route.needs {
-                Needs::Nothing | Needs::AnyKey => true,
+                Needs::Nothing | Needs::AnyKey | Needs::Stream => true,
                 Needs::Permission(needed) => held.implies(needed),
                 Needs::Owner | Needs::Operator => held == Permission::Admin,
                 Needs::Login => {

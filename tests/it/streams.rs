@@ -287,6 +287,28 @@ async fn a_revoked_key_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_narrowed_key_loses_what_it_may_not_follow_any_more_and_keeps_the_rest() {
+    let hub = TestHub::start().await;
+    let body = json!({"permissions": ["read:indicators", "write:indicators"]});
+    let minted = hub.admin().post("/api/v1/keys", body).await.expect(201);
+    let api = hub.api(minted["key"].as_str().unwrap());
+    let mut stream = StreamClient::with_key(hub.addr(), &api.key).await;
+    stream.subscribe(topics(&["indicators"]), None).await;
+    assert_eq!(stream.next().await["type"], "snapshot");
+    draw(&api, "one", 100).await;
+    assert_eq!(drawn(&stream.next().await), Some("one"));
+    let path = format!("/api/v1/keys/{}", minted["id"].as_str().unwrap());
+    hub.admin().patch(&path, json!({"symbols": ["GBPUSD"]})).await.expect(200);
+    stream.send(json!({"id": 1, "subscribe": [{"topic": "quotes", "symbol": "EURUSD"}]})).await;
+    let answer = stream.next().await;
+    assert_eq!(answer["refused"][0]["code"], "terminal_not_found", "{answer}");
+    draw(&hub.admin(), "of another line", 100).await;
+    hub.admin().patch(&path, json!({"symbols": null})).await.expect(200);
+    draw(&api, "two", 100).await;
+    assert_eq!(drawn(&stream.next().await), Some("two"), "and never what is another bot's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_opens_one_stream_for_a_page_of_ours() {
     let hub = TestHub::start_with(|config| config.stream.origins = vec!["https://app.example".to_owned()]).await;
     let ticket = async || {

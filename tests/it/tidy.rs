@@ -257,7 +257,7 @@ const PRIVATE: &[(&str, &[&str])] = &[
     ("StatusCode", &["api/"]),
     ("DashMap", &["hub/registry.rs"]),
     ("sled::", &["store/"]),
-    ("rmp_serde", &["protocol/", "store/"]),
+    ("rmp_serde", &["protocol/", "store/", "api/stream/"]),
     ("println!", &["cli/", "main.rs"]),
     ("std::time::Instant", &[]),
     ("unsafe ", &[]),

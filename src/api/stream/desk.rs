@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::{presence::Presence, states::States};
 use crate::{
     api::{
-        auth::Caller,
+        auth::{Caller, Shown},
         error::{ApiError, ApiResult},
     },
     config,
@@ -44,7 +44,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Ticket {
-    caller: Caller,
+    shown: Shown,
     until: Instant,
 }
 
@@ -96,28 +96,28 @@ impl Streams {
     ///
     /// # Errors
     /// 429 `too_many_tickets`, or no randomness.
-    pub(in crate::api) fn ticket(&self, caller: &Caller) -> ApiResult<String> {
+    pub(in crate::api) fn ticket(&self, shown: Shown) -> ApiResult<String> {
         let text =
             format!("tkt_{}", crate::crypto::hex(&crate::crypto::random::<24>().map_err(|error| ApiError::internal(&error))?));
         let now = Instant::now();
         let mut tickets = self.inner.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|_, ticket| ticket.until > now);
-        let line = caller.key.line();
-        let of_line = tickets.values().filter(|ticket| ticket.caller.key.line() == line).count();
+        let line = shown.key.line();
+        let of_line = tickets.values().filter(|ticket| ticket.shown.key.line() == line).count();
         if of_line >= TICKETS_PER_LINE || tickets.len() >= TICKETS_MAX {
             let detail = "too many tickets were made and not used; each is good for 30 seconds";
             return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tickets", detail));
         }
         // Only a digest stays, and the text is never compared: no time tells how much of a guess was right.
-        tickets.insert(crate::crypto::sha256(&[text.as_bytes()]), Ticket { caller: caller.clone(), until: now + TICKET_LIFE });
+        tickets.insert(crate::crypto::sha256(&[text.as_bytes()]), Ticket { shown, until: now + TICKET_LIFE });
         Ok(text)
     }
 
-    /// Takes a ticket: it is good once, and in time.
-    pub(super) fn redeem(&self, text: &str) -> Option<Caller> {
+    /// Takes a ticket: it is good once, and in time. Who made it.
+    pub(super) fn redeem(&self, text: &str) -> Option<Shown> {
         let mut tickets = self.inner.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = tickets.remove(&crate::crypto::sha256(&[text.as_bytes()]))?;
-        (ticket.until > Instant::now()).then_some(ticket.caller)
+        (ticket.until > Instant::now()).then_some(ticket.shown)
     }
 }
 
@@ -137,5 +137,47 @@ impl Drop for Open {
                 open.remove(&self.line);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::{Access, NewKey},
+        clock::{Clock, Ids},
+        store::memory::MemoryStore,
+    };
+
+    async fn shown() -> Shown {
+        let ids = Arc::new(Ids::default());
+        let access = Access::open(Arc::new(MemoryStore::new()), [7; 32], Clock::start(), ids).await.unwrap();
+        let key = access.mint_key(NewKey::admin("a"), OwnerId::SELF, "test").await.unwrap().0;
+        Shown { key, person: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ticket_is_good_once_and_for_thirty_seconds() {
+        let (streams, shown) = (Streams::new(config::Stream::default()), shown().await);
+        let ticket = streams.ticket(shown.clone()).unwrap();
+        assert_eq!(streams.redeem(&ticket).map(|shown| shown.key.id), Some(shown.key.id));
+        assert!(streams.redeem(&ticket).is_none(), "it was used");
+        let (one, other) = (streams.ticket(shown.clone()).unwrap(), streams.ticket(shown.clone()).unwrap());
+        tokio::time::advance(TICKET_LIFE - Duration::from_millis(1)).await;
+        assert_eq!(streams.redeem(&one).map(|shown| shown.key.id), Some(shown.key.id));
+        tokio::time::advance(Duration::from_millis(2)).await;
+        assert!(streams.redeem(&other).is_none(), "it is too old");
+        assert!(streams.redeem("tkt_").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tickets_that_nobody_uses_are_bounded() {
+        let (streams, shown) = (Streams::new(config::Stream::default()), shown().await);
+        for _ in 0..TICKETS_PER_LINE {
+            streams.ticket(shown.clone()).unwrap();
+        }
+        assert_eq!(streams.ticket(shown.clone()).unwrap_err().code(), "too_many_tickets");
+        tokio::time::advance(TICKET_LIFE).await;
+        streams.ticket(shown.clone()).unwrap();
     }
 }

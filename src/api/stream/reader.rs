@@ -34,10 +34,14 @@ use super::{
 use crate::{
     api::{
         ApiState,
-        auth::{Caller, Person},
+        auth::{Caller, Person, Shown},
         error::{ApiError, ApiResult},
     },
-    domain::{event::Subject, ids::TokenId},
+    domain::{
+        api_key::ApiKey,
+        event::Subject,
+        ids::{KeyId, TokenId},
+    },
     events::{Gap, Missed, view},
     market::feed::Subscription,
     store::StoreError,
@@ -159,7 +163,11 @@ impl Reader {
 
     /// Looks at the key as it is now: gone ends the stream, narrower ends what it may not follow any more.
     fn judge(&mut self) -> Result<(), Ending> {
-        self.caller = standing(&self.state, &self.caller).ok_or(Ending::KeyEnded)?;
+        self.caller.key = standing(&self.state, &self.caller.shown()).ok_or(Ending::KeyEnded)?.key;
+        let (ips, client) = (&self.caller.key.scope.ips, self.caller.client);
+        if ips.is_some() && !client.is_some_and(|client| self.caller.key.scope.allows_address(client)) {
+            return Err(Ending::KeyEnded);
+        }
         let lost: Vec<_> =
             self.wants.keys().filter_map(|want| Some((want.clone(), want.permitted(&self.state, &self.caller).err()?))).collect();
         for (want, error) in lost {
@@ -212,7 +220,7 @@ impl Reader {
 
     async fn snapshot(&mut self, want: &Want) -> Result<(), Ending> {
         // Before the rows are read: what changes meanwhile is in them or comes after.
-        let cursor = self.cursor_of(self.wants.get(want).copied().unwrap_or(self.place)).await;
+        let cursor = self.cursor().await;
         let rows = snapshots::rows(&self.state, &self.caller, want).await.map_err(|_| Ending::Unavailable)?;
         if let Some(rows) = rows {
             let mut told = want.json();
@@ -225,14 +233,10 @@ impl Reader {
         Ok(())
     }
 
-    async fn cursor_of(&mut self, place: u64) -> String {
-        // A place that this very reader stands at is in the history.
-        words::cursor(place, self.state.events.mark_of(place).await.unwrap_or_default())
-    }
-
     /// Where a reader that begins anew goes on, once it has all that was given so far.
     pub(in crate::api) async fn cursor(&mut self) -> String {
-        self.cursor_of(self.place).await
+        // A place that this very reader stands at is in the history.
+        words::cursor(self.place, self.state.events.mark_of(self.place).await.unwrap_or_default())
     }
 
     /// A sign of life with the newest cursor.
@@ -293,7 +297,8 @@ impl Reader {
         subscribed.dedup();
         subscribed.retain(|want| !self.wants.contains_key(want) || resume.is_some());
         let told: Vec<_> = subscribed.iter().map(Want::json).collect();
-        let cursor = self.cursor_of(from).await;
+        // Never ahead of what the others that are followed have still to be told.
+        let cursor = self.cursor().await;
         self.answer(&json!({"type": "answer", "id": id, "subscribed": told, "refused": refused, "cursor": cursor}));
         for want in &subscribed {
             self.wants.insert(want.clone(), from);
@@ -425,15 +430,15 @@ async fn changed(terminals: Option<&mut Terminals>) {
     }
 }
 
-/// The caller with their rights of this moment; none once they have none.
-pub(super) fn standing(state: &ApiState, caller: &Caller) -> Option<Caller> {
-    if let Some(person) = &caller.person {
-        let user = state.access.user(person.user.id).filter(|user| user.is_active() && state.access.login_stands(person.login.record.id))?;
-        let key = Arc::new(user.principal());
-        return Some(Caller { key, person: Some(Person { user, ..person.clone() }), ..caller.clone() });
+/// Who reads, with their rights of this moment; nobody once they have none.
+pub(super) fn standing(state: &ApiState, shown: &Shown) -> Option<Shown> {
+    if let Some(person) = &shown.person {
+        let stands = state.access.login_stands(person.login.record.id);
+        let user = state.access.user(person.user.id).filter(|user| user.is_active() && stands)?;
+        return Some(Shown { key: Arc::new(user.principal()), person: Some(Person { user, login: Arc::clone(&person.login) }) });
     }
-    let key = state.access.key(caller.key.id).filter(|key| key.is_valid(state.clock.wall()) && state.access.tenant_is_active(key.owner))?;
-    Some(Caller { key, ..caller.clone() })
+    let good = |key: &ApiKey| key.is_valid(state.clock.wall()) && state.access.tenant_is_active(key.owner);
+    Some(Shown { key: state.access.minted_key(shown.key.id).filter(|key| good(key))?, person: None })
 }
 
 /// The place of a cursor that a client brings; a gap if this history has no such place, and a refusal if it is none.

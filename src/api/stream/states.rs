@@ -81,3 +81,40 @@ impl States {
         shared
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{UnixMillis, account::Account},
+        market::{broker_time::BrokerClock, feed::Trouble},
+    };
+
+    fn state(at: i64) -> Arc<State> {
+        let clock = BrokerClock::default();
+        Arc::new(State { at: UnixMillis(at), value: None, clock, trouble: Some(Trouble::Offline) })
+    }
+
+    #[test]
+    fn a_thousand_readers_share_a_frame_and_a_slow_one_gets_only_the_newest() {
+        let (states, metrics) = (States::default(), Metrics::new());
+        let account = Account::new(1, "Demo").unwrap();
+        let want = Want::positions(account);
+        let fast = states.of(OwnerId::SELF, &want);
+        let slow = states.of(OwnerId::SELF, &want);
+        let mut numbers = Vec::new();
+        for at in 1..=3 {
+            let newest = state(at);
+            for _ in 0..1_000 {
+                let told = fast.newest(|| Some(Arc::clone(&newest))).unwrap();
+                assert!(!told.frame(&want, Encoding::Json, &metrics).is_empty());
+                numbers.push(told.seq);
+            }
+            assert_eq!(slow.newest(|| Some(Arc::clone(&newest))).unwrap().seq, u64::try_from(at).unwrap());
+        }
+        numbers.dedup();
+        assert_eq!(numbers, [1, 2, 3], "each change has a number");
+        assert_eq!(metrics.stream_frames_written.get_or_create(&[("encoding", "json")]).get(), 3, "written once each");
+        assert!(!Arc::ptr_eq(&states.of(OwnerId::from_bytes([1; 16]), &want), &fast), "never another owner's");
+    }
+}

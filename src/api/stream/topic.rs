@@ -114,6 +114,11 @@ pub(in crate::api) struct Want {
 }
 
 impl Want {
+    #[cfg(test)]
+    pub(super) fn positions(account: Account) -> Self {
+        Self { topic: Topic::Positions, account: Some(account), symbol: None, timeframe: None }
+    }
+
     /// Finds out what is meant, and whether the caller may.
     ///
     /// # Errors
