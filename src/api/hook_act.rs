@@ -112,7 +112,7 @@ impl Carrier<'_> {
     }
 
     async fn positions(&self, symbol: &str) -> ApiResult<Vec<u64>> {
-        let open = positions::positions(&self.relay(&json!({}))?, symbol, 0).await?;
+        let open = positions::positions(&self.relay(&json!({}))?, symbol).await?;
         let tickets: Vec<_> = open.iter().filter(|position| position.symbol == symbol).map(|position| position.ticket).collect();
         if tickets.is_empty() {
             let detail = format!("there is no open position of {symbol}; nothing was sent");
@@ -124,7 +124,7 @@ impl Carrier<'_> {
     fn relay(&self, body: &Value) -> ApiResult<Relay> {
         let target = resolve::terminal(self.state, self.caller, &self.terminal(), Purpose::Trade)?;
         let ms = body["ttl_ms"].as_i64().or_else(|| i64::try_from(self.state.pending_ttl.as_millis()).ok()).unwrap_or(0);
-        Ok(Relay::before_a_trade(self.state, target.live()?, self.caller.arrived.steady.plus_ms(ms)))
+        Ok(Relay::before_a_trade(self.state, self.caller, target.live()?, self.caller.arrived.steady.plus_ms(ms)))
     }
 
     async fn call(&self, act: &Act, body: &Value) -> ApiResult<Response> {

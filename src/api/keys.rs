@@ -164,7 +164,8 @@ pub(super) async fn change(
     let changed = changed(&state, &key, body)?;
     judge(&changed)?;
     // Whatever is more than another name may be more than it could before.
-    if NewKey { name: key.name.clone(), ..changed.clone() } != NewKey::like(&key) {
+    let unnamed = NewKey { name: key.name.clone(), ..changed.clone() };
+    if unnamed != NewKey::like(&key) {
         caller.confirmed(&state)?;
     }
     if !changed.permissions.contains(&Permission::Admin) || changed.expires_at != key.expires_at {

@@ -56,7 +56,7 @@ pub(super) fn enter(state: &ApiState, key: &ApiKey, needs: Needs, client: Option
 }
 
 /// In the words of the published API, in which its clients look.
-fn too_many(refused: &Refused) -> ApiError {
+pub(super) fn too_many(refused: &Refused) -> ApiError {
     let limit = match refused.reached {
         Reached::Rate => "requests_per_hour",
         Reached::Concurrent => "concurrent",

@@ -26,6 +26,7 @@ use super::{
     hook_act::Carrier,
 };
 use crate::{
+    access::plans::Purse,
     domain::{
         api_key::ApiKey,
         hook::{Hook, Outcome, Received, State as Stands},
@@ -214,7 +215,11 @@ async fn carry_out(
         Some(identity) => crate::crypto::hex(&identity.digest),
         None => received.id.to_string(),
     };
-    let caller = Caller { key, person: None, client: None, permit: Arc::default(), arrived };
+    let permit = match state.plans.enter(&key, Purse::Plan) {
+        Ok((permit, _)) => Arc::new(permit),
+        Err(refused) => return super::hook_act::Carried { error: Some(super::quota::too_many(&refused)), ..Default::default() },
+    };
+    let caller = Caller { key, person: None, client: None, permit, arrived };
     Carrier { state, caller: &caller, hook, key: format!("hook-{name}") }.carry_out(plan).await
 }
 

@@ -146,6 +146,7 @@ mod tests {
     use crate::{
         access::{Access, NewKey},
         clock::{Clock, Ids},
+        domain::ids::OwnerId,
         store::memory::MemoryStore,
     };
 
