@@ -10,6 +10,7 @@ mod demo;
 mod download;
 mod download_file;
 mod exit;
+mod hook;
 mod key;
 mod market;
 mod order;
@@ -24,6 +25,7 @@ mod serve;
 mod simulate;
 mod table;
 mod token;
+mod webhook;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -79,6 +81,8 @@ enum Command {
     Restore(backup::Restore),
     Token(token::Token),
     Key(key::Key),
+    Hook(hook::Hook),
+    Webhook(webhook::Webhook),
     Completions(Completions),
     /// Settings.
     #[command(subcommand)]
@@ -166,6 +170,8 @@ impl Command {
             Self::Incidents(incidents) => incidents.run().await,
             Self::Token(token) => token.run().await,
             Self::Key(key) => key.run().await,
+            Self::Hook(hook) => hook.run().await,
+            Self::Webhook(webhook) => webhook.run().await,
             Self::Completions(completions) => completions.run(),
         };
         code.map(ExitCode::from)
