@@ -177,7 +177,8 @@ impl Webhook {
                 out.list(&hub, &["webhooks", id, "deliveries"], &query, None, DELIVERIES).await?;
             }
             Action::Replay { id, dead, seq, since, until } => {
-                let body = Body::default().maybe("seq", *seq).maybe("from", *since).maybe("to", *until).with("dead", *dead).value();
+                let body =
+                    Body::default().maybe("seq", *seq).maybe("from", *since).maybe("to", *until).with("dead", *dead).value();
                 let columns = &[Column::text("REPLAYED", &["/replayed"])];
                 out.one(&hub.call(Method::POST, &["webhooks", id, "replay"], &Query::new(), Some(&body)).await?, columns)?;
             }
