@@ -32,6 +32,9 @@ use crate::{
     },
 };
 
+/// Where a call came from that has no address: only in a program that has the hub inside.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LoginBody {

@@ -141,7 +141,7 @@ pub fn routes() -> Vec<Route> {
     };
     let may = Needs::Permission;
     let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
-    vec![
+    let mut all = vec![
         // What anybody may ask.
         route(&get, "/", Needs::Nothing, root::index),
         route(&get, "/healthz", Needs::Nothing, root::healthz),
@@ -236,24 +236,35 @@ pub fn routes() -> Vec<Route> {
         route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
         route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete),
         route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset),
+    ];
+    all.extend(hook_routes());
+    all
+}
+
+/// Hooks and webhooks.
+fn hook_routes() -> Vec<Route> {
+    let may = Needs::Permission;
+    let admin = Permission::Admin;
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
         // Hooks: judged by their secret, inside.
         route(&post, "/hooks/tradingview/{hook}/{secret}", Needs::Nothing, tradingview::receive),
-        route(&get, "/api/v1/hooks", may(Admin), hooks::list_hooks),
-        route(&post, "/api/v1/hooks", may(Admin), hooks::create),
-        route(&get, "/api/v1/hooks/{id}", may(Admin), hooks::get_hook),
-        route(&patch, "/api/v1/hooks/{id}", may(Admin), hooks::change),
-        route(&delete, "/api/v1/hooks/{id}", may(Admin), hooks::remove),
-        route(&post, "/api/v1/hooks/{id}/rotate", may(Admin), hooks::rotate),
-        route(&get, "/api/v1/hooks/{id}/received", may(Admin), hooks::received),
-        route(&get, "/api/v1/webhooks", may(Admin), webhooks::list_webhooks),
-        route(&post, "/api/v1/webhooks", may(Admin), webhooks::create),
-        route(&get, "/api/v1/webhooks/{id}", may(Admin), webhooks::get_webhook),
-        route(&patch, "/api/v1/webhooks/{id}", may(Admin), webhooks::change),
-        route(&delete, "/api/v1/webhooks/{id}", may(Admin), webhooks::remove),
-        route(&post, "/api/v1/webhooks/{id}/rotate", may(Admin), webhooks::rotate),
-        route(&post, "/api/v1/webhooks/{id}/test", may(Admin), webhooks::test),
-        route(&get, "/api/v1/webhooks/{id}/deliveries", may(Admin), webhooks::deliveries),
-        route(&post, "/api/v1/webhooks/{id}/replay", may(Admin), webhooks::replay),
+        route(&get, "/api/v1/hooks", may(admin), hooks::list_hooks),
+        route(&post, "/api/v1/hooks", may(admin), hooks::create),
+        route(&get, "/api/v1/hooks/{id}", may(admin), hooks::get_hook),
+        route(&patch, "/api/v1/hooks/{id}", may(admin), hooks::change),
+        route(&delete, "/api/v1/hooks/{id}", may(admin), hooks::remove),
+        route(&post, "/api/v1/hooks/{id}/rotate", may(admin), hooks::rotate),
+        route(&get, "/api/v1/hooks/{id}/received", may(admin), hooks::received),
+        route(&get, "/api/v1/webhooks", may(admin), webhooks::list_webhooks),
+        route(&post, "/api/v1/webhooks", may(admin), webhooks::create),
+        route(&get, "/api/v1/webhooks/{id}", may(admin), webhooks::get_webhook),
+        route(&patch, "/api/v1/webhooks/{id}", may(admin), webhooks::change),
+        route(&delete, "/api/v1/webhooks/{id}", may(admin), webhooks::remove),
+        route(&post, "/api/v1/webhooks/{id}/rotate", may(admin), webhooks::rotate),
+        route(&post, "/api/v1/webhooks/{id}/test", may(admin), webhooks::test),
+        route(&get, "/api/v1/webhooks/{id}/deliveries", may(admin), webhooks::deliveries),
+        route(&post, "/api/v1/webhooks/{id}/replay", may(admin), webhooks::replay),
     ]
 }
 

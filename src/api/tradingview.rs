@@ -135,7 +135,7 @@ impl Taking {
             Entered::New(received, turn) => {
                 // Nobody else sets it.
                 let _ = self.entered.set(received.id);
-                carried(&self.state, &self.hook, received, (plan, turn), self.arrived).await
+                carried(&self.state, &self.hook, *received, (plan, turn), self.arrived).await
             }
             Entered::Repeats(first) => {
                 let mut body = told(&first);

@@ -11,6 +11,7 @@ mod demo;
 mod download;
 mod download_file;
 mod exit;
+mod hook;
 mod key;
 mod market;
 mod order;
@@ -25,6 +26,7 @@ mod serve;
 mod simulate;
 mod table;
 mod token;
+mod webhook;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -81,6 +83,8 @@ enum Command {
     Audit(audit::Audit),
     Token(token::Token),
     Key(key::Key),
+    Hook(hook::Hook),
+    Webhook(webhook::Webhook),
     Completions(Completions),
     /// Settings.
     #[command(subcommand)]
@@ -169,6 +173,8 @@ impl Command {
             Self::Audit(audit) => audit.run().await,
             Self::Token(token) => token.run().await,
             Self::Key(key) => key.run().await,
+            Self::Hook(hook) => hook.run().await,
+            Self::Webhook(webhook) => webhook.run().await,
             Self::Completions(completions) => completions.run(),
         };
         code.map(ExitCode::from)

@@ -73,7 +73,7 @@ async fn read(store: &dyn Store, hook: HookId) -> Result<Vec<Received>, StoreErr
 #[derive(Debug)]
 pub enum Entered {
     /// It is new, and whoever holds this carries it out.
-    New(Received, Turn),
+    New(Box<Received>, Turn),
     /// It was here before: this is what became of it then.
     Repeats(Box<Received>),
     /// Too many alerts are in work; nothing was written down.
@@ -121,7 +121,7 @@ impl Hooks {
         let received = self.write(&mut lane, hook.id, (from, text), Some(identity), Outcome::default()).await?;
         let (over, last) = oneshot::channel();
         let before = lane.last.replace(last);
-        Ok(Entered::New(received, Turn { before, _over: over, _place: place }))
+        Ok(Entered::New(Box::new(received), Turn { before, _over: over, _place: place }))
     }
 
     /// Writes down an alert of which nothing will come.

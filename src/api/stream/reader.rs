@@ -40,7 +40,7 @@ use crate::{
     domain::{
         api_key::ApiKey,
         event::Subject,
-        ids::{KeyId, TokenId},
+        ids::TokenId,
     },
     events::{Gap, Missed, view},
     market::feed::Subscription,
