@@ -129,8 +129,7 @@ impl Server {
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
         let (access, first_admin_key) = open_access(&config, &store, clock, &ids).await?;
-        let plans = Plans::new(config.plans.enterprise, clock);
-        let usage = Usage::open(Arc::clone(&store), access.clone(), plans.clone(), clock).await?;
+        let usage = use_of_keys(&config, &store, &access, clock).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -148,7 +147,7 @@ impl Server {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
             access: access.clone(),
-            plans,
+            plans: usage.plans(),
             usage: usage.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
@@ -250,6 +249,12 @@ async fn open_access(
     let access = Access::open(Arc::clone(store), pepper, clock, Arc::clone(ids)).await.map_err(StartError::Access)?;
     let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
     Ok((access, first))
+}
+
+/// What keys were used for, and what they have spent of their plans.
+async fn use_of_keys(config: &Config, store: &Arc<dyn Store>, access: &Access, clock: Clock) -> Result<Usage, StoreError> {
+    let plans = Plans::new(config.plans.enterprise, clock);
+    Usage::open(Arc::clone(store), access.clone(), plans, clock).await
 }
 
 struct Parts {

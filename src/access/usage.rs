@@ -119,6 +119,12 @@ impl Usage {
         }
     }
 
+    /// The plans of which it keeps what is spent.
+    #[must_use]
+    pub fn plans(&self) -> Plans {
+        self.inner.plans.clone()
+    }
+
     /// A request under a key.
     pub fn asked(&self, key: KeyId, from: Option<IpAddr>) {
         self.count(key, |usage, now| {

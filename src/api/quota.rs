@@ -135,3 +135,32 @@ impl HttpBody for Held {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::plans::Plans,
+        clock::{Clock, Ids},
+        domain::{api_key::Plan, grant::Grant},
+        store::memory::MemoryStore,
+    };
+
+    #[tokio::test]
+    async fn a_place_is_held_until_the_last_of_the_body_is_gone() {
+        let store = Arc::new(MemoryStore::default());
+        let access = crate::access::Access::open(store, [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+        let new = crate::access::NewKey { plan: Plan::Free, ..crate::access::NewKey::admin("bot") };
+        let (key, _) = access.mint_key(new, "test").await.unwrap();
+        let plans = Plans::new(Grant::default(), Clock::start());
+        let (permit, _) = plans.enter(&key, Purse::Plan).unwrap();
+        let body = Held { inner: Body::from("four"), _permit: Arc::new(permit) };
+        assert_eq!(body.size_hint().exact(), Some(4), "its length is told as before");
+        let mut body = Body::new(body);
+        assert_eq!(plans.running(key.id), 1);
+        let first = http_body_util::BodyExt::frame(&mut body).await.unwrap().unwrap();
+        assert_eq!((first.into_data().unwrap().len(), plans.running(key.id)), (4, 1));
+        drop(body);
+        assert_eq!(plans.running(key.id), 0);
+    }
+}
