@@ -147,7 +147,6 @@ impl Server {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let state = ApiState::new(api::Parts {
             access: access.clone(),
-            plans: usage.plans(),
             usage: usage.clone(),
             hub: hub.clone(),
             trading: trading.clone(),

@@ -119,10 +119,10 @@ impl Usage {
         }
     }
 
-    /// The plans of which it keeps what is spent.
+    /// How much each key may ask for; what is spent of it is written with its use.
     #[must_use]
-    pub fn plans(&self) -> Plans {
-        self.inner.plans.clone()
+    pub fn plans(&self) -> &Plans {
+        &self.inner.plans
     }
 
     /// A request under a key.

@@ -113,10 +113,7 @@ pub(super) async fn authorize(
     if let Some(connection) = &connection {
         connection.authenticated();
     }
-    let visit = match quota::enter(&state, &key, needs, client) {
-        Ok(visit) => visit,
-        Err(refusal) => return Ok(refusal),
-    };
+    let visit = quota::enter(&state, &key, needs, client)?;
     let answer = match permitted(&state, &key, needs) {
         Ok(()) => {
             let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };

@@ -10,12 +10,16 @@ use std::{
 
 use axum::{
     body::{Body, HttpBody},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
 };
 use bytes::Bytes;
 
-use super::{ApiState, auth::Needs, error::ApiError};
+use super::{
+    ApiState,
+    auth::Needs,
+    error::{ApiError, ApiResult},
+};
 use crate::{
     access::plans::{Permit, Purse, Reached, Refused, Standing, WINDOW_S},
     domain::{
@@ -38,19 +42,18 @@ pub(super) struct Visit {
 ///
 /// # Errors
 /// 429 with everything that every answer has.
-pub(super) fn enter(state: &ApiState, key: &ApiKey, needs: Needs, client: Option<IpAddr>) -> Result<Visit, Response> {
+pub(super) fn enter(state: &ApiState, key: &ApiKey, needs: Needs, client: Option<IpAddr>) -> ApiResult<Visit> {
     state.usage.asked(key.id, client);
     // What closes, cancels or stops must never wait for an hour to pass.
     let purse = if needs == Needs::Permission(Permission::TradeReduce) { Purse::Reserve } else { Purse::Plan };
-    match state.plans.enter(key, purse) {
+    match state.usage.plans().enter(key, purse) {
         Ok((permit, standing)) => Ok(Visit { key: key.id, permit: Arc::new(permit), standing }),
         Err(refused) => {
             state.usage.refused(key.id);
             let reached = if refused.reached == Reached::Rate { "rate" } else { "concurrent" };
             count(&state.hub.metrics().plan_refused, "limit", reached);
-            let mut response = too_many(&refused).into_response();
-            tell(response.headers_mut(), &refused.standing, state.clock.wall());
-            Err(response)
+            let told = headers(&refused.standing, state.clock.wall());
+            Err(told.into_iter().fold(too_many(&refused), |error, (name, value)| error.with_header(name, value)))
         }
     }
 }
@@ -71,24 +74,23 @@ fn too_many(refused: &Refused) -> ApiError {
 
 /// `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10, where `t` counts to the next request that comes back; and
 /// the three headers that libraries have long known, where `X-RateLimit-Reset` is the second of the epoch at which all are back.
-fn tell(headers: &mut HeaderMap, standing: &Standing, now: UnixMillis) {
+fn headers(standing: &Standing, now: UnixMillis) -> Vec<(HeaderName, HeaderValue)> {
     let Standing { grant, remaining, more_in_s, all_in_s, .. } = *standing;
     let name = match standing.purse {
         Purse::Plan => standing.plan.name(),
         Purse::Reserve => "reduce",
     };
     let reset = now.0.div_euclid(1_000) + i64::try_from(all_in_s).unwrap_or(i64::MAX);
-    for (header, value) in [
+    let told = [
         ("ratelimit-policy", format!("\"{name}\";q={};w={WINDOW_S}", grant.requests_per_hour)),
         ("ratelimit", format!("\"{name}\";r={remaining};t={more_in_s}")),
         ("x-ratelimit-limit", grant.requests_per_hour.to_string()),
         ("x-ratelimit-remaining", remaining.to_string()),
         ("x-ratelimit-reset", reset.to_string()),
-    ] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(header, value);
-        }
-    }
+    ];
+    let header =
+        |(name, value): (&'static str, String)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?));
+    told.into_iter().filter_map(header).collect()
 }
 
 impl Visit {
@@ -103,7 +105,7 @@ impl Visit {
             state.usage.refused(self.key);
         }
         if let Some(standing) = &self.standing {
-            tell(response.headers_mut(), standing, state.clock.wall());
+            response.headers_mut().extend(headers(standing, state.clock.wall()));
         }
         let permit = self.permit;
         response.map(|inner| Body::new(Held { inner, _permit: permit }))

@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use super::external_source::Sources;
 use crate::{
-    access::{Access, plans::Plans, usage::Usage},
+    access::{Access, usage::Usage},
     clock::Clock,
     config,
     history::History,
@@ -47,9 +47,7 @@ impl std::ops::Deref for ApiState {
 pub struct Parts {
     /// Tokens and keys.
     pub access: Access,
-    /// How much each key may ask for.
-    pub plans: Plans,
-    /// What each key was used for.
+    /// What each key was used for, and may ask for.
     pub usage: Usage,
     /// Live sessions.
     pub hub: Hub,

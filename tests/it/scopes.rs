@@ -157,7 +157,7 @@ fn call(
     (method.parse().unwrap(), to, body.map(|body| body.to_string()))
 }
 
-/// One open position and one pending order of a symbol, and the command that opened the position.
+/// One open position, one pending order and one that was cancelled of a symbol, and the command that opened the position.
 async fn open(hub: &TestHub, symbol: &str) -> (u64, u64, String) {
     let api = hub.admin();
     let order = json!({"symbol": symbol, "side": "buy", "type": "market", "volume": 0.1});
@@ -165,8 +165,11 @@ async fn open(hub: &TestHub, symbol: &str) -> (u64, u64, String) {
     let quote = api.get(&format!("/api/v1/terminals/1001/quotes?symbols={symbol}")).await.expect(200);
     let price = (quote["data"][0]["bid"].as_f64().unwrap() * 80.0).round() / 100.0;
     let order = json!({"symbol": symbol, "side": "buy", "type": "limit", "volume": 0.1, "price": price});
-    let pending = api.once().post(&orders(1001), order).await.expect(200);
     let ticket = |command: &Value| command["result"]["order"].as_u64().unwrap();
+    let other = json!({"symbol": symbol, "side": "buy", "type": "limit", "volume": 0.2, "price": price});
+    let cancelled = api.once().post(&orders(1001), other).await.expect(200);
+    api.once().delete(&format!("{}/{}", orders(1001), ticket(&cancelled))).await.expect(200);
+    let pending = api.once().post(&orders(1001), order).await.expect(200);
     (ticket(&done), ticket(&pending), done["id"].as_str().unwrap().to_owned())
 }
 
@@ -238,7 +241,7 @@ async fn a_key_for_some_symbols_touches_no_other_on_any_route() {
     bot.get(&format!("/api/v1/terminals/1001/positions/{}", gold.0)).await.expect(200);
 }
 
-async fn tickets(terminal: &Terminal) -> Vec<u64> {
+fn tickets(terminal: &Terminal) -> Vec<u64> {
     terminal.broker().positions().iter().map(|position| position.ticket).collect()
 }
 
@@ -266,7 +269,7 @@ async fn a_raw_request_is_judged_by_its_tickets_and_closing_all_closes_what_is_a
     assert_eq!(terminal.broker().executed().len(), before);
     let closed = bot.once().post("/api/v1/terminals/1001/positions/close-all", json!({})).await.expect(200);
     assert_eq!(closed["positions"], json!([euro.0]), "{closed}");
-    assert_eq!(tickets(&terminal).await, [gold.0]);
+    assert_eq!(tickets(&terminal), [gold.0]);
     bot.once().post("/api/v1/terminals/1001/trade", json!({"action": 8, "order": euro.1})).await.expect(200);
 }
 
