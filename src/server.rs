@@ -148,8 +148,7 @@ impl Server {
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
         let (access, first) = open_access(&config, &store, clock, &ids).await?;
-        let plans = Plans::new(config.plans.enterprise, clock);
-        let usage = Usage::open(Arc::clone(&store), access.clone(), plans.clone(), clock).await?;
+        let usage = use_of_keys(&config, &store, &access, clock).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -182,7 +181,6 @@ impl Server {
             events: events.clone(),
             streams: streams.clone(),
             access: access.clone(),
-            plans,
             usage: usage.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
@@ -325,6 +323,12 @@ async fn open_access(
     let admin_key = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
     let setup_code = access.ensure_setup().await.map_err(StartError::Access)?;
     Ok((access, FirstSecrets { admin_key, setup_code }))
+}
+
+/// What keys were used for, and what they have spent of their plans.
+async fn use_of_keys(config: &Config, store: &Arc<dyn Store>, access: &Access, clock: Clock) -> Result<Usage, StoreError> {
+    let plans = Plans::new(config.plans.enterprise, clock);
+    Usage::open(Arc::clone(store), access.clone(), plans, clock).await
 }
 
 struct Parts {

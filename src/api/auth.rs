@@ -191,10 +191,7 @@ pub(super) async fn authorize(
     if let Some(person) = &person {
         state.access.note_use(&person.login).await;
     }
-    let visit = match quota::enter(&state, &key, needs, client) {
-        Ok(visit) => visit,
-        Err(refusal) => return Ok(refusal),
-    };
+    let visit = quota::enter(&state, &key, needs, client)?;
     let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
     let caller = Caller { key, person, client, permit: visit.permit(), arrived };
     let answer = match permitted(&state, &caller, needs, request.method()) {

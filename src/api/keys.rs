@@ -142,7 +142,7 @@ pub(super) async fn get_key(State(state): State<ApiState>, caller: Caller, Path(
     let mut row = row(&state, &key);
     let hours = hours.iter().map(|hour| json!({"from": rfc3339(hour.from), "requests": hour.requests, "refused": hour.refused}));
     row["usage"]["hours"] = hours.collect();
-    row["usage"]["running"] = json!(state.plans.running(key.line()));
+    row["usage"]["running"] = json!(state.usage.plans().running(key.line()));
     Ok(Json(row))
 }
 

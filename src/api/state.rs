@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use super::external_source::Sources;
 use super::stream::Streams;
 use crate::{
-    access::{Access, plans::Plans, usage::Usage},
+    access::{Access, usage::Usage},
     clock::Clock,
     config,
     events::Events,
@@ -54,9 +54,7 @@ pub struct Parts {
     pub streams: Streams,
     /// Tokens and keys.
     pub access: Access,
-    /// How much each key may ask for.
-    pub plans: Plans,
-    /// What each key was used for.
+    /// What each key was used for, and may ask for.
     pub usage: Usage,
     /// Live sessions.
     pub hub: Hub,

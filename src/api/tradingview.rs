@@ -215,7 +215,7 @@ async fn carry_out(
         Some(identity) => crate::crypto::hex(&identity.digest),
         None => received.id.to_string(),
     };
-    let permit = match state.plans.enter(&key, Purse::Plan) {
+    let permit = match state.usage.plans().enter(&key, Purse::Plan) {
         Ok((permit, _)) => Arc::new(permit),
         Err(refused) => return super::hook_act::Carried { error: Some(super::quota::too_many(&refused)), ..Default::default() },
     };
