@@ -91,7 +91,7 @@ mod tests {
     };
 
     fn state(at: i64) -> Arc<State> {
-        let clock = BrokerClock::default();
+        let clock = BrokerClock::measured(0, 0);
         Arc::new(State { at: UnixMillis(at), value: None, clock, trouble: Some(Trouble::Offline) })
     }
 
