@@ -478,6 +478,8 @@ impl<S: Socket> Session<S> {
                     let _ = self.hub.inner.ears.pushes.try_send(push);
                 }
             }
+            Some(FromTerminal::PushQuotes(push)) => self.handle.board().quotes(push),
+            Some(FromTerminal::PushBars(push)) => self.handle.board().bars(push),
             Some(FromTerminal::Log(Log { level, text })) => {
                 let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
                 debug!(level, text, "terminal says");

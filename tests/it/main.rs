@@ -31,6 +31,7 @@ mod ea_evidence;
 mod ea_frames;
 mod ea_fuzz;
 mod ea_kill;
+mod ea_live;
 mod ea_sanitizers;
 mod ea_storm;
 mod ea_websocket;
