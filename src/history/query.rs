@@ -78,6 +78,17 @@ impl History {
         page.iter().map(|(key, entry)| records::decode(key, entry)).collect()
     }
 
+    /// When the newest row of an account's history was, by the broker's clock; none without one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn newest(&self, owner: OwnerId, account: &Account) -> Result<Option<UnixMillis>, StoreError> {
+        let prefix = records::history_rows(owner, account);
+        let last = self.inner.store.last_key(&prefix).await?;
+        let msc = last.and_then(|key| key.get(prefix.len()..)?.first_chunk().map(|msc| u64::from_be_bytes(*msc)));
+        Ok(msc.and_then(|msc| i64::try_from(msc).ok()).map(UnixMillis))
+    }
+
     /// A page of an account's history, oldest first, after `after`.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::{
     history::Filter,
 };
 
-/// Deals of the last day, and so many of an account at most; the rest is in the history.
+/// Deals of the last day on which something happened, and so many of an account at most; the rest is in the history.
 const DEALS_MS: i64 = 86_400_000;
 const DEALS_MAX: usize = 500;
 /// The newest incidents.
@@ -56,13 +56,22 @@ async fn deals(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<Vec<
     accounts.retain(|account| want.account.as_ref().is_none_or(|wanted| wanted == account));
     accounts.sort();
     accounts.dedup();
-    let from = Some(state.clock.wall().plus_ms(-DEALS_MS));
-    let filter = Filter { from, kind: Some(FactKind::Deal), ..Filter::default() };
     let mut rows = Vec::new();
     for account in &accounts {
-        let page = state.history.rows(caller.key.owner, account, &filter, None, DEALS_MAX).await?;
-        let shown = page.rows.iter().filter(|row| caller.key.allows_symbol(row.fact.symbol()));
-        rows.extend(shown.map(|row| {
+        let last = state.history.newest(caller.key.owner, account).await?;
+        let from = last.map(|last| last.plus_ms(-DEALS_MS));
+        let filter = Filter { from, kind: Some(FactKind::Deal), ..Filter::default() };
+        let (mut after, mut newest) = (None, Vec::new());
+        loop {
+            let page = state.history.rows(caller.key.owner, account, &filter, after, DEALS_MAX).await?;
+            newest.extend(page.rows.into_iter().filter(|row| caller.key.allows_symbol(row.fact.symbol())));
+            newest.drain(..newest.len().saturating_sub(DEALS_MAX));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        rows.extend(newest.iter().map(|row| {
             let mut row = view::history_json(row);
             row.insert("account".to_owned(), serde_json::json!(account));
             Value::Object(row)
