@@ -1,7 +1,7 @@
 //! Webhooks: what happened, sent to whoever asked for it, signed, at least once.
 //!
 //! Nothing is queued twice: the store's own history is the queue, and each webhook has a durable place in it ([`Progress`]). An event is
-//! behind that place only when it was taken, or when it is parked with its retries ([`Delivery`]). [`pump`] moves the place on.
+//! behind that place only when it was taken, or when it is parked with its retries ([`Delivery`]). `pump` moves the place on.
 
 pub mod address;
 mod pump;
