@@ -38,7 +38,7 @@ pub(super) async fn submit(
     let (symbol, timeframe, drawing) = indicator_body::read(&body.value)?;
     let (points, lines) = (drawing.points.len(), drawing.lines.len());
     let slot = IndicatorSlot { line: caller.key.line(), id, symbol, timeframe };
-    let row = state.indicators.submit(slot, (caller.key.owner, caller.key.reach), drawing).await.map_err(refused)?;
+    let row = state.indicators.submit(slot, (caller.tenant(), caller.key.reach), drawing).await.map_err(refused)?;
     Ok(Json(json!({
         "success": true,
         "indicator_id": row.slot.id,

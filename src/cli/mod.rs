@@ -24,6 +24,7 @@ mod serve;
 mod simulate;
 mod table;
 mod token;
+mod user;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -79,6 +80,7 @@ enum Command {
     Restore(backup::Restore),
     Token(token::Token),
     Key(key::Key),
+    User(user::User),
     Completions(Completions),
     /// Settings.
     #[command(subcommand)]
@@ -168,6 +170,7 @@ impl Command {
             Self::Incidents(incidents) => incidents.run().await,
             Self::Token(token) => token.run().await,
             Self::Key(key) => key.run().await,
+            Self::User(user) => user.run().await,
             Self::Completions(completions) => completions.run(),
         };
         code.map(ExitCode::from)
