@@ -144,7 +144,7 @@ impl Server {
         let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
         let trading =
             Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
-        restored::fence(&trading, &config.data_dir).await?;
+        restored::fence(&trading, &access, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
