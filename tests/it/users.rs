@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, PASSWORD, TestHub, eventually};
+use crate::harness::{Answer, PASSWORD, Program, TestHub, eventually};
 
 fn cookie(answer: &Answer) -> String {
     answer.header("set-cookie").split(';').next().unwrap().to_owned()
@@ -258,6 +258,40 @@ async fn nobody_disables_themselves_and_the_operator_is_not_deleted() {
     boss.post("/api/v1/users", taken.clone()).await.refused(409, "login_taken");
     assert_eq!(boss.delete(&format!("/api/v1/users/{}", member["id"].as_str().unwrap())).await.status, 204);
     boss.post("/api/v1/users", taken).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_command_line_makes_lists_resets_and_disables_users() {
+    let hub = TestHub::start().await;
+    let url = format!("http://{}", hub.config.listen);
+    let run = async |args: &[&str]| {
+        let env = [("MTBRIDGE_URL", url.as_str()), ("MTBRIDGE_API_KEY", hub.admin_key.as_str())];
+        let mut program = Program::start(hub.dir(), args, &env);
+        let mut lines = Vec::new();
+        while let Some(line) = program.line().await {
+            lines.push(line);
+        }
+        let ended = program.ended().await;
+        (ended.code(), lines, program.stderr())
+    };
+    let (ended, lines, stderr) = run(&["user", "create", "anna", "--role", "member", "--quiet"]).await;
+    assert_eq!(ended, Some(0), "{stderr}");
+    hub.api("").post("/api/v1/setup", json!({"code": lines[0], "password": PASSWORD})).await.expect(201);
+    let anna = hub.logged_in("anna").await;
+    let (_, ids, _) = run(&["user", "list", "--quiet"]).await;
+    let id = anna.who().await["user"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(ids, [id.as_str()]);
+    assert_eq!(run(&["user", "role", &id, "owner"]).await.0, Some(0));
+    anna.get("/api/v1/session").await.refused(401, "unauthorized");
+    assert_eq!(hub.logged_in("anna").await.who().await["user"]["role"], "owner");
+    assert_eq!(run(&["user", "disable", &id, "--yes"]).await.0, Some(0));
+    hub.try_login("anna", PASSWORD).await.refused(401, "login_failed");
+    assert_eq!(run(&["user", "disable", &id, "--off"]).await.0, Some(0));
+    hub.logged_in("anna").await;
+    let (_, lines, _) = run(&["user", "reset", &id, "--quiet"]).await;
+    hub.try_login("anna", PASSWORD).await.refused(401, "login_failed");
+    hub.api("").post("/api/v1/setup", json!({"code": lines[0], "password": PASSWORD})).await.expect(201);
+    assert_eq!(run(&["user", "role", "usr_nobody", "owner"]).await.0, Some(4), "not found");
 }
 
 #[tokio::test]
