@@ -165,7 +165,7 @@ impl Server {
             Arc::clone(&ids),
         )
         .await?;
-        restored::fence(&trading, &config.data_dir).await?;
+        restored::fence(&trading, &access, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };

@@ -144,15 +144,15 @@ impl Access {
         match (key.revoked_at, key.is_valid(self.inner.clock.wall())) {
             (Some(_), _) => Err(AccessError::Revoked),
             (None, false) => Err(AccessError::Expired),
-            (None, true) if !self.tenant_is_active(key.owner) => Err(AccessError::OwnerDisabled),
-            (None, true) => Ok(key),
+            (None, true) => self.tenant_goes_on(key.owner).map(|()| key),
         }
     }
 
     /// Whether a key is still good and may do this: asked again at the last moment, because a call may take its time.
     #[must_use]
     pub fn key_may(&self, id: KeyId, needed: Permission) -> bool {
-        let good = |key: &ApiKey| key.is_valid(self.inner.clock.wall()) && self.tenant_is_active(key.owner) && key.may(needed);
+        let good =
+            |key: &ApiKey| key.is_valid(self.inner.clock.wall()) && self.tenant_goes_on(key.owner).is_ok() && key.may(needed);
         self.key(id).is_some_and(|key| good(&key))
     }
 

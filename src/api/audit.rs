@@ -64,7 +64,7 @@ pub(super) async fn trades(
     let after = query.cursor.as_deref().map(read_cursor).transpose()?;
     let account = account(&state, &caller, query.account.as_deref()).await?;
     let page = match account {
-        Some(account) => state.history.rows(caller.key.owner, &account, &filter, after, limit).await?,
+        Some(account) => state.history.rows(caller.tenant(), &account, &filter, after, limit).await?,
         None => crate::history::HistoryPage::default(),
     };
     let next = page.next.as_ref().map(|cursor| crate::crypto::hex(cursor));
@@ -102,7 +102,7 @@ fn filter(query: &TradesQuery) -> ApiResult<Filter> {
 
 /// The account that is meant, connected or not, locked to a token or not any more; none if this key sees no history of it.
 async fn account(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResult<Option<Account>> {
-    let mut found = state.history.accounts(caller.key.owner).await?;
+    let mut found = state.history.accounts(caller.tenant()).await?;
     found.retain(|about| {
         (caller.key.reach == Reach::Live || about.trade_mode == TRADE_MODE_DEMO) && caller.key.allows_account(&about.account)
     });

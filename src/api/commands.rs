@@ -130,7 +130,8 @@ pub(super) fn visible(caller: &Caller, record: &CommandRecord) -> bool {
 
 fn may_see(caller: &Caller, account: &Account, (owner, permission, trade_mode): (OwnerId, Permission, u8)) -> bool {
     let reached = caller.key.reach == Reach::Live || trade_mode == TRADE_MODE_DEMO;
-    owner == caller.key.owner && caller.key.may(permission) && reached && caller.key.allows_account(account)
+    let may = caller.key.may(permission) || caller.only_looks();
+    owner == caller.tenant() && may && reached && caller.key.allows_account(account)
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,7 +164,7 @@ pub(super) async fn list_commands(
         None => None,
     };
     let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
-    let (owner, account) = (caller.key.owner, &target.account);
+    let (owner, account) = (caller.tenant(), &target.account);
     let (records, next) = match &query.client_order_id {
         Some(reference) => state.trading.commands_by_reference(owner, account, reference, after, limit, wanted).await?,
         None => state.trading.commands(owner, account, after, limit, wanted).await?,

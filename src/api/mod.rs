@@ -222,7 +222,16 @@ pub fn routes() -> Vec<Route> {
         route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
         route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
         route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
-        // Users and their logins.
+    ]
+    .into_iter()
+    .chain(of_users())
+    .collect()
+}
+
+/// Users and their logins.
+fn of_users() -> Vec<Route> {
+    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
+    vec![
         route(&post, "/api/v1/setup", Needs::Nothing, login::set_up),
         route(&post, "/api/v1/session", Needs::Nothing, login::log_in),
         route(&get, "/api/v1/session", Needs::AnyKey, login::who),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     ApiState,
-    auth::Caller,
+    auth::{Caller, operators_only},
     error::{ApiError, ApiResult},
     extract::{JsonBody, Params},
     json::{list, rfc3339, rfc3339_or_null},
@@ -17,11 +17,11 @@ use crate::{
     domain::{
         account::Account,
         api_key::{Permission, Reach},
-        ids::{IncidentId, KeyId},
-        safety::{Deadman, Incident, IncidentKind, KillLevel, KillScope},
+        ids::{IncidentId, KeyId, OwnerId},
+        safety::{Deadman, Incident, IncidentKind, KillLevel, KillScope, KillSwitch},
     },
-    events::view::{incident_json, switch_json},
-    trading::Timer,
+    events::view::{self, incident_json},
+    trading::{KillError, Timer},
 };
 
 /// Longest reason.
@@ -48,18 +48,34 @@ fn sees(state: &ApiState, caller: &Caller, account: &Account) -> bool {
         || tokens.iter().any(|token| caller.sees(token) && token.lock.as_ref().is_some_and(|lock| lock.account == *account))
 }
 
-fn sees_scope(state: &ApiState, caller: &Caller, scope: &KillScope) -> bool {
+/// Whether a switch of this scope exists for a caller.
+pub(super) fn sees_scope(state: &ApiState, caller: &Caller, scope: &KillScope) -> bool {
     match scope {
-        KillScope::Account(_, account) => sees(state, caller, account),
-        KillScope::Key(line) => *line == caller.key.line() || caller.key.may(Permission::Admin),
-        KillScope::Hub | KillScope::Owner(_) => true,
+        KillScope::Account(owner, account) => *owner == caller.tenant() && sees(state, caller, account),
+        KillScope::Owner(owner) => *owner == caller.tenant(),
+        KillScope::Key(line) => {
+            let ours = state.access.key(*line).is_some_and(|key| key.owner == caller.tenant());
+            let shown = *line == caller.key.line() || caller.key.may(Permission::Admin) || caller.only_looks();
+            ours && shown
+        }
+        KillScope::Hub => true,
     }
+}
+
+/// A switch; of the whole hub's a tenant learns that it is on and why, not which key of another's did it.
+pub(super) fn switch_json(caller: &Caller, switch: &KillSwitch) -> Value {
+    let mut row = view::switch_json(switch);
+    if switch.scope == KillScope::Hub && caller.tenant() != OwnerId::SELF {
+        row["by"] = json!("hub");
+    }
+    row
 }
 
 /// `GET /api/v1/kill-switch`: those that are on.
 pub(super) async fn list_switches(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
-    let switches = state.trading.kill_switches(caller.key.owner);
-    let rows = switches.iter().filter(|switch| sees_scope(&state, &caller, &switch.scope)).map(switch_json).collect();
+    let switches = state.trading.kill_switches();
+    let seen = switches.iter().filter(|switch| sees_scope(&state, &caller, &switch.scope));
+    let rows = seen.map(|switch| switch_json(&caller, switch)).collect();
     Json(list(rows, None, state.clock.wall()))
 }
 
@@ -72,7 +88,8 @@ struct SwitchBody {
     reason: String,
 }
 
-/// `POST /api/v1/kill-switch {scope?, level, reason}`: raising needs `trade:reduce`, lowering `admin`. When it answers, nothing that it
+/// `POST /api/v1/kill-switch {scope?, level, reason}`: raising needs `trade:reduce`, lowering `admin`, and of a person their password just
+/// given; the whole hub's is for whoever runs it. When it answers, nothing that it
 /// forbids is sent any more.
 pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let body: SwitchBody = body.read()?;
@@ -85,17 +102,23 @@ pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, bo
     }
     within_symbols(&caller, &scope, "level", body.level)?;
     let reason = checked_reason(&body.reason)?;
-    let may_lower = caller.key.may(Permission::Admin);
-    let stands = state.trading.set_kill(scope.clone(), body.level, reason, &caller.actor(), may_lower).await?;
+    let is_admin = caller.key.may(Permission::Admin);
+    let confirmed = caller.confirmed(&state);
+    let may_lower = is_admin && confirmed.is_ok();
+    let set = state.trading.set_kill(scope.clone(), body.level, reason, &caller.actor(), may_lower).await;
+    if is_admin && matches!(set, Err(KillError::MayNotLower(_))) {
+        confirmed?;
+    }
     let off = || json!({"scope": scope.to_string(), "level": 0, "level_name": KillLevel::Off.name()});
-    Ok(Json(stands.as_ref().map_or_else(off, switch_json)))
+    Ok(Json(set?.as_ref().map_or_else(off, |switch| switch_json(&caller, switch))))
 }
 
 /// Which scope a caller means, and may.
 fn kill_scope(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResult<KillScope> {
-    let owner = caller.key.owner;
+    let owner = caller.tenant();
     let scope = match text {
         None | Some("owner") => KillScope::Owner(owner),
+        Some("hub") if !caller.operates() => return Err(operators_only()),
         Some("hub") => KillScope::Hub,
         Some("key") => KillScope::Key(caller.key.line()),
         Some(text) if text.starts_with(KeyId::PREFIX) => {
@@ -149,10 +172,7 @@ fn timer_json(timer: &Timer) -> Value {
 /// `GET /api/v1/deadman`
 pub(super) async fn list_deadmen(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let timers = state.trading.deadmen();
-    let seen = |timer: &&Timer| {
-        let scope = &timer.record.scope;
-        scope.is_visible_to(caller.key.owner) && sees_scope(&state, &caller, scope)
-    };
+    let seen = |timer: &&Timer| sees_scope(&state, &caller, &timer.record.scope);
     Json(list(timers.iter().filter(seen).map(timer_json).collect(), None, state.clock.wall()))
 }
 
@@ -216,7 +236,7 @@ pub(super) async fn list_incidents(
         let account = &incident.account;
         let named = query.account.as_ref().is_none_or(|text| *text == account.to_string() || *text == account.login.to_string());
         let kind = query.kind.is_none_or(|kind| kind == incident.kind);
-        incident.owner == caller.key.owner && named && kind && sees(&state, &caller, account)
+        incident.owner == caller.tenant() && named && kind && sees(&state, &caller, account)
     };
     let (incidents, next) = state.trading.incidents(query.cursor, limit, wanted).await?;
     let rows = incidents.iter().map(incident_json);

@@ -14,6 +14,7 @@ use crate::{
     access::{Access, usage::Usage},
     clock::Clock,
     config,
+    domain::ids::OwnerId,
     events::Events,
     history::History,
     hooks::{Hooks, out::Webhooks},
@@ -102,10 +103,10 @@ pub struct Parts {
     pub tasks: TaskTracker,
 }
 
-/// Filling modes by account and symbol; they change with a broker's contract, not with the market.
+/// Filling modes by owner, account and symbol: what one owner's terminal says is not told to another's bots; they change with a broker's contract, not with the market.
 #[derive(Debug, Default)]
 pub struct Fillings {
-    known: Mutex<HashMap<(String, String), Modes>>,
+    known: Mutex<HashMap<(OwnerId, String, String), Modes>>,
 }
 
 /// What a symbol says of filling.
@@ -120,10 +121,14 @@ pub(super) struct Modes {
 /// Symbols remembered; above it, all are asked for again.
 const FILLINGS_MAX: usize = 10_000;
 
+fn of(session: &SessionHandle, symbol: &str) -> (OwnerId, String, String) {
+    (session.owner(), session.account().to_string(), symbol.to_owned())
+}
+
 impl Fillings {
     pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<Modes> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&(session.account().to_string(), symbol.to_owned())).copied()
+        known.get(&of(session, symbol)).copied()
     }
 
     pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: Modes) {
@@ -131,6 +136,6 @@ impl Fillings {
         if known.len() >= FILLINGS_MAX {
             known.clear();
         }
-        known.insert((session.account().to_string(), symbol.to_owned()), modes);
+        known.insert(of(session, symbol), modes);
     }
 }

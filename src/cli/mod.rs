@@ -26,6 +26,7 @@ mod serve;
 mod simulate;
 mod table;
 mod token;
+mod user;
 mod webhook;
 
 use std::{path::Path, process::ExitCode, time::Duration};
@@ -85,6 +86,7 @@ enum Command {
     Key(key::Key),
     Hook(hook::Hook),
     Webhook(webhook::Webhook),
+    User(user::User),
     Completions(Completions),
     /// Settings.
     #[command(subcommand)]
@@ -175,6 +177,7 @@ impl Command {
             Self::Key(key) => key.run().await,
             Self::Hook(hook) => hook.run().await,
             Self::Webhook(webhook) => webhook.run().await,
+            Self::User(user) => user.run().await,
             Self::Completions(completions) => completions.run(),
         };
         code.map(ExitCode::from)

@@ -5,6 +5,7 @@ pub mod controls;
 pub mod ea;
 pub mod ea_hub;
 pub mod fake;
+mod people;
 mod process;
 pub mod proof;
 pub mod stream;
@@ -37,6 +38,7 @@ use mtbridge::{
         embedded::{EmbeddedOptions, EmbeddedStore},
     },
 };
+pub use people::PASSWORD;
 pub use process::{HubProcess, Program};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};

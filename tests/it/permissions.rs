@@ -14,7 +14,7 @@ use crate::harness::{Api, FakeTerminal, TestHub};
 
 /// What api.md asks for, written down a second time: `-` is open to everyone, `any` to every key and user, `login` to every user, `owner` to
 /// owners for the users of their tenant, `operator` to who runs the hub.
-const TABLE: &[(&str, &str, &str)] = &[
+pub const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/", "-"),
     ("GET", "/healthz", "-"),
     ("GET", "/readyz", "-"),
@@ -143,7 +143,7 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
     }
 }
 
-fn address(path: &str) -> String {
+pub fn address(path: &str) -> String {
     let path =
         path.replace("{terminal}", "1001").replace("{symbol}", "EURUSD").replace("{ticket}", "1").replace("{timeframe}", "60");
     // An id that nothing has: who may, is told so; who may not, does not get that far.
@@ -159,7 +159,7 @@ fn address(path: &str) -> String {
     path.replace("{id}", &format!("{kind}00000000000000000000000000"))
 }
 
-async fn call(api: &Api, method: &Method, path: &str) -> (u16, String) {
+pub async fn call(api: &Api, method: &Method, path: &str) -> (u16, String) {
     let body = matches!(*method, Method::POST | Method::PATCH).then(|| "{}".to_owned());
     let answer = api.send(method.clone(), &address(path), body).await.unwrap();
     (answer.status, answer.json["code"].as_str().unwrap_or_default().to_owned())

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::topic::{Topic, Want, sees};
 use crate::{
-    api::{ApiState, auth::Caller, error::ApiResult, indicators, keys, resolve, tokens},
+    api::{ApiState, auth::Caller, error::ApiResult, indicators, keys, resolve, safety, tokens},
     domain::{
         account::TRADE_MODE_DEMO,
-        api_key::{Permission, Reach},
+        api_key::Reach,
         history::FactKind,
         safety::{Incident, KillScope},
     },
@@ -104,19 +104,13 @@ async fn incidents(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<
 }
 
 fn switches(state: &ApiState, caller: &Caller, want: &Want) -> Vec<Value> {
-    let of_theirs = |scope: &KillScope| match scope {
-        KillScope::Hub | KillScope::Owner(_) => true,
-        KillScope::Key(line) => *line == caller.key.line() || caller.key.may(Permission::Admin),
-        KillScope::Account(_, account) => {
-            let named = want.account.as_ref().is_none_or(|wanted| wanted == account);
-            let live = caller.key.reach == Reach::Live;
-            named
-                && caller.key.allows_account(account)
-                && (live || resolve::visible(state, caller).iter().any(|target| target.account == *account))
-        }
+    let named = |scope: &KillScope| match scope {
+        KillScope::Account(_, account) => want.account.as_ref().is_none_or(|wanted| wanted == account),
+        _ => true,
     };
-    let switches = state.trading.kill_switches(caller.key.owner);
-    switches.iter().filter(|switch| of_theirs(&switch.scope)).map(view::switch_json).collect()
+    let switches = state.trading.kill_switches();
+    let shown = switches.iter().filter(|switch| named(&switch.scope) && safety::sees_scope(state, caller, &switch.scope));
+    shown.map(|switch| safety::switch_json(caller, switch)).collect()
 }
 
 /// Whether an event is for this reader.
