@@ -88,7 +88,7 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::OwnerDisabled`], perhaps for a while; [`AccessError::Revoked`] for good.
-    pub(super) fn tenant_goes_on(&self, tenant: OwnerId) -> Result<(), AccessError> {
+    pub fn tenant_goes_on(&self, tenant: OwnerId) -> Result<(), AccessError> {
         if tenant == OwnerId::SELF {
             return Ok(());
         }

@@ -135,13 +135,13 @@ impl Route {
 /// Every route of the hub. Nothing is served that does not stand here.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    use Permission::{
-        Admin, DeleteIndicators, ReadAccount, ReadBars, ReadHistory, ReadIndicators, ReadPositions, ReadQuotes, ReadSymbols,
-        TradeReduce, TradeWrite, WriteIndicators,
-    };
-    let may = Needs::Permission;
-    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
-    let mut all = vec![
+    let all = [of_strangers(), of_reads(), of_trades(), of_streams(), of_the_external_api(), of_operation(), of_users(), of_hooks()];
+    all.into_iter().flatten().collect()
+}
+
+fn of_strangers() -> Vec<Route> {
+    let (get, post) = (Method::GET, Method::POST);
+    vec![
         // What anybody may ask.
         route(&get, "/", Needs::Nothing, root::index),
         route(&get, "/healthz", Needs::Nothing, root::healthz),
@@ -152,7 +152,13 @@ pub fn routes() -> Vec<Route> {
         route(&post, "/api/v1/credentials/revoke", Needs::Nothing, credentials::revoke),
         // Terminals: judged by their token, inside.
         route(&get, crate::protocol::PATH, Needs::Nothing, terminal_socket::connect),
-        // Bots: reads.
+    ]
+}
+
+fn of_reads() -> Vec<Route> {
+    use Permission::{ReadAccount, ReadBars, ReadHistory, ReadPositions, ReadQuotes, ReadSymbols};
+    let (may, get, post, put, delete) = (Needs::Permission, Method::GET, Method::POST, Method::PUT, Method::DELETE);
+    vec![
         route(&get, "/api/v1/terminals", may(ReadAccount), terminals::list_terminals),
         route(&get, "/api/v1/terminals/{terminal}", may(ReadAccount), terminals::get_terminal),
         route(&get, "/api/v1/terminals/{terminal}/account", may(ReadAccount), account::account),
@@ -175,7 +181,14 @@ pub fn routes() -> Vec<Route> {
         route(&post, "/api/v1/terminals/{terminal}/calc/margin", may(ReadAccount), calc::margin),
         route(&post, "/api/v1/terminals/{terminal}/calc/profit", may(ReadAccount), calc::profit),
         route(&get, "/api/v1/audit/trades", may(ReadHistory), audit::trades),
-        // Bots: trades.
+    ]
+}
+
+/// Trades, and what stands above them.
+fn of_trades() -> Vec<Route> {
+    use Permission::{Admin, ReadAccount, TradeReduce, TradeWrite};
+    let (may, get, post, patch, delete) = (Needs::Permission, Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
         route(&post, "/api/v1/terminals/{terminal}/orders", may(TradeWrite), placing::place),
         route(&patch, "/api/v1/terminals/{terminal}/orders/{ticket}", may(TradeWrite), modifying::modify_order),
         route(&delete, "/api/v1/terminals/{terminal}/orders/{ticket}", may(TradeReduce), modifying::cancel_order),
@@ -193,11 +206,24 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
         route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
         route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
-        // Streams: each topic is judged inside, and again with everything that is told.
+    ]
+}
+
+/// Each topic is judged inside, and again with everything that is told.
+fn of_streams() -> Vec<Route> {
+    let (get, post) = (Method::GET, Method::POST);
+    vec![
         route(&get, "/api/v1/stream", Needs::Stream, stream::connect),
         route(&get, "/api/v1/events", Needs::Stream, sse::events),
         route(&post, "/api/v1/tickets", Needs::AnyKey, tickets::create),
-        // Clients of InnovaTrading's published API.
+    ]
+}
+
+/// For clients of InnovaTrading's published API.
+fn of_the_external_api() -> Vec<Route> {
+    use Permission::{DeleteIndicators, ReadBars, ReadIndicators, WriteIndicators};
+    let (may, get, post, delete) = (Needs::Permission, Method::GET, Method::POST, Method::DELETE);
+    vec![
         route(&get, "/api/external/bars", may(ReadBars), external::bars).compressed(),
         route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of).compressed(),
         route(&get, "/api/external/symbols", may(ReadBars), external::symbols),
@@ -205,27 +231,31 @@ pub fn routes() -> Vec<Route> {
         route(&post, "/api/external/indicators/{id}", may(WriteIndicators), indicators::submit),
         route(&get, "/api/external/indicators/{id}", may(ReadIndicators), indicators::get_indicator),
         route(&delete, "/api/external/indicators/{id}", may(DeleteIndicators), indicators::remove),
-        // People and operators.
-        route(&get, "/api/v1/tokens", may(Admin), tokens::list_tokens),
-        route(&post, "/api/v1/tokens", may(Admin), tokens::create),
-        route(&get, "/api/v1/tokens/{id}", may(Admin), tokens::get_token),
-        route(&patch, "/api/v1/tokens/{id}", may(Admin), tokens::rename),
-        route(&delete, "/api/v1/tokens/{id}", may(Admin), tokens::revoke),
-        route(&post, "/api/v1/tokens/{id}/disconnect", may(Admin), tokens::disconnect),
-        route(&post, "/api/v1/tokens/{id}/rotate", may(Admin), tokens::rotate),
-        route(&get, "/api/v1/backup", Needs::Operator, backup::backup),
-        route(&get, "/api/v1/audit", may(Admin), audit_log::audit),
-        route(&post, "/api/v1/audit/verify", Needs::Operator, audit_log::verify),
-        route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
-        route(&post, "/api/v1/keys", may(Admin), keys::create),
-        route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),
-        route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
-        route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
-        route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
     ]
-    .into_iter()
-    .chain(of_users())
-    .collect()
+}
+
+/// Tokens, keys, and what only operators need.
+fn of_operation() -> Vec<Route> {
+    let (may, admin) = (Needs::Permission, Permission::Admin);
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        route(&get, "/api/v1/tokens", may(admin), tokens::list_tokens),
+        route(&post, "/api/v1/tokens", may(admin), tokens::create),
+        route(&get, "/api/v1/tokens/{id}", may(admin), tokens::get_token),
+        route(&patch, "/api/v1/tokens/{id}", may(admin), tokens::rename),
+        route(&delete, "/api/v1/tokens/{id}", may(admin), tokens::revoke),
+        route(&post, "/api/v1/tokens/{id}/disconnect", may(admin), tokens::disconnect),
+        route(&post, "/api/v1/tokens/{id}/rotate", may(admin), tokens::rotate),
+        route(&get, "/api/v1/backup", Needs::Operator, backup::backup),
+        route(&get, "/api/v1/audit", Needs::Operator, audit_log::audit),
+        route(&post, "/api/v1/audit/verify", Needs::Operator, audit_log::verify),
+        route(&get, "/api/v1/keys", may(admin), keys::list_keys),
+        route(&post, "/api/v1/keys", may(admin), keys::create),
+        route(&get, "/api/v1/keys/{id}", may(admin), keys::get_key),
+        route(&patch, "/api/v1/keys/{id}", may(admin), keys::change),
+        route(&delete, "/api/v1/keys/{id}", may(admin), keys::revoke),
+        route(&post, "/api/v1/keys/{id}/rotate", may(admin), keys::rotate),
+    ]
 }
 
 /// Users and their logins.
@@ -245,13 +275,11 @@ fn of_users() -> Vec<Route> {
         route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
         route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete),
         route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset),
-    ];
-    all.extend(hook_routes());
-    all
+    ]
 }
 
 /// Hooks and webhooks.
-fn hook_routes() -> Vec<Route> {
+fn of_hooks() -> Vec<Route> {
     let may = Needs::Permission;
     let admin = Permission::Admin;
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);

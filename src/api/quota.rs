@@ -153,7 +153,7 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let access = crate::access::Access::open(store, [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
         let new = crate::access::NewKey { plan: Plan::Free, ..crate::access::NewKey::admin("bot") };
-        let (key, _) = access.mint_key(new, "test").await.unwrap();
+        let (key, _) = access.mint_key(new, crate::domain::ids::OwnerId::SELF, "test").await.unwrap();
         let plans = Plans::new(Grant::default(), Clock::start());
         let (permit, _) = plans.enter(&key, Purse::Plan).unwrap();
         let body = Held { inner: Body::from("four"), _permit: Arc::new(permit) };

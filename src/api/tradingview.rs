@@ -230,7 +230,7 @@ fn acting_key(state: &ApiState, hook: &Hook) -> Option<Arc<ApiKey>> {
     while let Some(next) = key.successor.and_then(|next| state.access.key(next)) {
         key = next;
     }
-    Some(key).filter(|key| key.is_valid(now) && key.owner == hook.owner && state.access.tenant_is_active(key.owner))
+    Some(key).filter(|key| key.is_valid(now) && key.owner == hook.owner && state.access.tenant_goes_on(key.owner).is_ok())
 }
 
 /// What became of an alert, for whoever sent it.

@@ -69,7 +69,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/external/indicators/{id}", "read:indicators"),
     ("DELETE", "/api/external/indicators/{id}", "delete:indicators"),
     ("GET", "/api/v1/backup", "operator"),
-    ("GET", "/api/v1/audit", "admin"),
+    ("GET", "/api/v1/audit", "operator"),
     ("POST", "/api/v1/audit/verify", "operator"),
     ("POST", "/api/v1/credentials/revoke", "-"),
     ("GET", "/api/v1/tokens", "admin"),

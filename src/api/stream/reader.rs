@@ -437,7 +437,7 @@ pub(super) fn standing(state: &ApiState, shown: &Shown) -> Option<Shown> {
         let user = state.access.user(person.user.id).filter(|user| user.is_active() && stands)?;
         return Some(Shown { key: Arc::new(user.principal()), person: Some(Person { user, login: Arc::clone(&person.login) }) });
     }
-    let good = |key: &ApiKey| key.is_valid(state.clock.wall()) && state.access.tenant_is_active(key.owner);
+    let good = |key: &ApiKey| key.is_valid(state.clock.wall()) && state.access.tenant_goes_on(key.owner).is_ok();
     Some(Shown { key: state.access.minted_key(shown.key.id).filter(|key| good(key))?, person: None })
 }
 
