@@ -210,30 +210,14 @@ impl Server {
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
         tasks.spawn(usage.clone().run(stop.clone()));
         let parts = Parts { streams, store, hub, trading, usage, tasks, stop_following: CancellationToken::new() };
-        let goodbye = {
-            let trading = parts.trading.clone();
-            move |session: SessionHandle| {
-                let trading = trading.clone();
-                async move { trading.ask_before_cut(&session).await }
-            }
-        };
         let denials = access.clone().write_denials(config.audit.denials_every, parts.stop_following.clone());
         let denials = parts.tasks.spawn(denials);
-        parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
-        parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
-        parts.tasks.spawn(charts.run(stop.clone()));
-        parts.tasks.spawn(events.run(parts.stop_following.clone()));
-        parts.tasks.spawn(api::watch_terminals(state.clone()));
-        parts.tasks.spawn(feed.clone().run(stop.clone()));
+        parts.follow(access, charts, events, feed.clone(), state.clone(), &stop);
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
         let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
-        {
-            let (trading, stop) = (parts.trading.clone(), stop.clone());
-            parts.tasks.spawn(async move { trading.watch(stop).await });
-        }
         webhooks.start();
         parts.tasks.spawn(api::resume_alerts(state.clone()));
         let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
@@ -339,6 +323,27 @@ struct Parts {
     usage: Usage,
     tasks: TaskTracker,
     stop_following: CancellationToken,
+}
+
+impl Parts {
+    /// Begins everything that goes on by itself until the stop.
+    fn follow(&self, access: Access, charts: Charts, events: Events, feed: Feed, state: ApiState, stop: &CancellationToken) {
+        let goodbye = {
+            let trading = self.trading.clone();
+            move |session: SessionHandle| {
+                let trading = trading.clone();
+                async move { trading.ask_before_cut(&session).await }
+            }
+        };
+        self.tasks.spawn(revocation::follow(access, self.hub.clone(), self.store.changes(), goodbye, stop.clone()));
+        self.tasks.spawn(keep_up(Arc::clone(&self.store), stop.clone()));
+        self.tasks.spawn(charts.run(stop.clone()));
+        self.tasks.spawn(events.run(self.stop_following.clone()));
+        self.tasks.spawn(api::watch_terminals(state));
+        self.tasks.spawn(feed.run(stop.clone()));
+        let (trading, stop) = (self.trading.clone(), stop.clone());
+        self.tasks.spawn(async move { trading.watch(stop).await });
+    }
 }
 
 /// From the listener down to the disk.
