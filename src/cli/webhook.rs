@@ -52,8 +52,10 @@ enum Action {
     #[command(after_help = "Examples:
   mtbridge webhook create https://example.org/mtbridge --event 'command.*,deal' --terminal 1001")]
     Create {
+        // Not named `url`: that is the hub's, of every command.
         /// Where events go, https://…
-        url: String,
+        #[arg(value_name = "ADDRESS")]
+        to: String,
         /// Which events, several with commas: deal, command.executed, command.*, or * for all
         #[arg(long = "event", value_name = "KIND", value_delimiter = ',', required = true)]
         events: Vec<String>,
@@ -148,9 +150,9 @@ impl Webhook {
         let (hub, out) = self.remote.open()?;
         let secrets = Secrets { hub: &hub, out, kind: "secret", path: "webhooks", columns: COLUMNS };
         match &self.action {
-            Action::Create { url, events, name, terminal } => {
+            Action::Create { to, events, name, terminal } => {
                 let body = Body::default()
-                    .with("url", url.as_str())
+                    .with("url", to.as_str())
                     .with("events", events.clone())
                     .with("name", name.as_str())
                     .maybe("terminal", terminal.as_deref());
