@@ -142,7 +142,12 @@ pub(in crate::api) fn shown(state: &ApiState, request: &Request, client: Option<
         let detail = "a page needs a ticket: POST /api/v1/tickets makes one";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "ticket_required", detail));
     }
-    auth::authenticate(state, request, client)
+    let shown = auth::authenticate(state, request, client)?;
+    if shown.person.is_some() {
+        let detail = "a login opens streams by a ticket: POST /api/v1/tickets makes one";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "ticket_required", detail));
+    }
+    Ok(shown)
 }
 
 /// Whether an origin is the hub's own address, or one that the operator names.
