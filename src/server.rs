@@ -155,17 +155,7 @@ impl Server {
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
         let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
-        let trading = Trading::open(
-            Arc::clone(&store),
-            hub.clone(),
-            access.clone(),
-            &config.trading,
-            &config.accounts,
-            clock,
-            Arc::clone(&ids),
-        )
-        .await?;
-        restored::fence(&trading, &access, &config.data_dir).await?;
+        let trading = open_trading(&config, &store, &hub, &access, (clock, &ids)).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
@@ -274,6 +264,20 @@ impl Server {
             error!(%error, "the hub did not stop cleanly");
         }
     }
+}
+
+/// Commands; after a restore behind its fence.
+async fn open_trading(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    hub: &Hub,
+    access: &Access,
+    (clock, ids): (Clock, &Arc<Ids>),
+) -> Result<Trading, StartError> {
+    let (store, ids, settings) = (Arc::clone(store), Arc::clone(ids), &config.trading);
+    let trading = Trading::open(store, hub.clone(), access.clone(), settings, &config.accounts, clock, ids).await?;
+    restored::fence(&trading, access, &config.data_dir).await?;
+    Ok(trading)
 }
 
 /// What other programs send, and what is sent to them.

@@ -12,10 +12,10 @@ mod ledger;
 mod login;
 pub mod logins;
 mod passwords;
+pub mod plans;
 pub mod secret;
 pub mod throttle;
 pub mod tokens;
-pub mod plans;
 pub mod usage;
 pub mod users;
 

@@ -163,7 +163,11 @@ pub(super) async fn log_out(
 pub(super) async fn confirm(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let Person { user, login } = person(&caller)?;
     let ConfirmBody { password } = body.read()?;
-    state.access.confirm_login((login, user), &Password::new(password), caller.client.unwrap_or(NOWHERE)).await.map_err(unlike_a_login)?;
+    state
+        .access
+        .confirm_login((login, user), &Password::new(password), caller.client.unwrap_or(NOWHERE))
+        .await
+        .map_err(unlike_a_login)?;
     Ok(Json(about(&state, &caller.key, caller.person.as_ref())))
 }
 

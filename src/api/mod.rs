@@ -135,7 +135,8 @@ impl Route {
 /// Every route of the hub. Nothing is served that does not stand here.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    let all = [of_strangers(), of_reads(), of_trades(), of_streams(), of_the_external_api(), of_operation(), of_users(), of_hooks()];
+    let all =
+        [of_strangers(), of_reads(), of_trades(), of_streams(), of_the_external_api(), of_operation(), of_users(), of_hooks()];
     all.into_iter().flatten().collect()
 }
 

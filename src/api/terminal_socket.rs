@@ -61,8 +61,12 @@ pub(super) async fn connect(
             // Perhaps for a while only, so unlike a 401 it is no reason to stay away; and it is no wrong secret.
             AccessError::OwnerDisabled => {
                 failed("owner_disabled", "");
-                return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "owner_disabled", "the user that this token belongs to is disabled")
-                    .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"));
+                return ApiError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "owner_disabled",
+                    "the user that this token belongs to is disabled",
+                )
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"));
             }
             AccessError::Revoked => failed("token_revoked", "Error 401: the token was revoked; ask for a new one"),
             _ => failed("token_unknown", "Error 401: unknown token; check that it was copied whole"),

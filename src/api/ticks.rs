@@ -44,6 +44,16 @@ pub(super) struct TicksQuery {
     tz: Option<String>,
 }
 
+/// `COPY_TICKS_ALL` and its parts, and how a cursor names them.
+fn flags_of(text: Option<&str>) -> ApiResult<(u8, &'static str)> {
+    match text {
+        None | Some("all") => Ok((3, "ticks")),
+        Some("info") => Ok((1, "ticks info")),
+        Some("trade") => Ok((2, "ticks trade")),
+        Some(_) => Err(ApiError::field("flags", "must be all, info or trade")),
+    }
+}
+
 /// `GET …/ticks/{symbol}?from&to&limit&flags&cursor&format&tz`
 pub(super) async fn ticks(
     State(state): State<ApiState>,
@@ -61,12 +71,7 @@ pub(super) async fn ticks(
     if limit == 0 || limit > LIMIT_MAX {
         return Err(ApiError::field("limit", format!("must be 1 to {LIMIT_MAX}")));
     }
-    let flags = match query.flags.as_deref() {
-        None | Some("all") => 3,
-        Some("info") => 1,
-        Some("trade") => 2,
-        Some(_) => return Err(ApiError::field("flags", "must be all, info or trade")),
-    };
+    let (flags, kind) = flags_of(query.flags.as_deref())?;
     let session = target.live()?;
     let clock = state.clocks.live(session);
     let broker = |at: UnixMillis| if server_time { at.0 } else { clock.first_broker_ms(at.0) };
@@ -79,17 +84,7 @@ pub(super) async fn ticks(
         return Err(ApiError::field("to", "must not be before from"));
     }
     let account = target.account.to_string();
-    let identity = [
-        account.as_str(),
-        &symbol,
-        if flags == 3 {
-            "ticks"
-        } else if flags == 1 {
-            "ticks info"
-        } else {
-            "ticks trade"
-        },
-    ];
+    let identity = [account.as_str(), &symbol, kind];
     let from = match (&query.cursor, from) {
         (Some(text), _) => {
             let Cursor { at, skip } = Cursor::read(text, &identity)?;

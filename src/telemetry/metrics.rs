@@ -177,18 +177,8 @@ impl Metrics {
                 "reason",
                 &AUTH_FAILURES,
             ),
-            throttled: b.counters(
-                "mtbridge_throttled",
-                "Failed attempts refused because too many from their address had failed before",
-                "what",
-                &["api", "terminal", "revoke"],
-            ),
-            plan_refused: b.counters(
-                "mtbridge_plan_refused",
-                "Requests that an API key's plan did not let in",
-                "limit",
-                &["rate", "concurrent"],
-            ),
+            throttled: throttled(&mut b),
+            plan_refused: plan_refused(&mut b),
             terminal_ends: b.add("mtbridge_terminal_ends", "Ended terminal connections by close code", Counters::default()),
             read_seconds: b.timings("mtbridge_read_duration_seconds", "Relayed reads by hop: queue, terminal, whole"),
             command_seconds: b.timings("mtbridge_command_duration_seconds", "Trade commands by hop: record, queue, whole"),
@@ -263,6 +253,16 @@ impl Metrics {
             self.max_fds.set(i64::try_from(limit).unwrap_or(i64::MAX));
         }
     }
+}
+
+fn throttled(book: &mut Book) -> Counters {
+    let help = "Failed attempts refused because too many from their address had failed before";
+    book.counters("mtbridge_throttled", help, "what", &["api", "login", "terminal", "revoke"])
+}
+
+fn plan_refused(book: &mut Book) -> Counters {
+    let help = "Requests that an API key's plan did not let in";
+    book.counters("mtbridge_plan_refused", help, "limit", &["rate", "concurrent"])
 }
 
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.

@@ -37,11 +37,7 @@ use crate::{
         auth::{Caller, Person, Shown},
         error::{ApiError, ApiResult},
     },
-    domain::{
-        api_key::ApiKey,
-        event::Subject,
-        ids::TokenId,
-    },
+    domain::{api_key::ApiKey, event::Subject, ids::TokenId},
     events::{Gap, Missed, view},
     market::feed::Subscription,
     store::StoreError,
