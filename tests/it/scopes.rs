@@ -315,9 +315,13 @@ async fn an_account_that_is_not_allowed_does_not_exist() {
     let command = |record: &Value| format!("/api/v1/commands/{}", record["id"].as_str().unwrap());
     bot.get(&command(&theirs)).await.refused(404, "not_found");
     bot.get(&command(&ours)).await.expect(200);
-    for scope in ["1002@Demo-Server", "owner", "hub"] {
+    for (scope, refused) in [
+        ("1002@Demo-Server", (422, "validation_error")),
+        ("owner", (422, "validation_error")),
+        ("hub", (403, "operator_required")),
+    ] {
         let switch = json!({"scope": scope, "level": "block", "reason": "a test"});
-        bot.post("/api/v1/kill-switch", switch).await.refused(422, "validation_error");
+        bot.post("/api/v1/kill-switch", switch).await.refused(refused.0, refused.1);
     }
     bot.post("/api/v1/deadman", json!({"timeout_s": 60})).await.refused(422, "validation_error");
     assert_eq!(bot.get("/api/v1/audit/trades?account=1002").await.expect(200)["data"], json!([]));

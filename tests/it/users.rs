@@ -205,7 +205,7 @@ async fn what_widens_asks_for_the_password_again_and_a_key_does_not() {
     hub.restart().await;
     assert_eq!(anna.who().await["session"]["confirmed_until"], Value::Null);
     let key_path = format!("/api/v1/keys/{key}");
-    let limits = json!({"limits": {}});
+    let limits = json!({"limits": {"orders_per_day": 9}});
     let off = json!({"level": "off", "reason": "a test"});
     let asked = "confirmation_required";
     anna.post("/api/v1/keys", trading.clone()).await.refused(403, asked);
