@@ -1,7 +1,7 @@
 //! What happened, in order, each thing once: the store's own history read as events. Streams and webhooks read it.
 //!
-//! There is no second log. An event follows from a batch that is durable ([`derive`]), its place is the batch's number, and what is not in
-//! memory any more ([`recent`]) is read again from the store. So nothing is told that a crash could take back, and nothing that was
+//! There is no second log. An event follows from a batch that is durable (`derive`), its place is the batch's number, and what is not in
+//! memory any more (`recent`) is read again from the store. So nothing is told that a crash could take back, and nothing that was
 //! durable is not told, over restarts too.
 
 mod derive;
