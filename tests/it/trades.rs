@@ -318,7 +318,10 @@ async fn a_fault_at_each_step_of_the_ea_leaves_one_true_outcome() {
         let hub = &hub;
         async move {
             let terminal = hub.terminal(login).await;
-            hub.admin().once().buy(login).await.expect(200);
+            // One that is to live, however busy the machine is.
+            let mut lives = buy();
+            lives["ttl_ms"] = json!(15_000);
+            hub.admin().once().post(&orders(login), lives).await.expect(200);
             terminal.set_faults(vec![fault.parse().unwrap()]);
             let api = hub.admin().with_idempotency(fault);
             let first = api.clone().with("prefer", "respond-async").buy(login).await;
