@@ -107,7 +107,7 @@ impl ApiError {
         let mut body = self.more.clone();
         let title = self.status.canonical_reason().unwrap_or("Error");
         for (field, value) in [
-            ("type", json!(format!("/docs/errors#{}", self.code))),
+            ("type", json!(super::catalogue::address(self.code))),
             ("title", json!(title)),
             ("status", json!(self.status.as_u16())),
             ("detail", json!(self.detail)),

@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
@@ -155,7 +155,7 @@ pub(super) fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) 
 }
 
 /// A time in a body: RFC 3339, epoch seconds or epoch milliseconds, UTC; as text or as a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Moment(pub(super) UnixMillis);
 
 impl<'de> Deserialize<'de> for Moment {

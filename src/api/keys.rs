@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -23,26 +24,49 @@ use crate::{
     },
 };
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = NewKey)]
 #[serde(default, deny_unknown_fields)]
 struct CreateBody {
+    /// What a person calls it.
+    #[schema(max_length = 100)]
     name: String,
+    /// What it may do. If left out: `read:bars` and the three of indicators.
+    #[schema(min_items = 1)]
     permissions: Option<Vec<Permission>>,
     /// A key for demo terminals only (`sk_test_`).
     test: bool,
+    /// When it ends, RFC 3339, epoch seconds or epoch milliseconds, UTC; never if left out.
     expires_at: Option<String>,
+    /// Limits on what it may trade.
     limits: Limits,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = KeyChange)]
 #[serde(default, deny_unknown_fields)]
 struct ChangeBody {
+    /// What a person calls it.
+    #[schema(max_length = 100)]
     name: Option<String>,
     /// All of them: what is left out is not limited any more.
     limits: Option<Limits>,
 }
 
 /// `POST /api/v1/keys {name?, permissions?, test?, expires_at?, limits?}` → 201; the only answer that ever shows the key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/keys",
+    operation_id = "createKey",
+    tag = "Keys",
+    summary = "Make an API key",
+    description = "The only answer that shows `key`.",
+    request_body = CreateBody,
+    responses(
+        (status = 201, description = "The key, with its secret.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "body bodiless store"),
+    )
+)]
 pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
@@ -73,6 +97,17 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/keys`
+#[utoipa::path(
+    get,
+    path = "/api/v1/keys",
+    operation_id = "listKeys",
+    tag = "Keys",
+    summary = "API keys",
+    description = "",
+    responses(
+        (status = 200, description = "The keys.", body = super::openapi::schemas::List<super::openapi::schemas::Key>),
+    )
+)]
 pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let keys = state.access.keys();
     let rows = keys.iter().filter(|key| key.owner == caller.key.owner).map(|key| row(&state, key)).collect();
@@ -80,6 +115,18 @@ pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> 
 }
 
 /// `GET /api/v1/keys/{id}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/keys/{id}",
+    operation_id = "getKey",
+    tag = "Keys",
+    summary = "One API key",
+    description = "",
+    responses(
+        (status = 200, description = "The key.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "not_found"),
+    )
+)]
 pub(super) async fn get_key(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     Ok(Json(row(&state, owned(&state, &caller, &id)?.as_ref())))
 }
@@ -90,6 +137,19 @@ fn checked_limits(limits: Limits) -> ApiResult<Limits> {
 }
 
 /// `PATCH /api/v1/keys/{id} {name?, limits?}`
+#[utoipa::path(
+    patch,
+    path = "/api/v1/keys/{id}",
+    operation_id = "changeKey",
+    tag = "Keys",
+    summary = "Change a key",
+    description = "`limits` takes the place of those that were.",
+    request_body = ChangeBody,
+    responses(
+        (status = 200, description = "The key.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "body not_found revoked store"),
+    )
+)]
 pub(super) async fn change(
     State(state): State<ApiState>,
     caller: Caller,
@@ -112,6 +172,19 @@ pub(super) async fn change(
 }
 
 /// `POST /api/v1/keys/{id}/rotate {overlap_s?}` → 201 with a new key of the same rights.
+#[utoipa::path(
+    post,
+    path = "/api/v1/keys/{id}/rotate",
+    operation_id = "rotateKey",
+    tag = "Keys",
+    summary = "Make a new key of the same rights",
+    description = "The old one stays good for a while.",
+    request_body = RotateBody,
+    responses(
+        (status = 201, description = "The new key, with its secret.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "body bodiless not_found revoked expired/409 store"),
+    )
+)]
 pub(super) async fn rotate(
     State(state): State<ApiState>,
     caller: Caller,
@@ -125,6 +198,18 @@ pub(super) async fn rotate(
 }
 
 /// `DELETE /api/v1/keys/{id}` → 204. The last valid admin key stays: without it nobody could make another.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/keys/{id}",
+    operation_id = "revokeKey",
+    tag = "Keys",
+    summary = "Revoke a key",
+    description = "For good. The last admin key stays.",
+    responses(
+        (status = 204, description = "It is revoked."),
+        (status = "4XX", description = "not_found last_admin_key revoked store"),
+    )
+)]
 pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     // One after the other: two admins who revoke each other at once would both find that another is left.
     let _turn = state.key_revocations.lock().await;

@@ -6,11 +6,13 @@ pub mod auth;
 mod backup;
 mod bars;
 mod calc;
+pub mod catalogue;
 mod close_all;
 mod closing;
 mod commands;
 mod cursor;
 mod depth;
+mod docs;
 pub mod error;
 mod external;
 mod external_source;
@@ -25,7 +27,9 @@ mod keys;
 mod market_data;
 mod metrics;
 mod modifying;
+pub mod openapi;
 mod orders;
+mod page;
 mod placing;
 mod positions;
 mod relay;
@@ -105,6 +109,11 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/", Needs::Nothing, root::index),
         route(&get, "/healthz", Needs::Nothing, root::healthz),
         route(&get, "/readyz", Needs::Nothing, root::readyz),
+        route(&get, "/errors", Needs::Nothing, catalogue::list_errors),
+        route(&get, "/errors/{code}", Needs::Nothing, catalogue::get_error),
+        route(&get, "/openapi.json", Needs::Nothing, openapi::document),
+        route(&get, "/docs", Needs::Nothing, docs::reference),
+        route(&get, "/docs/{file}", Needs::Nothing, page::asset),
         // Unless http.metrics says otherwise.
         route(&get, metrics::PATH, may(Admin), metrics::metrics),
         // Terminals: judged by their token, inside.

@@ -6,6 +6,18 @@ use super::{ApiState, auth::Caller, error::ApiResult, extract::Path, relay::Rela
 use crate::protocol::message::SelectSymbol;
 
 /// `PUT …/watchlist/{symbol}`
+#[utoipa::path(
+    put,
+    path = "/api/v1/terminals/{terminal}/watchlist/{symbol}",
+    operation_id = "showSymbol",
+    tag = "Symbols and prices",
+    summary = "Show a symbol in Market Watch",
+    description = "MetaTrader has quotes only of symbols that are shown.",
+    responses(
+        (status = 204, description = "It is shown."),
+        (status = "4XX", description = "relay symbol_not_found"),
+    )
+)]
 pub(super) async fn show(
     State(state): State<ApiState>,
     caller: Caller,
@@ -15,6 +27,18 @@ pub(super) async fn show(
 }
 
 /// `DELETE …/watchlist/{symbol}`. MetaTrader keeps a symbol that an open chart, position or order needs: then 502 `terminal_error` says so.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/terminals/{terminal}/watchlist/{symbol}",
+    operation_id = "hideSymbol",
+    tag = "Symbols and prices",
+    summary = "Hide a symbol from Market Watch",
+    description = "MetaTrader keeps a symbol that a chart, position or order needs.",
+    responses(
+        (status = 204, description = "It is hidden."),
+        (status = "4XX", description = "relay symbol_not_found"),
+    )
+)]
 pub(super) async fn hide(
     State(state): State<ApiState>,
     caller: Caller,

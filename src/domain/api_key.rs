@@ -60,6 +60,19 @@ const NAMES: [(Permission, &str); 12] = [
 pub const DEFAULT_PERMISSIONS: [Permission; 4] =
     [Permission::ReadBars, Permission::WriteIndicators, Permission::ReadIndicators, Permission::DeleteIndicators];
 
+/// Its names, because it is written as one of them.
+impl utoipa::PartialSchema for Permission {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("What a key may do. `admin` implies all, `trade:write` implies `trade:reduce`."))
+            .enum_values(Some(NAMES.map(|(_, name)| name)))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Permission {}
+
 impl Permission {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {

@@ -1,6 +1,7 @@
 //! Indicators: what a bot has worked out about one symbol and timeframe, for people to see on a chart.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     UnixMillis,
@@ -61,7 +62,8 @@ pub struct Drawing {
 }
 
 /// One point. What the bot left out stays left out.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = IndicatorPoint)]
 pub struct Point {
     /// UTC, epoch seconds; usually a bar's opening time.
     pub time: i64,
@@ -85,7 +87,7 @@ pub struct Point {
 }
 
 /// Whether a point marks a high or a low.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PointKind {
     /// The label stands above the price.
@@ -95,7 +97,8 @@ pub enum PointKind {
 }
 
 /// The mark of a point.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = PointShape)]
 #[serde(rename_all = "camelCase")]
 pub enum Shape {
     /// A dot.
@@ -109,7 +112,8 @@ pub enum Shape {
 }
 
 /// One horizontal line.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = IndicatorLine)]
 pub struct Line {
     /// The bot's name for it.
     pub id: String,
@@ -134,7 +138,7 @@ pub struct Line {
 }
 
 /// How a line is drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LineStyle {
     /// ────

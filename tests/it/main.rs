@@ -34,6 +34,7 @@ mod ea_kill;
 mod ea_sanitizers;
 mod ea_storm;
 mod ea_websocket;
+mod errors;
 mod external;
 mod flatten;
 mod history;
