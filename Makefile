@@ -14,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run test test-hub test-ea lint bench prove ea needs
+.PHONY: help run test test-hub test-ea test-api lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -28,9 +28,10 @@ run: needs ## a hub with two simulated terminals, in a fresh folder under target
 EA_ALONE := $(patsubst tests/it/%.rs,--skip %::,$(wildcard tests/it/ea_*.rs))
 HAS_CXX = $(shell command -v g++ >/dev/null 2>&1 || echo --exclude mqlc)
 
-test: ## all tests: test-hub, then test-ea
+test: ## all tests: test-hub, then test-ea, then test-api
 	@$(MAKE) --no-print-directory test-hub
 	@$(MAKE) --no-print-directory test-ea
+	@$(MAKE) --no-print-directory test-api
 
 test-hub: needs ## the tests over the simulator, and those of the translator and of documentation examples
 	@$(MAKE) --no-print-directory needs NEEDS=g++:g++ || test -z "$$CI"
@@ -41,6 +42,9 @@ test-ea: needs ## the same tests over the Expert Advisors of both platforms, the
 	@if $(MAKE) --no-print-directory needs NEEDS=g++:g++; \
 	  then CARGO='$(CARGO)' TEST='$(TEST)' bash tests/ea.sh; \
 	  else test -z "$$CI"; fi
+
+test-api: needs ## a running hub against its own OpenAPI document, clients generated from it, and the first bots of the guide
+	bash tests/conformance/run.sh
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check

@@ -57,10 +57,10 @@ const TERMINALS_MAX: usize = 16;
 #[into_params(parameter_in = Query)]
 pub(super) struct BarsQuery {
     /// The broker's own name.
-    #[param(example = "EURUSD")]
+    #[param(value_type = String, max_length = 64, pattern = "^[!-~]+$", example = "EURUSD")]
     symbol: Option<String>,
     /// Minutes: 1 5 15 30 60 240 1440 10080.
-    #[param(inline, value_type = Option<super::openapi::schemas::ExternalTimeframe>, example = 60)]
+    #[param(inline, value_type = super::openapi::schemas::ExternalTimeframe, example = 60)]
     timeframe: Option<String>,
     /// 1 to 5,000; 500 if left out.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 5000, example = 2)]

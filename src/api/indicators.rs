@@ -26,10 +26,10 @@ const BARS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
 #[into_params(parameter_in = Query)]
 pub(super) struct Of {
     /// The symbol it was submitted for.
-    #[param(example = "EURUSD")]
+    #[param(value_type = String, max_length = 64, pattern = "^[!-~]+$", example = "EURUSD")]
     symbol: Option<String>,
     /// The timeframe it was submitted for, minutes.
-    #[param(inline, value_type = Option<super::openapi::schemas::ExternalTimeframe>, example = 60)]
+    #[param(inline, value_type = super::openapi::schemas::ExternalTimeframe, example = 60)]
     timeframe: Option<String>,
 }
 

@@ -26,7 +26,7 @@ pub(super) const PATH: &str = "/metrics";
     summary = "What the hub counts",
     description = "Text for Prometheus. Settings may open it to everyone, or take it away.",
     responses(
-        (status = 200, description = "Metrics.", body = String, content_type = "text/plain"),
+        (status = 200, description = "Metrics.", body = String, content_type = "application/openmetrics-text"),
     )
 )]
 pub(super) async fn metrics(State(state): State<ApiState>) -> Response {

@@ -51,6 +51,9 @@ pub(super) fn parameters(operation: &mut Value, path: &str, words: &[&str]) {
         let mut parameter = json!({
             "name": name, "in": "path", "required": true, "description": description, "schema": {"type": "string", "minLength": 1},
         });
+        if name == "timeframe" {
+            parameter["schema"] = json!({"type": "string", "enum": ["1", "5", "15", "30", "60", "240", "1440", "10080"]});
+        }
         if !example.is_empty() {
             parameter["example"] = json!(example);
         }
@@ -59,6 +62,11 @@ pub(super) fn parameters(operation: &mut Value, path: &str, words: &[&str]) {
     for parameter in taken(operation, "parameters") {
         let mut parameter = parameter;
         without_null(&mut parameter["schema"]);
+        match parameter["name"].as_str() {
+            Some("from" | "to") => parameter["schema"] = moment(),
+            Some("before_time") => parameter["schema"] = moment()["anyOf"][1].clone(),
+            _ => {}
+        }
         if !all.iter().any(|known| known["name"] == parameter["name"]) {
             all.push(parameter);
         }
@@ -74,6 +82,14 @@ pub(super) fn parameters(operation: &mut Value, path: &str, words: &[&str]) {
     if !all.is_empty() {
         operation["parameters"] = Value::Array(all);
     }
+}
+
+/// A time in a query: RFC 3339, or a number within the calendar; below 10^11 it is seconds, above milliseconds.
+fn moment() -> Value {
+    json!({"anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "integer", "minimum": -377_705_023_201_000_i64, "maximum": 253_402_207_200_999_i64},
+    ]})
 }
 
 /// A list of an object, which then lacks it.
@@ -169,7 +185,9 @@ pub(super) fn schemas(document: &mut Value) {
     for operation in document["paths"].as_object().into_iter().flatten().flat_map(|(_, path)| path.as_object()).flatten() {
         reach(operation.1.get("requestBody").unwrap_or(&Value::Null), &document["components"]["schemas"], &mut asked);
     }
+    bounded(document);
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    once(schemas);
     guard(schemas);
     schemas.values_mut().for_each(without_default_null);
     for (name, schema) in schemas.iter_mut().filter(|(name, _)| !asked.contains(*name)) {
@@ -184,6 +202,41 @@ pub(super) fn schemas(document: &mut Value) {
             |member: &&String| !may_lack.contains(member.as_str()) && (name != "HistoryRow" || head.contains(&member.as_str()));
         let required: Vec<_> = members.keys().filter(sure).cloned().collect();
         schema["required"] = json!(required);
+    }
+}
+
+/// Numbers without a sign end somewhere, which only their format says.
+fn bounded(part: &mut Value) {
+    match part {
+        Value::Object(members) => {
+            let most = match members.get("format").and_then(Value::as_str) {
+                Some("uint8") => u64::from(u8::MAX),
+                Some("uint16") => u64::from(u16::MAX),
+                Some("uint32") => u64::from(u32::MAX),
+                Some("uint64") => u64::MAX,
+                _ => 0,
+            };
+            if most > 0 {
+                members.entry("maximum").or_insert(json!(most));
+            }
+            members.values_mut().for_each(bounded);
+        }
+        Value::Array(members) => members.iter_mut().for_each(bounded),
+        _ => {}
+    }
+}
+
+/// Lists repeat the schema of their rows; each stands once, under its own name.
+fn once(schemas: &mut Map<String, Value>) {
+    let lists: Vec<_> =
+        schemas.keys().filter(|name| name.starts_with("List_") || name.starts_with("HistoryList_")).cloned().collect();
+    for list in lists {
+        let Some((_, row)) = list.split_once('_') else { continue };
+        let Some(rows) = schemas.get_mut(&list).and_then(|list| list.pointer_mut("/properties/data/items")) else { continue };
+        if rows.get("$ref").is_none() {
+            let schema = std::mem::replace(rows, json!({"$ref": format!("#/components/schemas/{row}")}));
+            schemas.entry(row.to_owned()).or_insert(schema);
+        }
     }
 }
 

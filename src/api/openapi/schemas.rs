@@ -6,7 +6,6 @@ mod outside;
 mod secrets;
 mod trading;
 
-use serde::Serialize;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -55,30 +54,46 @@ impl PartialSchema for NumberOrText {
 
 impl ToSchema for NumberOrText {}
 
-/// Words of a query string.
+/// Words that stand for something.
 macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident: $($word:ident = $text:literal),+;)*) => {
-        $($(#[$doc])* #[derive(Debug, Serialize, ToSchema)] pub(in crate::api) enum $name { $(#[serde(rename = $text)] $word),+ })*
+    ($($(#[doc = $about:literal])* $name:ident: $($word:literal),+;)*) => {
+        $(
+            $(#[doc = $about])*
+            #[derive(Debug)]
+            pub(in crate::api) struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .description(Some(concat!($($about),*).trim()))
+                        .enum_values(Some([$($word),+]))
+                        .into()
+                }
+            }
+
+            impl ToSchema for $name {}
+        )*
     };
 }
 
 words! {
     /// Which end comes first.
-    SortOrder: Asc = "asc", Desc = "desc";
+    SortOrder: "asc", "desc";
     /// How bars and ticks are written.
-    TableFormat: Json = "json", Columns = "columns", Csv = "csv", Ndjson = "ndjson", Packed = "packed";
+    TableFormat: "json", "columns", "csv", "ndjson", "packed";
     /// How a list is written.
-    ListFormat: Json = "json", Csv = "csv";
+    ListFormat: "json", "csv";
     /// Whose clock.
-    TimeZone: Utc = "utc", Server = "server";
+    TimeZone: "utc", "server";
     /// Which ticks.
-    TickFlags: All = "all", Info = "info", Trade = "trade";
+    TickFlags: "all", "info", "trade";
     /// What a row of the history is.
-    RowKind: Deal = "deal", Order = "order", Position = "position";
+    RowKind: "deal", "order", "position";
     /// Where an answer came from.
-    Origin: Terminal = "terminal", Cache = "cache";
+    Origin: "terminal", "cache";
     /// How it is known how far the broker's clock is from UTC.
-    UtcSource: Configured = "configured", Measured = "measured", WeeklyOpen = "weekly_open";
+    UtcSource: "configured", "measured", "weekly_open";
 }
 
 /// Either of two.
