@@ -14,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run test test-hub test-ea test-api lint bench prove ea needs
+.PHONY: help run test test-hub test-ea test-api examples lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +45,10 @@ test-ea: needs ## the same tests over the Expert Advisors of both platforms, the
 
 test-api: needs ## a running hub against its own OpenAPI document, clients generated from it, and the first bots of the guide
 	bash tests/conformance/run.sh
+
+examples: test-api ## the examples of the OpenAPI document, recorded anew from a demo hub
+	MTBRIDGE=$(TARGET)/debug/mtbridge NODE_DIR=$(TARGET)/node WORK_DIR=$(TARGET)/conformance \
+	  $(TARGET)/venv/bin/python tests/conformance/record.py
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check

@@ -255,6 +255,19 @@ fn every_example_in_the_help_is_a_command_that_parses() {
     }
 }
 
+#[test]
+fn the_guide_shows_its_examples_as_they_are() {
+    let guide = include_str!("../docs/first-bot.md");
+    for (language, file) in
+        [("python", include_str!("../docs/examples/first_bot.py")), ("js", include_str!("../docs/examples/first_bot.mjs"))]
+    {
+        assert!(
+            guide.contains(&format!("```{language}\n{file}```\n")),
+            "docs/first-bot.md has another {language} bot than docs/examples"
+        );
+    }
+}
+
 /// The document as it is committed, so that a change of the API shows in a review.
 fn written(document: &Value) -> String {
     serde_json::to_string_pretty(document).unwrap() + "\n"

@@ -18,6 +18,9 @@ use crate::{
     protocol::message::{Amount, CalcMargin, CalcProfit},
 };
 
+/// Of volumes and prices: products of them stay numbers.
+const AMOUNT_MAX: f64 = 1e12;
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = MarginQuestion)]
 #[serde(deny_unknown_fields)]
@@ -28,10 +31,10 @@ struct MarginBody {
     /// `buy` or `sell`.
     side: Side,
     /// Lots.
-    #[schema(exclusive_minimum = 0.0, example = 0.1)]
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 0.1)]
     volume: f64,
     /// The present one if left out.
-    #[schema(exclusive_minimum = 0.0)]
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12)]
     price: Option<f64>,
 }
 
@@ -45,13 +48,13 @@ struct ProfitBody {
     /// `buy` or `sell`.
     side: Side,
     /// Lots.
-    #[schema(exclusive_minimum = 0.0, example = 0.1)]
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 0.1)]
     volume: f64,
     /// Price at which it is opened.
-    #[schema(exclusive_minimum = 0.0, example = 1.09)]
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 1.09)]
     price_open: f64,
     /// Price at which it is closed.
-    #[schema(exclusive_minimum = 0.0, example = 1.095)]
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 1.095)]
     price_close: f64,
 }
 
@@ -112,8 +115,8 @@ pub(super) async fn profit(
 }
 
 fn positive(numbers: &[(&'static str, Option<f64>)]) -> ApiResult<()> {
-    let wrong = numbers.iter().filter(|(_, number)| number.is_some_and(|number| !number.is_finite() || number <= 0.0));
+    let wrong = numbers.iter().filter(|(_, number)| number.is_some_and(|number| !(number > 0.0 && number <= AMOUNT_MAX)));
     let problems: Vec<_> =
-        wrong.map(|(field, _)| FieldError { field, detail: "must be a number above zero".to_owned() }).collect();
+        wrong.map(|(field, _)| FieldError { field, detail: "must be a number above zero, at most 10^12".to_owned() }).collect();
     if problems.is_empty() { Ok(()) } else { Err(ApiError::fields(&problems)) }
 }

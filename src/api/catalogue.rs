@@ -291,7 +291,7 @@ pub const CODES: &[ErrorCode] = &[
     row(
         "terminal_error",
         &[502, 409],
-        "MetaTrader failed at a read (`mt_error`), or its answer cannot be read. 409 where a trading call had to know it first: nothing was sent.",
+        "MetaTrader failed at a read (`mt_error`), or its answer cannot be read. 409 where a trading call had to know it first (nothing was sent), and where MetaTrader says no to a change of its Market Watch.",
         "Ask again; if it stays, look into the terminal's log and update its Expert Advisor.",
     ),
     row(

@@ -234,6 +234,17 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// 409 where MetaTrader says no to a change, with its number.
+    #[must_use]
+    pub(super) fn refused_by_the_terminal(mut self) -> Self {
+        if self.more.contains_key("mt_error") {
+            self.status = StatusCode::CONFLICT;
+        }
+        self
+    }
+}
+
 impl From<DecodeError> for ApiError {
     fn from(error: DecodeError) -> Self {
         Self::unreadable(&error)

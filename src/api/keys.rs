@@ -11,7 +11,7 @@ use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::{JsonBody, Path},
+    extract::{JsonBody, Path, object, object_or_null},
     json::{list, parse_time, rfc3339, rfc3339_or_null},
     tokens::{RotateBody, checked_name},
 };
@@ -29,7 +29,7 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 struct CreateBody {
     /// What a person calls it.
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
     /// What it may do. If left out: `read:bars` and the three of indicators.
     #[schema(min_items = 1)]
@@ -39,6 +39,7 @@ struct CreateBody {
     /// When it ends, RFC 3339, epoch seconds or epoch milliseconds, UTC; never if left out.
     expires_at: Option<String>,
     /// Limits on what it may trade.
+    #[serde(deserialize_with = "object")]
     limits: Limits,
 }
 
@@ -47,9 +48,10 @@ struct CreateBody {
 #[serde(default, deny_unknown_fields)]
 struct ChangeBody {
     /// What a person calls it.
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
     /// All of them: what is left out is not limited any more.
+    #[serde(deserialize_with = "object_or_null")]
     limits: Option<Limits>,
 }
 

@@ -113,7 +113,7 @@ fn symbol(spec: &SymbolSpec, clock: BrokerClock) -> Value {
 #[serde(deny_unknown_fields)]
 pub(super) struct QuotesQuery {
     /// 1 to 500 names, separated by commas.
-    #[param(example = "EURUSD")]
+    #[param(pattern = r"[^,\s]", example = "EURUSD")]
     symbols: String,
 }
 

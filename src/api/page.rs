@@ -64,7 +64,7 @@ pub(super) fn guarded(text: String, policy: &'static str) -> Response {
     summary = "A file of the documentation",
     description = "",
     responses(
-        (status = 200, description = "The file.", body = String, content_type = "text/css"),
+        (status = 200, description = "The file.", content((String = "text/css"), (String = "text/javascript"))),
         (status = "4XX", description = "not_found"),
     )
 )]

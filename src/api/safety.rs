@@ -201,7 +201,7 @@ struct DeadmanBody {
     timeout_s: u32,
     /// What happens when it runs out; `block` if left out.
     #[serde(default = "block")]
-    #[schema(value_type = Option<KillLevel>)]
+    #[schema(value_type = super::openapi::schemas::DeadmanAction)]
     action: KillLevel,
     /// Only this account; every account if left out.
     #[serde(default)]

@@ -36,7 +36,7 @@ const NAME_MAX: usize = 100;
 #[serde(default, deny_unknown_fields)]
 struct CreateBody {
     /// What a person calls it.
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
 }
 
@@ -45,7 +45,7 @@ struct CreateBody {
 #[serde(deny_unknown_fields)]
 struct RenameBody {
     /// What a person calls it.
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
 }
 

@@ -19,7 +19,7 @@ use super::{
     auth::Caller,
     commands::command_json,
     error::{ApiError, ApiResult},
-    extract::{JsonBody, Path, idempotency_key, preferred_wait},
+    extract::{JsonBody, Path, idempotency_key, object, preferred_wait},
     guards::Guards,
     relay::Relay,
     resolve::{self, Purpose, Target},
@@ -43,6 +43,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBody {
     /// What goes to the broker.
+    #[serde(deserialize_with = "object")]
     request: TradeRequest,
 }
 

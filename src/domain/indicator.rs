@@ -66,6 +66,7 @@ pub struct Drawing {
 #[schema(as = IndicatorPoint)]
 pub struct Point {
     /// UTC, epoch seconds; usually a bar's opening time.
+    #[schema(minimum = 0, maximum = 253402300799_i64)]
     pub time: i64,
     /// Where its label stands.
     #[serde(rename = "type")]
@@ -73,15 +74,18 @@ pub struct Point {
     /// Price.
     pub price: f64,
     /// Text beside it.
+    #[schema(max_length = 63)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// `#rrggbb`.
+    #[schema(pattern = "^#[0-9a-fA-F]{6}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
     /// Its mark; a circle if it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
     /// 1 to 3; 1 if it does not say.
+    #[schema(minimum = 1, maximum = 3)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u8>,
 }
@@ -116,17 +120,22 @@ pub enum Shape {
 #[schema(as = IndicatorLine)]
 pub struct Line {
     /// The bot's name for it.
+    #[schema(min_length = 1, max_length = 50)]
     pub id: String,
     /// Price.
     pub price: f64,
     /// UTC, epoch seconds: where it begins.
+    #[schema(minimum = 0, maximum = 253402300799_i64)]
     pub start_time: i64,
     /// How many bars it is long.
+    #[schema(minimum = 1, maximum = 1000000)]
     pub bars: u32,
     /// Text beside it.
+    #[schema(max_length = 63)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// `#rrggbb`.
+    #[schema(pattern = "^#[0-9a-fA-F]{6}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
     /// Solid if it does not say.

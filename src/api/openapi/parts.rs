@@ -88,7 +88,7 @@ pub(super) fn parameters(operation: &mut Value, path: &str, words: &[&str]) {
 fn moment() -> Value {
     json!({"anyOf": [
         {"type": "string", "format": "date-time"},
-        {"type": "integer", "minimum": -377_705_023_201_000_i64, "maximum": 253_402_207_200_999_i64},
+        {"type": "integer", "minimum": -377_705_023_201_000_i64, "maximum": 253_402_207_200_000_i64},
     ]})
 }
 
@@ -177,8 +177,8 @@ pub(super) fn schemas(document: &mut Value) {
         },
         "Prefer": {
             "name": "Prefer", "in": "header", "required": false, "example": "wait=10",
-            "description": "`wait=N`: seconds to wait for an outcome, 10 if left out, at most 60. `respond-async`: none.",
-            "schema": {"type": "string", "pattern": "^(wait=[0-9]{1,2}|respond-async)$"},
+            "description": "`wait=N`: seconds to wait for an outcome, 10 if left out, at most 60. `respond-async`: none. What is not understood is ignored (RFC 7240).",
+            "schema": {"type": "string"},
         },
     });
     let mut asked = BTreeSet::new();

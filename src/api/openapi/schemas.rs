@@ -90,6 +90,8 @@ words! {
     TickFlags: "all", "info", "trade";
     /// What a row of the history is.
     RowKind: "deal", "order", "position";
+    /// What a dead-man timer does when it runs out.
+    DeadmanAction: "block", "cancel", "flatten";
     /// Where an answer came from.
     Origin: "terminal", "cache";
     /// How it is known how far the broker's clock is from UTC.
