@@ -19,14 +19,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    access::{Access, AccessError, secret::Secret},
+    access::{Access, AccessError, Guard, plans::Plans, secret::Secret, usage::Usage},
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
+    events::Events,
     history::{self, History},
+    hooks::{
+        Hooks,
+        out::{OpenError, Webhooks},
+    },
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
-        bars::BarService, charts::Charts, clocks::Clocks, indicators::Indicators, memory::DownloadMemory, offers::Offers,
+        bars::BarService,
+        charts::Charts,
+        clocks::Clocks,
+        feed::{self, Feed},
+        indicators::Indicators,
+        memory::DownloadMemory,
+        offers::Offers,
         ticks::TickService,
     },
     revocation,
@@ -94,12 +105,20 @@ pub enum StartError {
     },
 }
 
+/// What a first start makes, to be shown once.
+#[derive(Debug)]
+struct FirstSecrets {
+    admin_key: Option<Secret>,
+    setup_code: Option<Secret>,
+}
+
 /// A running hub.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
     scheme: &'static str,
-    first_admin_key: Option<Secret>,
+    first: FirstSecrets,
+    feed: Feed,
     stop: CancellationToken,
     stopped: JoinHandle<()>,
 }
@@ -128,31 +147,51 @@ impl Server {
         let identity = config.tls.files().map(|(cert, key)| Identity::read(cert, key)).transpose()?.map(Arc::new);
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
-        let (access, first_admin_key) = open_access(&config, &store, clock, &ids).await?;
+        let (access, first) = open_access(&config, &store, clock, &ids).await?;
+        let usage = use_of_keys(&config, &store, &access, clock).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
         let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
-        let trading =
-            Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
-        restored::fence(&trading, &config.data_dir).await?;
+        let trading = Trading::open(
+            Arc::clone(&store),
+            hub.clone(),
+            access.clone(),
+            &config.trading,
+            &config.accounts,
+            clock,
+            Arc::clone(&ids),
+        )
+        .await?;
+        restored::fence(&trading, &access, &config.data_dir).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
+        let feed = feed_of(&config, &hub, &clocks, clock);
         let memory = DownloadMemory::default();
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
+        let streams = api::Streams::new(config.stream.clone());
+        let told = (Arc::clone(&store), access.clone(), events.clone());
+        let (hooks, webhooks) = open_hooks(&config, told, (clock, ids), (tasks.clone(), stop.clone())).await?;
         let state = ApiState::new(api::Parts {
+            events: events.clone(),
+            streams: streams.clone(),
             access: access.clone(),
+            usage: usage.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
+            hooks,
+            webhooks: webhooks.clone(),
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
             ticks: TickService::new(memory),
             clocks,
             indicators,
+            feed: feed.clone(),
             offers,
             sources: Sources::default(),
             store: Arc::clone(&store),
@@ -169,26 +208,18 @@ impl Server {
 
         let listener = listen(config.listen)?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let parts = Parts { store, hub, trading, tasks, stop_following: CancellationToken::new() };
-        let goodbye = {
-            let trading = parts.trading.clone();
-            move |session: SessionHandle| {
-                let trading = trading.clone();
-                async move { trading.ask_before_cut(&session).await }
-            }
-        };
-        parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
-        parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
-        parts.tasks.spawn(charts.run(stop.clone()));
+        tasks.spawn(usage.clone().run(stop.clone()));
+        let parts = Parts { streams, store, hub, trading, usage, tasks, stop_following: CancellationToken::new() };
+        let denials = access.clone().write_denials(config.audit.denials_every, parts.stop_following.clone());
+        let denials = parts.tasks.spawn(denials);
+        parts.follow(access, charts, events, feed.clone(), state.clone(), &stop);
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
         let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
-        {
-            let (trading, stop) = (parts.trading.clone(), stop.clone());
-            parts.tasks.spawn(async move { trading.watch(stop).await });
-        }
+        webhooks.start();
+        parts.tasks.spawn(api::resume_alerts(state.clone()));
         let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(identity) = identity {
@@ -198,8 +229,8 @@ impl Server {
         let front = accept::Front { router: router(state), limits: config.http, tls, metrics, tasks, stop: stopping };
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
-        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
-        Ok(Self { addr, scheme, first_admin_key, stop, stopped })
+        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder, denials], stop.clone()));
+        Ok(Self { addr, scheme, first, feed, stop, stopped })
     }
 
     /// Where it listens.
@@ -217,7 +248,19 @@ impl Server {
     /// The admin key that this first start made; shown once.
     #[must_use]
     pub const fn first_admin_key(&self) -> Option<&Secret> {
-        self.first_admin_key.as_ref()
+        self.first.admin_key.as_ref()
+    }
+
+    /// The one-time code with which the first user of this hub is made; shown once, good for a day.
+    #[must_use]
+    pub const fn setup_code(&self) -> Option<&Secret> {
+        self.first.setup_code.as_ref()
+    }
+
+    /// Live data, for a program that has the hub inside.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Begins to stop: no new connections, terminals are told to come back, what is under way is finished.
@@ -233,37 +276,93 @@ impl Server {
     }
 }
 
-/// Tokens and keys, and the admin key if this is the first start.
+/// What other programs send, and what is sent to them.
+async fn open_hooks(
+    config: &Config,
+    told: (Arc<dyn Store>, Access, Events),
+    (clock, ids): (Clock, Arc<Ids>),
+    running: (TaskTracker, CancellationToken),
+) -> Result<(Hooks, Webhooks), StartError> {
+    let hooks = Hooks::open(Arc::clone(&told.0), told.1.clone(), clock, Arc::clone(&ids)).await?;
+    let webhooks = Webhooks::open(told, &config.webhooks, (clock, ids), running).await.map_err(|error| match error {
+        OpenError::Store(error) => StartError::Store(error),
+        OpenError::Tls(error) => StartError::Tls(error),
+    })?;
+    Ok((hooks, webhooks))
+}
+
+/// Tokens, keys and users, and the first secrets if this is the first start.
 async fn open_access(
     config: &Config,
     store: &Arc<dyn Store>,
     clock: Clock,
     ids: &Arc<Ids>,
-) -> Result<(Access, Option<Secret>), StartError> {
+) -> Result<(Access, FirstSecrets), StartError> {
     let used = !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
     let pepper = secrets::pepper(config, used)?;
-    let access = Access::open(Arc::clone(store), pepper, clock, Arc::clone(ids)).await.map_err(StartError::Access)?;
-    let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
-    Ok((access, first))
+    let sessions = config.sessions.clone();
+    let access =
+        Access::open_with(Arc::clone(store), pepper, clock, Arc::clone(ids), sessions).await.map_err(StartError::Access)?;
+    let access = access.guarded(Guard::new(&config.throttle, clock));
+    let admin_key = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
+    let setup_code = access.ensure_setup().await.map_err(StartError::Access)?;
+    Ok((access, FirstSecrets { admin_key, setup_code }))
+}
+
+/// What keys were used for, and what they have spent of their plans.
+async fn use_of_keys(config: &Config, store: &Arc<dyn Store>, access: &Access, clock: Clock) -> Result<Usage, StoreError> {
+    let plans = Plans::new(config.plans.enterprise, clock);
+    Usage::open(Arc::clone(store), access.clone(), plans, clock).await
 }
 
 struct Parts {
+    streams: api::Streams,
     store: Arc<dyn Store>,
     hub: Hub,
     trading: Trading,
+    usage: Usage,
     tasks: TaskTracker,
     stop_following: CancellationToken,
 }
 
+impl Parts {
+    /// Begins everything that goes on by itself until the stop.
+    fn follow(&self, access: Access, charts: Charts, events: Events, feed: Feed, state: ApiState, stop: &CancellationToken) {
+        let goodbye = {
+            let trading = self.trading.clone();
+            move |session: SessionHandle| {
+                let trading = trading.clone();
+                async move { trading.ask_before_cut(&session).await }
+            }
+        };
+        self.tasks.spawn(revocation::follow(access, self.hub.clone(), self.store.changes(), goodbye, stop.clone()));
+        self.tasks.spawn(keep_up(Arc::clone(&self.store), stop.clone()));
+        self.tasks.spawn(charts.run(stop.clone()));
+        self.tasks.spawn(events.run(self.stop_following.clone()));
+        self.tasks.spawn(api::watch_terminals(state));
+        self.tasks.spawn(feed.run(stop.clone()));
+        let (trading, stop) = (self.trading.clone(), stop.clone());
+        self.tasks.spawn(async move { trading.watch(stop).await });
+    }
+}
+
 /// From the listener down to the disk.
-async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 2], stop: CancellationToken) {
+async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 3], stop: CancellationToken) {
     stop.cancelled().await;
     let begun = Instant::now();
     info!(terminals = parts.hub.len(), "stopping");
     // What is at a terminal this moment may come back before it is cut; what does not is asked for at the next start.
     parts.trading.settle_open(FAREWELL).await;
     let until = begun + LAST_WORDS;
-    let (ended, accepted) = tokio::join!(timeout_at(until, parts.hub.shutdown()), timeout_at(until, accepting));
+    parts.streams.tasks().close();
+    let (ended, accepted, streamed) = tokio::join!(
+        timeout_at(until, parts.hub.shutdown()),
+        timeout_at(until, accepting),
+        timeout_at(until, parts.streams.tasks().wait())
+    );
+    if streamed.is_err() {
+        error!("streams were still saying goodbye and are dropped");
+    }
     if ended.is_err() {
         error!("terminals were still saying goodbye and are dropped");
     }
@@ -273,6 +372,9 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHand
     parts.stop_following.cancel();
     if timeout_at(begun + LAST_COMMANDS, futures_util::future::join_all(followers)).await.is_err() {
         error!("commands or history were still in work; they are taken up at the next start");
+    }
+    if timeout_at(begun + LAST_RECORDS, parts.usage.write()).await.is_err() {
+        error!("the last minute of the use of API keys could not be written");
     }
     match timeout_at(begun + LAST_RECORDS, parts.store.close()).await {
         Ok(Ok(())) => {}
@@ -373,6 +475,16 @@ fn history_of(
         read_timeout: config.http.read_timeout,
         clocks: clocks.clone(),
         clock,
+    })
+}
+
+fn feed_of(config: &Config, hub: &Hub, clocks: &Clocks, clock: Clock) -> Feed {
+    Feed::new(feed::Parts {
+        hub: hub.clone(),
+        clocks: clocks.clone(),
+        clock,
+        settings: config.stream.clone(),
+        read_timeout: config.http.read_timeout,
     })
 }
 

@@ -16,66 +16,20 @@ use super::{
     close_all::parent_json,
     error::{ApiError, ApiResult},
     extract::{JsonBody, Params, Path, preferred_wait},
-    json::{list, rfc3339},
+    json::list,
     resolve::{self, Purpose},
     trade::outcome,
 };
 use crate::domain::{
-    account::TRADE_MODE_DEMO,
+    account::{Account, TRADE_MODE_DEMO},
     api_key::{Permission, Reach},
     command::{CommandRecord, CommandState},
     ids::OwnerId,
-    names,
     safety::{Adjudication, Verdict},
-    trade::{FieldError, TradeRequest, TradeResult, action},
+    trade::{FieldError, TradeResult},
 };
+pub(super) use crate::events::view::{command_json, request_json};
 use crate::trading::ParentView;
-
-pub(super) const REQUEST_NAMES: [super::json::Names; 4] = [
-    ("action", names::trade_action),
-    ("type", names::order_type),
-    ("type_filling", names::order_filling),
-    ("type_time", names::order_time),
-];
-
-/// A command as every trading call and every list shows it.
-pub(super) fn command_json(record: &CommandRecord) -> Value {
-    let result = record.result.as_ref().map(|result| {
-        let mut object = super::json::named(result, &[]);
-        object.insert("retcode_name".to_owned(), json!(names::retcode(result.retcode)));
-        object
-    });
-    json!({
-        "id": record.id,
-        "state": record.state,
-        "final": record.state.is_final(),
-        "created_at": rfc3339(record.created_at),
-        "updated_at": rfc3339(record.updated_at),
-        "deadline_at": rfc3339(record.deadline_at),
-        "account": record.account,
-        "terminal": record.token,
-        "instance": record.instance,
-        "tag": record.tag,
-        "client_order_id": record.client_order_id,
-        "parent": record.parent,
-        "request": request_json(&record.request),
-        "result": result,
-        "reason": record.reason,
-        "adjudication": record.adjudication.as_ref().map(|decision| json!({
-            "outcome": decision.outcome, "by": decision.by, "at": rfc3339(decision.at), "reason": decision.reason,
-        })),
-    })
-}
-
-/// A request with a name beside each of its enums.
-pub(super) fn request_json(request: &TradeRequest) -> Value {
-    let mut object = super::json::named(request, &REQUEST_NAMES);
-    // The name of a type that the action does not use would only mislead.
-    if !matches!(request.action, action::DEAL | action::PENDING) {
-        object.remove("type_name");
-    }
-    Value::Object(object)
-}
 
 /// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
 #[utoipa::path(
@@ -96,8 +50,11 @@ pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, P
         Err(unknown) => {
             let Ok(id) = id.parse() else { return Err(unknown) };
             let parent = state.trading.parent(id).await?;
-            let of = |view: &ParentView| (view.record.owner, view.record.permission, view.record.trade_mode);
-            parent.filter(|view| may_see(&caller, of(view))).map(|view| Json(parent_json(&view))).ok_or(unknown)
+            let sees = |view: &ParentView| {
+                let record = &view.record;
+                may_see(&caller, &record.account, (record.owner, record.permission, record.trade_mode))
+            };
+            parent.filter(sees).map(|view| Json(parent_json(&view, &caller))).ok_or(unknown)
         }
     }
 }
@@ -214,13 +171,16 @@ pub(super) async fn adjudicate(
     }
 }
 
-fn visible(caller: &Caller, record: &CommandRecord) -> bool {
-    may_see(caller, (record.owner, record.permission, record.trade_mode))
+/// Whether a command exists for a caller.
+pub(super) fn visible(caller: &Caller, record: &CommandRecord) -> bool {
+    may_see(caller, &record.account, (record.owner, record.permission, record.trade_mode))
+        && caller.key.allows_symbol(&record.request.symbol)
 }
 
-fn may_see(caller: &Caller, (owner, permission, trade_mode): (OwnerId, Permission, u8)) -> bool {
+fn may_see(caller: &Caller, account: &Account, (owner, permission, trade_mode): (OwnerId, Permission, u8)) -> bool {
     let reached = caller.key.reach == Reach::Live || trade_mode == TRADE_MODE_DEMO;
-    owner == caller.key.owner && caller.key.may(permission) && reached
+    let may = caller.key.may(permission) || caller.only_looks();
+    owner == caller.tenant() && may && reached && caller.key.allows_account(account)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -274,7 +234,7 @@ pub(super) async fn list_commands(
         None => None,
     };
     let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
-    let (owner, account) = (caller.key.owner, &target.account);
+    let (owner, account) = (caller.tenant(), &target.account);
     let (records, next) = match &query.client_order_id {
         Some(reference) => state.trading.commands_by_reference(owner, account, reference, after, limit, wanted).await?,
         None => state.trading.commands(owner, account, after, limit, wanted).await?,

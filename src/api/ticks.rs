@@ -17,10 +17,11 @@ use super::{
     bars::{LIMIT_MAX, server_time, time_of},
     cursor::Cursor,
     error::{ApiError, ApiResult},
+    etag,
     extract::{Params, Path},
     json::{rfc3339, rfc3339_or_null},
     resolve::{self, Purpose},
-    table::{Cell, Format, Page, Table, respond},
+    table::{Cell, Format, Kind, Page, Table, respond},
 };
 use crate::{
     domain::{UnixMillis, market::Tick},
@@ -81,6 +82,7 @@ pub(super) async fn ticks(
 ) -> ApiResult<Response> {
     let format = Format::of(query.format.as_deref(), &headers)?;
     let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
+    caller.symbol(&symbol)?;
     let server_time = server_time(query.tz.as_deref())?;
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if limit == 0 || limit > LIMIT_MAX {
@@ -142,9 +144,22 @@ pub(super) async fn ticks(
         "oldest_available": rfc3339_or_null(oldest),
         "utc_source": clock.source().name(),
     });
+    let tag = match complete && (to.is_some() || next_cursor.is_some()) {
+        true => {
+            let names = ["symbol", "next_cursor", "utc_source"];
+            Some(etag::of(&told, format, &json!([names.map(|name| &about[name]), server_time])).await)
+        }
+        false => None,
+    };
     let page = Page { next_cursor, complete, again: !complete };
-    let mut response = respond(&Arc::new(told), format, about.as_object().unwrap_or(&Map::new()));
+    let mut response = match &tag {
+        Some(tag) if etag::is_known(&headers, tag) => etag::unchanged(),
+        _ => respond(&Arc::new(told), format, about.as_object().unwrap_or(&Map::new())),
+    };
     page.tell(&uri, &mut response);
+    if let Some(tag) = &tag {
+        etag::tell(tag, &mut response);
+    }
     response.headers_mut().insert("x-data-source", HeaderValue::from_static("terminal"));
     Ok(response)
 }
@@ -163,8 +178,21 @@ impl Told {
 }
 
 impl Table for Told {
-    const COLUMNS: &'static [&'static str] =
-        &["time", "time_msc", "broker_time", "bid", "ask", "last", "volume", "volume_real", "flags"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("time", Kind::Time),
+        ("time_msc", Kind::Int),
+        ("broker_time", Kind::Int),
+        ("bid", Kind::Float),
+        ("ask", Kind::Float),
+        ("last", Kind::Float),
+        ("volume", Kind::Unsigned),
+        ("volume_real", Kind::Float),
+        ("flags", Kind::Unsigned),
+    ];
+
+    fn is_utc(&self) -> bool {
+        !self.server_time
+    }
 
     fn len(&self) -> usize {
         self.found.ticks.len()

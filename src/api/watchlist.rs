@@ -55,6 +55,7 @@ pub(super) async fn hide(
 
 async fn select(state: &ApiState, caller: &Caller, terminal: &str, symbol: String, on: bool) -> ApiResult<StatusCode> {
     let relay = Relay::open(state, caller, terminal)?;
+    caller.symbol(&symbol)?;
     // What MetaTrader says no to is no failure on the way, which proxies and libraries would ask again.
     relay.ask(|call| SelectSymbol { call, symbol, on }.into()).await.map_err(ApiError::refused_by_the_terminal)?;
     Ok(StatusCode::NO_CONTENT)

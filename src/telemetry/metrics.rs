@@ -62,6 +62,8 @@ pub struct Inner {
     pub http_requests: Requests,
     pub http_seconds: Timings,
     pub auth_failures: Counters,
+    pub throttled: Counters,
+    pub plan_refused: Counters,
     pub terminal_ends: Counters,
     pub read_seconds: Timings,
     pub command_seconds: Timings,
@@ -73,6 +75,11 @@ pub struct Inner {
     pub journal_sync_seconds: Histogram,
     pub journal_group: Histogram,
     pub certificate_reloads: Counters,
+    pub events: Counters,
+    pub stream_readers: Gauges,
+    pub stream_frames_written: Counters,
+    pub stream_ends: Counters,
+    pub stream_gaps: Counter,
 }
 
 impl std::ops::Deref for Metrics {
@@ -170,6 +177,18 @@ impl Metrics {
                 "reason",
                 &AUTH_FAILURES,
             ),
+            throttled: b.counters(
+                "mtbridge_throttled",
+                "Failed attempts refused because too many from their address had failed before",
+                "what",
+                &["api", "terminal", "revoke"],
+            ),
+            plan_refused: b.counters(
+                "mtbridge_plan_refused",
+                "Requests that an API key's plan did not let in",
+                "limit",
+                &["rate", "concurrent"],
+            ),
             terminal_ends: b.add("mtbridge_terminal_ends", "Ended terminal connections by close code", Counters::default()),
             read_seconds: b.timings("mtbridge_read_duration_seconds", "Relayed reads by hop: queue, terminal, whole"),
             command_seconds: b.timings("mtbridge_command_duration_seconds", "Trade commands by hop: record, queue, whole"),
@@ -195,6 +214,16 @@ impl Metrics {
                 "result",
                 &["ok", "failed"],
             ),
+            events: b.add("mtbridge_events", "What happened, by kind", Counters::default()),
+            stream_readers: b.gauges("mtbridge_stream_readers", "Open streams by transport"),
+            stream_frames_written: b.counters(
+                "mtbridge_stream_frames_written",
+                "Frames put into words, by encoding; however many readers there are, each is once",
+                "encoding",
+                &["json", "msgpack", "sse"],
+            ),
+            stream_ends: b.add("mtbridge_stream_ends", "Ended streams by reason", Counters::default()),
+            stream_gaps: b.counter("mtbridge_stream_gaps", "Readers that were told of a gap"),
             names: b.names,
             registry: b.registry,
         };
@@ -237,12 +266,17 @@ impl Metrics {
 }
 
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.
-const AUTH_FAILURES: [&str; 9] = [
+const AUTH_FAILURES: [&str; 14] = [
+    "ticket_unknown",
+    "hook_unknown",
+    "owner_disabled",
+    "session_ended",
     "key_missing",
     "key_unknown",
     "key_revoked",
     "key_expired",
     "key_forbidden",
+    "key_address",
     "token_missing",
     "token_unknown",
     "token_revoked",

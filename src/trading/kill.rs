@@ -97,11 +97,10 @@ impl Kills {
 }
 
 impl Trading {
-    /// Switches that are on, as an owner may see them.
+    /// All switches that are on, of all owners.
     #[must_use]
-    pub fn kill_switches(&self, owner: OwnerId) -> Vec<KillSwitch> {
-        let mut found: Vec<_> =
-            self.inner.kills.gate().on.values().filter(|switch| switch.scope.is_visible_to(owner)).cloned().collect();
+    pub fn kill_switches(&self) -> Vec<KillSwitch> {
+        let mut found: Vec<_> = self.inner.kills.gate().on.values().cloned().collect();
         found.sort_by(|a, b| a.scope.cmp(&b.scope));
         found
     }
@@ -201,17 +200,12 @@ impl Trading {
             by: by.to_owned(),
             at: self.inner.clock.wall(),
         };
-        let audit = records::AuditRecord {
-            at: switch.at,
-            actor: by.to_owned(),
-            action: "kill_switch.set".to_owned(),
-            // An account is not named where its deletion could not reach it.
-            target: match &switch.scope {
-                KillScope::Account(..) => switch.id.to_string(),
-                scope => scope.to_string(),
-            },
-            detail: level.name().to_owned(),
+        // An account is not named where its deletion could not reach it.
+        let target = match &switch.scope {
+            KillScope::Account(..) => switch.id.to_string(),
+            scope => scope.to_string(),
         };
+        let audit = records::AuditRecord::done(switch.at, by, "kill_switch.set", &target, level.name());
         let batch = records::put_kill_switch(batch, &switch).put(records::audit(ids()?), records::encode(&audit));
         self.inner.store.commit(batch).await?;
         warn!(scope = %switch.scope, level = level.name(), reason, by, "kill switch");

@@ -12,8 +12,9 @@ use serde_json::json;
 
 use crate::harness::{Api, FakeTerminal, TestHub};
 
-/// What api.md asks for, written down a second time: `-` is open to everyone, `any` to every key.
-const TABLE: &[(&str, &str, &str)] = &[
+/// What api.md asks for, written down a second time: `-` is open to everyone, `any` to every key and user, `login` to every user, `owner` to
+/// owners for the users of their tenant, `operator` to who runs the hub.
+pub const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/", "-"),
     ("GET", "/healthz", "-"),
     ("GET", "/readyz", "-"),
@@ -22,7 +23,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/openapi.json", "-"),
     ("GET", "/docs", "-"),
     ("GET", "/docs/{file}", "-"),
-    ("GET", "/metrics", "admin"),
+    ("GET", "/metrics", "operator"),
     ("GET", "/ws/terminal", "-"),
     ("GET", "/api/v1/terminals", "read:account"),
     ("GET", "/api/v1/terminals/{terminal}", "read:account"),
@@ -62,6 +63,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/deadman", "trade:reduce"),
     ("GET", "/api/v1/incidents", "read:account"),
     ("GET", "/api/v1/audit/trades", "read:history"),
+    ("GET", "/api/v1/stream", "stream"),
+    ("GET", "/api/v1/events", "stream"),
+    ("POST", "/api/v1/tickets", "any"),
     ("GET", "/api/external/bars", "read:bars"),
     ("GET", "/api/external/bars/{symbol}/{timeframe}", "read:bars"),
     ("GET", "/api/external/symbols", "read:bars"),
@@ -69,7 +73,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/external/indicators/{id}", "write:indicators"),
     ("GET", "/api/external/indicators/{id}", "read:indicators"),
     ("DELETE", "/api/external/indicators/{id}", "delete:indicators"),
-    ("GET", "/api/v1/backup", "admin"),
+    ("GET", "/api/v1/backup", "operator"),
+    ("GET", "/api/v1/audit", "operator"),
+    ("POST", "/api/v1/audit/verify", "operator"),
+    ("POST", "/api/v1/credentials/revoke", "-"),
     ("GET", "/api/v1/tokens", "admin"),
     ("POST", "/api/v1/tokens", "admin"),
     ("GET", "/api/v1/tokens/{id}", "admin"),
@@ -83,6 +90,36 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH", "/api/v1/keys/{id}", "admin"),
     ("DELETE", "/api/v1/keys/{id}", "admin"),
     ("POST", "/api/v1/keys/{id}/rotate", "admin"),
+    ("POST", "/api/v1/setup", "-"),
+    ("POST", "/api/v1/session", "-"),
+    ("GET", "/api/v1/session", "any"),
+    ("DELETE", "/api/v1/session", "login"),
+    ("POST", "/api/v1/session/confirm", "login"),
+    ("PUT", "/api/v1/session/password", "login"),
+    ("GET", "/api/v1/sessions", "login"),
+    ("DELETE", "/api/v1/sessions/{id}", "login"),
+    ("GET", "/api/v1/users", "owner"),
+    ("POST", "/api/v1/users", "owner"),
+    ("PATCH", "/api/v1/users/{id}", "owner"),
+    ("DELETE", "/api/v1/users/{id}", "owner"),
+    ("POST", "/api/v1/users/{id}/reset", "owner"),
+    ("POST", "/hooks/tradingview/{hook}/{secret}", "-"),
+    ("GET", "/api/v1/hooks", "admin"),
+    ("POST", "/api/v1/hooks", "admin"),
+    ("GET", "/api/v1/hooks/{id}", "admin"),
+    ("PATCH", "/api/v1/hooks/{id}", "admin"),
+    ("DELETE", "/api/v1/hooks/{id}", "admin"),
+    ("POST", "/api/v1/hooks/{id}/rotate", "admin"),
+    ("GET", "/api/v1/hooks/{id}/received", "admin"),
+    ("GET", "/api/v1/webhooks", "admin"),
+    ("POST", "/api/v1/webhooks", "admin"),
+    ("GET", "/api/v1/webhooks/{id}", "admin"),
+    ("PATCH", "/api/v1/webhooks/{id}", "admin"),
+    ("DELETE", "/api/v1/webhooks/{id}", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/rotate", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/test", "admin"),
+    ("GET", "/api/v1/webhooks/{id}/deliveries", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/replay", "admin"),
 ];
 
 #[test]
@@ -90,6 +127,10 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
     let word = |needs| match needs {
         Needs::Nothing => "-",
         Needs::AnyKey => "any",
+        Needs::Login => "login",
+        Needs::Owner => "owner",
+        Needs::Operator => "operator",
+        Needs::Stream => "stream",
         Needs::Permission(permission) => permission.name(),
     };
     let served: BTreeSet<_> =
@@ -107,7 +148,7 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
     }
 }
 
-fn address(path: &str) -> String {
+pub fn address(path: &str) -> String {
     let path =
         path.replace("{terminal}", "1001").replace("{symbol}", "EURUSD").replace("{ticket}", "1").replace("{timeframe}", "60");
     // An id that nothing has: who may, is told so; who may not, does not get that far.
@@ -115,13 +156,15 @@ fn address(path: &str) -> String {
         "tok_"
     } else if path.contains("/keys") {
         "key_"
+    } else if path.contains("/hooks") {
+        "hok_"
     } else {
         "cmd_"
     };
     path.replace("{id}", &format!("{kind}00000000000000000000000000"))
 }
 
-async fn call(api: &Api, method: &Method, path: &str) -> (u16, String) {
+pub async fn call(api: &Api, method: &Method, path: &str) -> (u16, String) {
     let body = matches!(*method, Method::POST | Method::PATCH).then(|| "{}".to_owned());
     let answer = api.send(method.clone(), &address(path), body).await.unwrap();
     (answer.status, answer.json["code"].as_str().unwrap_or_default().to_owned())
@@ -136,10 +179,18 @@ async fn every_route_lets_in_exactly_the_permissions_that_imply_what_it_needs() 
         for route in api::routes().into_iter().filter(|route| route.path != mtbridge::protocol::PATH) {
             let (status, code) = call(&api, &route.method, route.path).await;
             let allowed = match route.needs {
-                Needs::Nothing | Needs::AnyKey => true,
+                Needs::Nothing | Needs::AnyKey | Needs::Stream => true,
                 Needs::Permission(needed) => held.implies(needed),
+                Needs::Owner | Needs::Operator => held == Permission::Admin,
+                Needs::Login => {
+                    assert_eq!((status, code.as_str()), (403, "login_required"), "{held} on {route:?}");
+                    continue;
+                }
             };
-            if allowed {
+            // Whoever logs in shows a password there, and no key.
+            if allowed && route.needs == Needs::Nothing && route.method == Method::POST {
+                assert!(matches!(status, 401 | 422), "{held} on {route:?}: {status} {code}");
+            } else if allowed {
                 assert!(!matches!(status, 401 | 403), "{held} on {route:?}: {status} {code}");
                 assert!(status < 500, "{held} on {route:?}: {status} {code}");
             } else {
@@ -174,7 +225,7 @@ async fn every_route_that_needs_a_key_refuses_no_key_and_every_dead_one() {
     for (name, value) in [("authorization", "Basic abc"), ("x-api-key", hub.admin_key.as_str())] {
         hub.api("").with(name, value).get("/api/v1/tokens").await.refused(401, "unauthorized");
     }
-    hub.api("").get(&format!("/api/v1/tokens?key={}", hub.admin_key)).await.refused(401, "unauthorized");
+    hub.api("").get(&format!("/api/v1/tokens?key={}", hub.admin_key)).await.refused(400, "secret_in_url");
 }
 
 #[tokio::test]

@@ -127,6 +127,9 @@ pub fn openapi() -> Value {
     let Ok(mut document) = serde_json::to_value(Annotations::openapi()) else { return Value::Null };
     document["components"]["securitySchemes"] = json!({
         "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `sk_live_…`, or `sk_test_…`, which sees demo accounts only."},
+        "session": {"type": "apiKey", "in": "cookie", "name": "mtbridge", "description": "The cookie of a login, which `POST /api/v1/session` sets; \
+            `__Host-mtbridge` under TLS. A change by it needs the header `Origin` or `Sec-Fetch-Site`, which browsers send."},
+        "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "What `POST /api/v1/tickets` gives: good for one stream, for 30 seconds."},
         "connectionToken": {"type": "http", "scheme": "bearer", "description": "A connection token, `mtb_…`: for terminals only."},
     });
     for route in routes() {
@@ -153,24 +156,27 @@ pub fn is_known(word: &str) -> bool {
 
 /// Security, and the permission in words.
 fn who_may(operation: &mut Value, path: &str, needs: Needs) {
-    let needed = match needs {
-        Needs::Nothing if path == crate::protocol::PATH => {
-            operation["security"] = json!([{"connectionToken": []}]);
-            return;
+    let (key, session) = (json!({"apiKey": []}), json!({"session": []}));
+    let (security, needed) = match needs {
+        Needs::Nothing if path == crate::protocol::PATH => (json!([{"connectionToken": []}]), String::new()),
+        Needs::Nothing => (json!([]), String::new()),
+        Needs::AnyKey => (json!([key, session]), "Any valid key.".to_owned()),
+        Needs::Login => (json!([session]), "A user who is logged in; no key will do.".to_owned()),
+        Needs::Stream => (json!([key, {"ticket": []}]), "Any valid key, or a ticket.".to_owned()),
+        Needs::Owner => {
+            let about = "Whoever runs the hub, or an owner who is logged in, about the users of their own tenant.";
+            (json!([key, session]), about.to_owned())
         }
-        Needs::Nothing => {
-            operation["security"] = json!([]);
-            return;
-        }
-        Needs::AnyKey => "Any valid key.".to_owned(),
+        Needs::Operator => (json!([key, session]), "Whoever runs the hub: an admin key of its own, or its owner.".to_owned()),
         Needs::Permission(permission) => {
             operation["x-permission"] = json!(permission.name());
-            format!("Needs the permission `{permission}`.")
+            (json!([key, session]), format!("Needs the permission `{permission}`."))
         }
     };
-    operation["security"] = json!([{"apiKey": []}]);
-    let said = operation.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
-    operation["description"] = json!(if said.is_empty() { needed } else { format!("{said}\n\n{needed}") });
+    operation["security"] = security;
+    let said = operation.get("description").and_then(Value::as_str).unwrap_or_default();
+    let whole: Vec<_> = [said, &needed].into_iter().filter(|text| !text.is_empty()).collect();
+    operation["description"] = json!(whole.join("\n\n"));
 }
 
 /// `GET /openapi.json`

@@ -54,6 +54,20 @@ impl PartialSchema for NumberOrText {
 
 impl ToSchema for NumberOrText {}
 
+/// An account as a key's scope names it.
+#[derive(Debug)]
+pub(in crate::api) struct AccountName;
+
+impl PartialSchema for AccountName {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[1-9][0-9]{0,9}(@[A-Za-z0-9._-]{1,60})?$"));
+        OneOfBuilder::new().item(number).item(text).description(Some("An account's number, or `number@server`.")).into()
+    }
+}
+
+impl ToSchema for AccountName {}
+
 /// Words that stand for something.
 macro_rules! words {
     ($($(#[doc = $about:literal])* $name:ident: $($word:literal),+;)*) => {

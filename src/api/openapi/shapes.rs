@@ -10,12 +10,13 @@ use utoipa::{
 };
 
 use crate::{
-    api::{account, audit, commands, depth, history, json::Names, market_data, orders, positions},
+    api::{account, depth, history, json::Names, market_data, orders, positions},
     domain::{
         account::AccountInfo,
         market::{BookLevel, SymbolSpec, Tick},
         trade::{Deal, Order, OrderCheck, Position, TradeRequest, TradeResult},
     },
+    events::view,
 };
 
 /// A value that may be null.
@@ -92,7 +93,7 @@ shapes! {
         Order, &orders::NAMES, &["time_setup", "time_done", "time_expiration"];
     DealRow as "Deal", "A deal: `TradeDeal` of MetaQuotes' Python package.": Deal, &history::DEAL_NAMES, &["time"];
     RequestRow as "CommandRequest", "What goes to the broker: `MqlTradeRequest`, with names.":
-        TradeRequest, &commands::REQUEST_NAMES, &[];
+        TradeRequest, &view::REQUEST_NAMES, &[];
     ResultRow as "CommandResult", "What the terminal answered: `MqlTradeResult`.":
         TradeResult, &[], &[], "retcode_name" = nullable(Type::String, None, "Name of `retcode`.".to_owned());
     CheckRow as "OrderCheck", "What the terminal expects of an order: `MqlTradeCheckResult`.":
@@ -115,9 +116,9 @@ impl PartialSchema for HistoryRow {
         };
         row.description = Some(about.to_owned());
         for fields in [
-            shape::<Order>("", &audit::ORDER_NAMES, &["time_setup", "time_done", "time_expiration"]),
-            shape::<Position>("", &audit::POSITION_NAMES, &["time", "time_update"]),
-            shape::<Deal>("", &audit::DEAL_NAMES, &["time"]),
+            shape::<Order>("", &view::ORDER_NAMES, &["time_setup", "time_done", "time_expiration"]),
+            shape::<Position>("", &view::POSITION_NAMES, &["time", "time_update"]),
+            shape::<Deal>("", &view::DEAL_NAMES, &["time"]),
         ] {
             row.properties.extend(fields.properties);
         }
