@@ -91,7 +91,7 @@ struct Question {
     description = "With `from` the oldest bars of the span come, and pages follow. Without it the newest do.",
     params(BarsQuery),
     responses(
-        (status = 200, description = "The bars.", content((super::openapi::schemas::BarsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (String = "application/octet-stream"))),
+        (status = 200, description = "The bars.", content((super::openapi::schemas::BarsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (String = "application/octet-stream"), (String = "application/vnd.apache.arrow.stream"))),
         (status = "4XX", description = "relay symbol_not_found too_many_downloads unsupported"),
     )
 )]

@@ -272,6 +272,7 @@ fn of_operation() -> Vec<Route> {
 fn of_users() -> Vec<Route> {
     let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
     vec![
+        route(&get, "/api/v1/setup", Needs::Nothing, login::setup_needed),
         route(&post, "/api/v1/setup", Needs::Nothing, login::set_up),
         route(&post, "/api/v1/session", Needs::Nothing, login::log_in),
         route(&get, "/api/v1/session", Needs::AnyKey, login::who),

@@ -68,7 +68,7 @@ pub(super) struct TicksQuery {
     description = "From a time on, oldest first, straight from the terminal. MetaTrader 4 keeps none.",
     params(TicksQuery),
     responses(
-        (status = 200, description = "The ticks.", content((super::openapi::schemas::TicksAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (String = "application/octet-stream"))),
+        (status = 200, description = "The ticks.", content((super::openapi::schemas::TicksAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (String = "application/octet-stream"), (String = "application/vnd.apache.arrow.stream"))),
         (status = "4XX", description = "relay symbol_not_found too_many_downloads unsupported"),
     )
 )]

@@ -90,6 +90,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH", "/api/v1/keys/{id}", "admin"),
     ("DELETE", "/api/v1/keys/{id}", "admin"),
     ("POST", "/api/v1/keys/{id}/rotate", "admin"),
+    ("GET", "/api/v1/setup", "-"),
     ("POST", "/api/v1/setup", "-"),
     ("POST", "/api/v1/session", "-"),
     ("GET", "/api/v1/session", "any"),

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::api::{
+    Route,
     auth::Needs,
     catalogue::{self, ErrorCode},
 };
@@ -15,6 +16,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("body", "malformed_request body_timeout too_large validation_error"),
     ("terminal", "terminal_not_found ambiguous_terminal"),
     ("relay", "terminal_offline terminal_busy terminal_error terminal_timeout terminal_loading"),
+    ("keyed", "unauthorized forbidden rate_limit_exceeded too_many_failures"),
     ("store", "store_unavailable conflict"),
     (
         "trade",
@@ -22,6 +24,14 @@ const GROUPS: &[(&str, &str)] = &[
          would_open key_expired tags_exhausted terminal_error/409 terminal_timeout/409 terminal_loading/409 limit_exceeded \
          duplicate_order expired/422 idempotency_key_reused broker_rejected ea_refused not_executed cancelled terminal_busy \
          store_unavailable unsupported",
+    ),
+    (
+        "alert",
+        "hook_not_found body_timeout too_large address_not_allowed symbol_not_allowed forbidden invalid_alert stale_alert validation_error \
+         hooks_busy rate_limit_exceeded ambiguous_position position_not_found order_not_found symbol_not_found terminal_not_found \
+         ambiguous_terminal terminal_offline broker_link_down trading_disabled market_closed kill_switch limit_unknown would_open \
+         key_expired tags_exhausted terminal_error/409 terminal_timeout/409 terminal_loading/409 limit_exceeded duplicate_order expired/422 \
+         idempotency_key_reused broker_rejected ea_refused not_executed cancelled terminal_busy store_unavailable unsupported conflict",
     ),
     ("waits", "broker_rejected ea_refused not_executed cancelled expired/422"),
     ("external", "terminal_not_found ambiguous_terminal validation_error rate_limit_exceeded no_data"),
@@ -37,7 +47,8 @@ pub(super) fn is_known(word: &str) -> bool {
 }
 
 /// Replaces the words of an annotation by a response for each status.
-pub(super) fn tell(operation: &mut Value, path: &str, needs: Needs, words: &[&str]) {
+pub(super) fn tell(operation: &mut Value, route: &Route, words: &[&str]) {
+    let (path, needs) = (route.path, route.needs);
     let mut named: Vec<&str> = words.to_vec();
     if operation.get("requestBody").is_some() {
         named.push("body");
@@ -53,13 +64,22 @@ pub(super) fn tell(operation: &mut Value, path: &str, needs: Needs, words: &[&st
     if query {
         named.push("validation_error");
     }
-    if needs != Needs::Nothing {
-        named.push("unauthorized");
+    named.extend(
+        match needs {
+            Needs::Nothing => "",
+            Needs::AnyKey | Needs::Permission(_) | Needs::Stream => "keyed",
+            Needs::Login => "keyed login_required",
+            Needs::Owner | Needs::Operator => "keyed operator_required",
+        }
+        .split_whitespace(),
+    );
+    if !matches!(needs, Needs::Nothing | Needs::Stream) {
+        named.push("cross_site");
+        if !route.method.is_safe() && operation.get("requestBody").is_some() {
+            named.push("json_required");
+        }
     }
-    if matches!(needs, Needs::Permission(_)) {
-        named.push("forbidden");
-    }
-    named.extend(["internal", "too_many_connections"]);
+    named.extend(["internal", "too_many_connections", "secret_in_url"]);
 
     let mut codes: BTreeMap<u16, BTreeSet<&'static str>> = BTreeMap::new();
     for word in named {

@@ -27,7 +27,7 @@ use super::{auth::Needs, routes};
     info(
         title = "mtbridge",
         description = "The hub that MetaTrader 4 and 5 terminals stay connected to. Bots call it here; terminals connect by WebSocket.\n\n\
-            Every path under `/api` needs an API key: `Authorization: Bearer sk_live_…`. `{terminal}` is an account number, `number@server`, \
+            A path under `/api` needs an API key, `Authorization: Bearer sk_live_…`, or the cookie of a login, unless it says otherwise. `{terminal}` is an account number, `number@server`, \
             a token's id, or `-` for the only one.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -99,6 +99,43 @@ use super::{auth::Needs, routes};
         super::keys::change,
         super::keys::revoke,
         super::keys::rotate,
+        super::login::setup_needed,
+        super::login::set_up,
+        super::login::log_in,
+        super::login::who,
+        super::login::log_out,
+        super::login::confirm,
+        super::login::change_password,
+        super::login::list_logins,
+        super::login::end_login,
+        super::users::list_users,
+        super::users::create,
+        super::users::change,
+        super::users::delete,
+        super::users::reset,
+        super::audit_log::audit,
+        super::audit_log::verify,
+        super::credentials::revoke,
+        super::stream::connect,
+        super::sse::events,
+        super::tickets::create,
+        super::tradingview::receive,
+        super::hooks::list_hooks,
+        super::hooks::create,
+        super::hooks::get_hook,
+        super::hooks::change,
+        super::hooks::remove,
+        super::hooks::rotate,
+        super::hooks::received,
+        super::webhooks::list_webhooks,
+        super::webhooks::create,
+        super::webhooks::get_webhook,
+        super::webhooks::change,
+        super::webhooks::remove,
+        super::webhooks::rotate,
+        super::webhooks::test,
+        super::webhooks::deliveries,
+        super::webhooks::replay,
         document,
         super::docs::reference,
     ),
@@ -115,6 +152,11 @@ use super::{auth::Needs, routes};
         (name = "External API", description = "For clients of InnovaTrading's published API: change the address and the key, and they run."),
         (name = "Tokens", description = "What a terminal connects with."),
         (name = "Keys", description = "What a bot calls with."),
+        (name = "People", description = "Users, and their logins from a browser."),
+        (name = "Audit", description = "Who changed what, and who was not let."),
+        (name = "Streams", description = "What happens, told as it comes."),
+        (name = "Hooks", description = "Alerts of TradingView come in and become commands."),
+        (name = "Webhooks", description = "Events go out to an address, signed."),
         (name = "Errors", description = "Every error code, what it means and what to do."),
         (name = "Operation", description = "Whether it works, and how."),
     ),
@@ -140,8 +182,8 @@ pub fn openapi() -> Value {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         parts::parameters(operation, route.path, &words);
         parts::body(operation, &words);
-        errors::tell(operation, route.path, route.needs, &words);
-        parts::headers(operation, route.path, &words);
+        errors::tell(operation, &route, &words);
+        parts::headers(operation, &route, &words);
         examples::show(operation);
     }
     parts::schemas(&mut document);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::api::{Route, auth::Needs};
+
 /// What each parameter of a path means, with an example.
 const IN_PATHS: &[(&str, &str, &str)] = &[
     ("terminal", "An account number, `number@server`, a token's id, or `-` for the only one.", "1001"),
@@ -12,6 +14,8 @@ const IN_PATHS: &[(&str, &str, &str)] = &[
     ("timeframe", "Minutes: 1 5 15 30 60 240 1440 10080.", "60"),
     ("code", "A code of an error.", "terminal_offline"),
     ("file", "The file's name.", "page.css"),
+    ("hook", "The hook's id.", ""),
+    ("secret", "The hook's secret.", ""),
     ("id", "Its id.", ""),
 ];
 
@@ -26,6 +30,13 @@ const MAY_LACK: &[(&str, &str)] = &[
     ("Readiness", "terminals"),
     ("Token", "token"),
     ("Key", "key"),
+    ("KeyUsage", "hours running"),
+    ("User", "setup_code"),
+    ("Hook", "url path"),
+    ("Webhook", "secret"),
+    ("AuditCheck", "head first last exports audit_records audit_from audit_to file offset detail"),
+    ("RevokedCredential", "kind id prefix revoked_at"),
+    ("AlertReceipt", "commands plan duplicate"),
     ("KillSwitch", "id reason by at"),
     ("Deadman", "timeout_s action armed_at fired_at remaining_ms"),
     ("CommandRequest", "type_name"),
@@ -124,13 +135,25 @@ pub(super) fn body(operation: &mut Value, words: &[&str]) {
 }
 
 /// Headers of answers.
-pub(super) fn headers(operation: &mut Value, path: &str, words: &[&str]) {
+pub(super) fn headers(operation: &mut Value, route: &Route, words: &[&str]) {
+    let path = route.path;
     let pages = path.contains("/bars") || path.contains("/ticks");
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, response) in responses {
         let mut tell =
             |header: &str, name: &str| response["headers"][header] = json!({"$ref": format!("#/components/headers/{name}")});
         tell("X-Request-Id", "XRequestId");
+        // An answer to nobody that is known counts for nobody.
+        if route.needs != Needs::Nothing && status != "401" {
+            tell("RateLimit-Policy", "RateLimitPolicy");
+            tell("RateLimit", "RateLimit");
+            tell("X-RateLimit-Limit", "XRateLimitLimit");
+            tell("X-RateLimit-Remaining", "XRateLimitRemaining");
+            tell("X-RateLimit-Reset", "XRateLimitReset");
+        }
+        if matches!((path, status.as_str()), ("/api/v1/session", "201" | "204")) {
+            tell("Set-Cookie", "SetCookie");
+        }
         let done = matches!(status.as_str(), "200" | "202");
         if words.contains(&"trade") && (done || status == "422") {
             tell("Location", "Location");
@@ -159,6 +182,12 @@ pub(super) fn schemas(document: &mut Value) {
     components["examples"] = super::errors::examples();
     components["headers"] = json!({
         "XRequestId": header("Under which the hub's log knows the request.", "string"),
+        "RateLimitPolicy": header("The plan, how many requests it has, and for how many seconds: `\"pro\";q=1000;w=3600`. Not for the plan unlimited.", "string"),
+        "RateLimit": header("How many are left, and in how many seconds there is one more: `\"pro\";r=999;t=4`.", "string"),
+        "XRateLimitLimit": header("Requests of an hour.", "integer"),
+        "XRateLimitRemaining": header("How many are left.", "integer"),
+        "XRateLimitReset": header("The second of the epoch at which all are back.", "integer"),
+        "SetCookie": header("The cookie of the login; out of reach for pages.", "string"),
         "RetryAfter": header("Seconds after which asking again may help.", "integer"),
         "Location": header("Where the command is: /api/v1/commands/{id}.", "string"),
         "IdempotencyReplayed": header("`true` when the key was used before: this is what it made then, as it stands now.", "string"),

@@ -1,8 +1,10 @@
 //! Schemas of what handlers write by hand. None of these is ever made: the conformance tests hold real answers against them.
 #![expect(dead_code, reason = "only their schemas are used")]
 
+mod hooks;
 mod market;
 mod outside;
+mod people;
 mod secrets;
 mod trading;
 
@@ -16,8 +18,10 @@ use utoipa::{
 
 pub(super) use self::trading::HistoryHead;
 pub(in crate::api) use self::{
+    hooks::{AlertReceipt, Delivery, Hook, ReceivedAlert, Replayed, Webhook, WebhookTest},
     market::{BarsAnswer, Terminal, TicksAnswer},
     outside::{ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorReceipt, Indicators, SubmitIndicator},
+    people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},
     secrets::{Key, Token},
     trading::{Closing, Command, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
 };
@@ -92,10 +96,16 @@ macro_rules! words {
 }
 
 words! {
+    /// What a user is to the things that they reach.
+    RoleName: "owner", "member", "viewer";
+    /// What became of it.
+    AuditOutcomeName: "done", "denied";
+    /// Where an alert stands.
+    AlertState: "pending", "sent", "dry_run", "refused", "duplicate";
     /// Which end comes first.
     SortOrder: "asc", "desc";
     /// How bars and ticks are written.
-    TableFormat: "json", "columns", "csv", "ndjson", "packed";
+    TableFormat: "json", "columns", "csv", "ndjson", "packed", "arrow";
     /// How a list is written.
     ListFormat: "json", "csv";
     /// Whose clock.

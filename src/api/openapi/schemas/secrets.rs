@@ -2,7 +2,12 @@
 
 use utoipa::ToSchema;
 
-use crate::domain::{account::Account, api_key::Permission, limits::Limits, token::TokenState};
+use crate::domain::{
+    account::Account,
+    api_key::{Permission, Plan},
+    limits::Limits,
+    token::TokenState,
+};
 
 /// A connection token.
 #[derive(ToSchema)]
@@ -64,6 +69,43 @@ pub(in crate::api) struct Key {
     /// The first key of which this one came by rotation, or itself.
     line: String,
     limits: Limits,
+    plan: Plan,
+    /// Symbols that it may read and trade; null for all.
+    symbols: Option<Vec<String>>,
+    /// Accounts that exist for it; null for all.
+    accounts: Option<Vec<String>>,
+    /// Networks from which it may be presented; null for any.
+    ips: Option<Vec<String>>,
+    /// The terminal that is meant where a call names none.
+    default_terminal: Option<String>,
+    /// The minute of the last request under it.
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
+    /// From where that came.
+    last_used_from: Option<String>,
+    usage: KeyUsage,
     /// The secret: in the answer that makes it, and nowhere else.
     key: String,
+}
+
+/// What was asked under a key.
+#[derive(ToSchema)]
+pub(super) struct KeyUsage {
+    /// Requests, all in all.
+    requests: u64,
+    /// Of these, those that plan, permission or scope refused.
+    refused: u64,
+    /// The last 24 hours, oldest first: of one key only.
+    hours: Vec<KeyHour>,
+    /// Requests under way: of one key only.
+    running: u64,
+}
+
+/// Requests of one hour.
+#[derive(ToSchema)]
+pub(super) struct KeyHour {
+    #[schema(format = DateTime)]
+    from: String,
+    requests: u64,
+    refused: u64,
 }
