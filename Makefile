@@ -14,7 +14,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # nextest gives each test a process of its own and shows the slow ones; plain cargo test runs the same tests.
 TEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 'nextest run' || echo test)
 
-.PHONY: help run webhooks-venv test test-hub test-ea lint bench prove ea needs
+.PHONY: help run webhooks-venv test test-hub test-ea test-api examples lint bench prove ea needs
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,9 +34,10 @@ webhooks-venv:
 	  || { python3 -m venv target/webhooks-venv && target/webhooks-venv/bin/pip install -q standardwebhooks==1.1.0; } \
 	  || { rm -rf target/webhooks-venv; echo 'SKIPPED: standardwebhooks needs python3 with venv and a package index'; test -z "$$CI"; }
 
-test: ## all tests: test-hub, then test-ea
+test: ## all tests: test-hub, then test-ea, then test-api
 	@$(MAKE) --no-print-directory test-hub
 	@$(MAKE) --no-print-directory test-ea
+	@$(MAKE) --no-print-directory test-api
 
 test-hub: needs webhooks-venv ## the tests over the simulator, and those of the translator and of documentation examples
 	@$(MAKE) --no-print-directory needs NEEDS=g++:g++ || test -z "$$CI"
@@ -47,6 +48,13 @@ test-ea: needs ## the same tests over the Expert Advisors of both platforms, the
 	@if $(MAKE) --no-print-directory needs NEEDS=g++:g++; \
 	  then CARGO='$(CARGO)' TEST='$(TEST)' bash tests/ea.sh; \
 	  else test -z "$$CI"; fi
+
+test-api: needs ## a running hub against its own OpenAPI document, clients generated from it, and the first bots of the guide
+	bash tests/conformance/run.sh
+
+examples: test-api ## the examples of the OpenAPI document, recorded anew from a demo hub
+	MTBRIDGE=$(TARGET)/debug/mtbridge NODE_DIR=$(TARGET)/node WORK_DIR=$(TARGET)/conformance \
+	  $(TARGET)/venv/bin/python tests/conformance/record.py
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check

@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use mtbridge::api::{auth::Needs, routes};
+use axum::http::StatusCode;
+use mtbridge::api::{auth::Needs, catalogue, openapi, routes};
+use serde_json::Value;
 
 const API: &str = include_str!("../docs/api.md");
 const OPERATIONS: &str = include_str!("../docs/operations.md");
@@ -80,28 +82,83 @@ fn no_example_trusts_more_than_single_proxies() {
     assert!(examples >= 3, "{examples}");
 }
 
+/// Every pair of a status, by the constant's name, and a code that the source makes an error of.
+fn errors_of_the_source() -> BTreeSet<(u16, String)> {
+    let statuses: Vec<_> = (400..600).filter_map(|number| StatusCode::from_u16(number).ok()).collect();
+    let number = |name: &str| {
+        let of = |status: &StatusCode| status.canonical_reason().map(|words| words.to_uppercase().replace([' ', '-'], "_"));
+        statuses.iter().find(|status| of(status).as_deref() == Some(name)).map(StatusCode::as_u16)
+    };
+    let mut found: BTreeSet<_> =
+        ["broker_rejected", "ea_refused", "expired", "cancelled", "not_executed"].map(|code| (422, code.to_owned())).into();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let text = fs::read_to_string(path).unwrap();
+            let literal = |rest: &str| rest.trim_start().strip_prefix('"')?.split_once('"').map(|(code, _)| code.to_owned());
+            // A status and then a literal is how every error begins; `conflict` is the short form in one place.
+            for rest in text.split("StatusCode::").skip(1) {
+                let Some((name, rest)) = rest.split_once(',') else { continue };
+                if let (Some(status), Some(code)) = (number(name), literal(rest)) {
+                    found.insert((status, code));
+                }
+            }
+            found.extend(text.split("conflict(").skip(1).filter_map(literal).map(|code| (409, code)));
+        }
+    }
+    found
+}
+
+/// All of the source but the catalogue and what is made of it.
+fn text_of(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("api/openapi") {
+            text += &text_of(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("api/catalogue.rs") {
+            text += &fs::read_to_string(path).unwrap();
+        }
+    }
+    text
+}
+
 #[test]
-fn the_api_document_lists_every_error_code() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
-    let mut codes = BTreeSet::from(["broker_rejected", "ea_refused", "expired", "cancelled", "not_executed"].map(str::to_owned));
-    let files = |folder: &Path| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
-    let mut sources = files(&folder);
-    for inner in sources.clone().iter().filter(|path| path.is_dir()) {
-        sources.extend(files(inner));
+fn every_error_of_the_source_stands_in_the_catalogue_with_its_status() {
+    let found = errors_of_the_source();
+    assert!(found.len() > 40, "{found:?}");
+    for (status, code) in &found {
+        let entry = catalogue::entry(code).unwrap_or_else(|| panic!("src/api/catalogue.rs lacks {code}"));
+        assert!(entry.statuses.contains(status), "src/api/catalogue.rs lacks the status {status} of {code}");
     }
-    for file in sources.iter().filter(|path| path.is_file()) {
-        let text = fs::read_to_string(file).unwrap();
-        // A status and then a literal is how every error begins; `conflict` is the short form in one place.
-        let after_status =
-            text.split("StatusCode::").skip(1).filter_map(|rest| rest.split_once(',').map(|(_, rest)| rest.trim_start()));
-        let after_conflict = text.split("conflict(").skip(1);
-        let literal = |rest: &str| rest.strip_prefix('"').and_then(|rest| rest.split_once('"')).map(|(code, _)| code.to_owned());
-        codes.extend(after_status.chain(after_conflict).filter_map(literal));
+    let text = text_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    for entry in catalogue::CODES {
+        assert!(text.contains(&format!("\"{}\"", entry.code)), "no error has the code {} any more", entry.code);
     }
-    assert!(codes.len() > 30, "{codes:?}");
-    for code in codes {
-        assert!(API.contains(&format!("| `{code}` |")), "docs/api.md lacks the error code {code}");
+}
+
+#[test]
+fn the_api_document_lists_exactly_the_error_codes_of_the_catalogue() {
+    let table = API.split_once("\n## Errors\n").unwrap().1;
+    let mut listed = BTreeSet::new();
+    for line in table.lines() {
+        let cells: Vec<_> = line.split(" | ").collect();
+        let Some(code) = cells.get(1).and_then(|cell| cell.strip_prefix('`')?.strip_suffix('`')) else { continue };
+        let status: u16 = cells[0].trim_start_matches("| ").parse().unwrap();
+        let entry = catalogue::entry(code).unwrap_or_else(|| panic!("docs/api.md lists {code}, which is no code"));
+        assert!(entry.statuses.contains(&status), "docs/api.md gives {code} the status {status}");
+        listed.insert(code);
     }
+    let known: BTreeSet<_> = catalogue::CODES.iter().map(|entry| entry.code).collect();
+    assert_eq!(listed, known);
 }
 
 #[test]
@@ -211,4 +268,123 @@ fn every_example_in_the_help_is_a_command_that_parses() {
             assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
         }
     }
+}
+
+#[test]
+fn the_guide_shows_its_examples_as_they_are() {
+    let guide = include_str!("../docs/first-bot.md");
+    for (language, file) in
+        [("python", include_str!("../docs/examples/first_bot.py")), ("js", include_str!("../docs/examples/first_bot.mjs"))]
+    {
+        assert!(
+            guide.contains(&format!("```{language}\n{file}```\n")),
+            "docs/first-bot.md has another {language} bot than docs/examples"
+        );
+    }
+}
+
+/// The document as it is committed, so that a change of the API shows in a review.
+fn written(document: &Value) -> String {
+    serde_json::to_string_pretty(document).unwrap() + "\n"
+}
+
+#[test]
+fn the_committed_openapi_document_is_what_the_hub_serves() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    let now = written(&openapi::openapi());
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        fs::write(&path, &now).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    let differs = now.lines().zip(committed.lines()).position(|(now, committed)| now != committed);
+    assert!(
+        now == committed,
+        "docs/openapi.json differs from line {differs:?} on: UPDATE_OPENAPI=1 cargo test --test docs openapi, and look at the difference"
+    );
+}
+
+#[test]
+fn the_openapi_document_describes_exactly_the_routes_that_there_are() {
+    let document = openapi::openapi();
+    let mut described = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            described.insert(format!("{} {path}", method.to_uppercase()));
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "two operations are called {id}");
+            let lacks = ["summary", "description"].into_iter().find(|field| operation[field].as_str().is_none());
+            assert_eq!(lacks, None, "{method} {path}");
+            assert!(operation["responses"].get("4XX").is_none(), "{method} {path}: its errors were not named");
+            assert!(operation["responses"].get("500").is_some(), "{method} {path}");
+        }
+    }
+    let served: BTreeSet<_> = routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let (surplus, missing): (Vec<_>, Vec<_>) = (described.difference(&served).collect(), served.difference(&described).collect());
+    assert!(surplus.is_empty() && missing.is_empty(), "described, not served: {surplus:?}; served, not described: {missing:?}");
+}
+
+/// Every `$ref` below here.
+fn references<'a>(part: &'a Value, found: &mut Vec<&'a str>) {
+    match part {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|member| references(member, found));
+        }
+        Value::Array(members) => members.iter().for_each(|member| references(member, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_of_the_openapi_document_leads_somewhere() {
+    let document = openapi::openapi();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 500);
+    for reference in found {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn the_openapi_document_says_who_may_call() {
+    let document = openapi::openapi();
+    for route in routes() {
+        let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
+        let schemes: Vec<_> = operation["security"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|one| one.as_object().unwrap().keys())
+            .map(String::as_str)
+            .collect();
+        let permission = operation["x-permission"].as_str();
+        let wanted: &[&str] = match route.needs {
+            Needs::Permission(_) | Needs::AnyKey | Needs::Owner | Needs::Operator => &["apiKey", "session"],
+            Needs::Stream => &["apiKey", "ticket"],
+            Needs::Login => &["session"],
+            Needs::Nothing if route.path == mtbridge::protocol::PATH => &["connectionToken"],
+            Needs::Nothing => &[],
+        };
+        assert_eq!(schemes, wanted, "{}", route.path);
+        let needed = if let Needs::Permission(needed) = route.needs { Some(needed.name()) } else { None };
+        assert_eq!(permission, needed, "{}", route.path);
+    }
+}
+
+#[test]
+fn every_word_for_errors_in_an_annotation_is_known() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+    let mut words = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let Ok(text) = fs::read_to_string(file.unwrap().path()) else { continue };
+        for rest in text.split("status = \"4XX\", description = \"").skip(1) {
+            for word in rest.split('"').next().unwrap().split_whitespace() {
+                assert!(openapi::is_known(word), "`{word}` is neither a code of the catalogue nor a group");
+                words += 1;
+            }
+        }
+    }
+    assert!(words > 50, "{words}");
 }

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// What becomes of an account's records when its token is disconnected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[schema(as = KeepOrDelete)]
 #[serde(rename_all = "lowercase")]
 pub enum History {
     /// They stay in the audit.

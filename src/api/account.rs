@@ -17,13 +17,25 @@ use crate::{
     protocol::message::GetAccount,
 };
 
-const NAMES: [Names; 3] = [
+pub(super) const NAMES: [Names; 3] = [
     ("trade_mode", names::account_trade_mode),
     ("margin_mode", names::account_margin_mode),
     ("margin_so_mode", names::account_stopout_mode),
 ];
 
 /// `GET …/account`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/account",
+    operation_id = "getAccount",
+    tag = "Terminals",
+    summary = "An account's figures",
+    description = "Balance, equity, margin and the rest, asked of the terminal now.",
+    responses(
+        (status = 200, description = "The figures.", body = super::openapi::shapes::AccountRow),
+        (status = "4XX", description = "relay"),
+    )
+)]
 pub(super) async fn account(
     State(state): State<ApiState>,
     caller: Caller,
@@ -33,6 +45,18 @@ pub(super) async fn account(
 }
 
 /// `GET /api/v1/account/info`: the same of the key's default terminal, of the only one, or of the one with the oldest token.
+#[utoipa::path(
+    get,
+    path = "/api/v1/account/info",
+    operation_id = "getAccountInfo",
+    tag = "Terminals",
+    summary = "Figures of the only account",
+    description = "Of the only terminal, or of the live one with the oldest token.",
+    responses(
+        (status = 200, description = "The figures.", body = super::openapi::shapes::AccountRow),
+        (status = "4XX", description = "terminal_not_found relay"),
+    )
+)]
 pub(super) async fn account_info(State(state): State<ApiState>, caller: Caller) -> ApiResult<Json<Value>> {
     let target = resolve::default_terminal(&state, &caller)?;
     account_of(&Relay::of(&state, &caller, target.live()?)).await

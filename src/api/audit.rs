@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -32,23 +33,52 @@ use crate::{
 /// Rows of one answer.
 const ROWS_MAX: usize = 1_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TradesQuery {
+    /// Account number or `number@server`, connected or not; the only one if left out.
+    #[param(example = "1001")]
     account: Option<String>,
+    /// When it happened, included: RFC 3339, epoch seconds or epoch milliseconds, UTC.
     from: Option<String>,
+    /// Before then.
     to: Option<String>,
+    /// Only this symbol.
     symbol: Option<String>,
+    /// Only rows of this position.
     position: Option<u64>,
+    /// An order and its deals.
     order: Option<u64>,
+    /// A deal's, an order's or a position's own number.
     ticket: Option<u64>,
+    /// Only rows of this kind.
+    #[param(inline, value_type = Option<super::openapi::schemas::RowKind>)]
     kind: Option<String>,
+    /// Rows, 100 if left out; above 1,000 it is 1,000.
+    #[param(minimum = 0, example = 2)]
     limit: Option<usize>,
+    /// `next_cursor` of a page; keep the other parameters.
     cursor: Option<String>,
+    /// `csv`, or by `Accept: text/csv`.
+    #[param(inline, value_type = Option<super::openapi::schemas::ListFormat>)]
     format: Option<String>,
 }
 
 /// `GET /api/v1/audit/trades?account=&from=&to=&symbol=&position=&order=&ticket=&kind=&limit=&cursor=&format=`, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/trades",
+    operation_id = "listTradeHistory",
+    tag = "History",
+    summary = "Everything that was seen of an account",
+    description = "Every deal, every state of an order and every change of a position's stops, from the hub's own store: also while the terminal is away.",
+    params(TradesQuery),
+    responses(
+        (status = 200, description = "The rows.", content((super::openapi::schemas::List<super::openapi::shapes::HistoryRow> = "application/json"), (String = "text/csv"))),
+        (status = "4XX", description = "store"),
+    )
+)]
 pub(super) async fn trades(
     State(state): State<ApiState>,
     caller: Caller,

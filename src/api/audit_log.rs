@@ -9,6 +9,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use ulid::Ulid;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
@@ -34,21 +35,47 @@ const PAGE: usize = 1_000;
 const COLUMNS: [&str; 13] =
     ["id", "seq", "at", "since", "count", "actor", "from", "request_id", "action", "target", "outcome", "detail", "recorded_at"];
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
+    /// When it was recorded, included: RFC 3339, epoch seconds or epoch milliseconds, UTC.
     from: Option<String>,
+    /// Before then.
     to: Option<String>,
+    /// Only what this key or user did.
     actor: Option<String>,
+    /// Only this; `token` is every `token.…`.
     action: Option<String>,
+    /// Only what was done to this.
     target: Option<String>,
+    /// Only what was done, or what was denied.
+    #[param(inline, value_type = Option<super::openapi::schemas::AuditOutcomeName>)]
     outcome: Option<String>,
+    /// Rows, 100 if left out; above 1,000 it is 1,000.
+    #[param(minimum = 0)]
     limit: Option<usize>,
+    /// `next_cursor` of a page; keep the other parameters.
     cursor: Option<String>,
+    /// `csv`, or by `Accept: text/csv`.
+    #[param(inline, value_type = Option<super::openapi::schemas::ListFormat>)]
     format: Option<String>,
 }
 
 /// `GET /api/v1/audit?from=&to=&actor=&action=&target=&outcome=&limit=&cursor=&format=`, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    operation_id = "listAudit",
+    tag = "Audit",
+    summary = "Who changed what, and who was not let",
+    description = "Newest first.",
+    params(AuditQuery),
+    responses(
+        (status = 200, description = "The records.", content((super::openapi::schemas::List<super::openapi::schemas::AuditRow> = "application/json"), (String = "text/csv"))),
+        (status = "4XX", description = "store"),
+    )
+)]
 pub(super) async fn audit(
     State(state): State<ApiState>,
     _caller: Caller,
@@ -181,14 +208,29 @@ fn row(id: Ulid, entry: &Entry, record: &AuditRecord) -> Map<String, Value> {
     row
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = VerifyAudit)]
 #[serde(default, deny_unknown_fields)]
 struct VerifyBody {
     /// `SEQ:HASH`, as an earlier check has told it.
+    #[schema(pattern = "^[0-9]{1,15}:[0-9a-f]{64}$")]
     expect: Option<String>,
 }
 
 /// `POST /api/v1/audit/verify {expect?}` → 200 with `whole`, and what was read or what is wrong.
+#[utoipa::path(
+    post,
+    path = "/api/v1/audit/verify",
+    operation_id = "verifyAudit",
+    tag = "Audit",
+    summary = "Check that the history is whole",
+    description = "Reads all of it: every record is chained to the one before.",
+    request_body = VerifyBody,
+    responses(
+        (status = 200, description = "What was found.", body = super::openapi::schemas::AuditCheck),
+        (status = "4XX", description = "bodiless store store_busy not_supported"),
+    )
+)]
 pub(super) async fn verify(State(state): State<ApiState>, _caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let body: VerifyBody = body.read()?;
     let wrong = || ApiError::field("expect", "must be the head of an earlier check: a number, a colon, 64 hexadecimal digits");

@@ -12,6 +12,18 @@ use super::{ApiState, auth::Caller, error::ApiResult};
 
 /// `GET /api/v1/backup`: a tar, compressed with zstd, that is made while it is read. A body that ends early is no backup: what is whole
 /// ends with `manifest.json`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/backup",
+    operation_id = "backup",
+    tag = "Operation",
+    summary = "A copy of everything",
+    description = "A tar under zstd, made while it is read; secrets are in it. A body that ends early is no backup.",
+    responses(
+        (status = 200, description = "The copy.", body = String, content_type = "application/zstd"),
+        (status = "4XX", description = "store store_busy not_supported"),
+    )
+)]
 pub(super) async fn backup(State(state): State<ApiState>, caller: Caller) -> ApiResult<Response> {
     // Before the copy, so that the copy has it too.
     state.access.note_backup(&caller.actor()).await?;

@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -40,17 +41,32 @@ const GAPS_MAX: usize = 1_000;
 /// Shorter ones are not: minutes without a price change are everywhere.
 const GAP_MIN: i64 = 3_600;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BarsQuery {
+    /// `M1` (if left out) to `MN1`, `1m` `1h` `1d` `1w` `1mn`, minutes, or MetaTrader 5's number.
+    #[param(example = "H1")]
     timeframe: Option<String>,
+    /// First opening time, included: RFC 3339, epoch seconds or epoch milliseconds, UTC.
     from: Option<String>,
+    /// Opening times before it; with `tz=server` it is included.
     to: Option<String>,
+    /// Bars, 500 if left out.
+    #[param(minimum = 1, maximum = 100000, example = 2)]
     limit: Option<u32>,
+    /// Without times: skip so many from the newest; 0 is the forming bar.
     start_pos: Option<u32>,
+    /// `next_cursor` of a page; keep the other parameters.
     cursor: Option<String>,
+    /// `asc` (if left out): oldest first. `desc`: newest first, and pages go back in time.
+    #[param(inline, value_type = Option<super::openapi::schemas::SortOrder>)]
     order: Option<String>,
+    /// How the answer is written; or by `Accept`.
+    #[param(inline, value_type = Option<super::openapi::schemas::TableFormat>)]
     format: Option<String>,
+    /// `server`: times in and out are the broker's wall clock.
+    #[param(inline, value_type = Option<super::openapi::schemas::TimeZone>)]
     tz: Option<String>,
 }
 
@@ -66,6 +82,19 @@ struct Question {
 }
 
 /// `GET …/bars/{symbol}?timeframe&from&to&limit&start_pos&cursor&order&format&tz`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/bars/{symbol}",
+    operation_id = "listBars",
+    tag = "Bars and ticks",
+    summary = "Bars",
+    description = "With `from` the oldest bars of the span come, and pages follow. Without it the newest do.",
+    params(BarsQuery),
+    responses(
+        (status = 200, description = "The bars.", content((super::openapi::schemas::BarsAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (String = "application/octet-stream"), (String = "application/vnd.apache.arrow.stream"))),
+        (status = "4XX", description = "relay symbol_not_found too_many_downloads unsupported"),
+    )
+)]
 pub(super) async fn bars(
     State(state): State<ApiState>,
     caller: Caller,

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -17,26 +18,60 @@ use crate::{
     protocol::message::{Amount, CalcMargin, CalcProfit},
 };
 
-#[derive(Debug, Deserialize)]
+/// Of volumes and prices: products of them stay numbers.
+const AMOUNT_MAX: f64 = 1e12;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = MarginQuestion)]
 #[serde(deny_unknown_fields)]
 struct MarginBody {
+    /// The broker's own name.
+    #[schema(example = "EURUSD")]
     symbol: String,
+    /// `buy` or `sell`.
     side: Side,
+    /// Lots.
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 0.1)]
     volume: f64,
+    /// The present one if left out.
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12)]
     price: Option<f64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ProfitQuestion)]
 #[serde(deny_unknown_fields)]
 struct ProfitBody {
+    /// The broker's own name.
+    #[schema(example = "EURUSD")]
     symbol: String,
+    /// `buy` or `sell`.
     side: Side,
+    /// Lots.
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 0.1)]
     volume: f64,
+    /// Price at which it is opened.
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 1.09)]
     price_open: f64,
+    /// Price at which it is closed.
+    #[schema(exclusive_minimum = 0.0, maximum = 1e12, example = 1.095)]
     price_close: f64,
 }
 
 /// `POST …/calc/margin`: at `price`, or at the current one.
+#[utoipa::path(
+    post,
+    path = "/api/v1/terminals/{terminal}/calc/margin",
+    operation_id = "calculateMargin",
+    tag = "Trading",
+    summary = "What a trade would cost",
+    description = "By the terminal's own arithmetic; nothing reaches the broker.",
+    request_body = MarginBody,
+    responses(
+        (status = 200, description = "The margin.", body = super::openapi::schemas::Margin),
+        (status = "4XX", description = "body relay symbol_not_found unsupported"),
+    )
+)]
 pub(super) async fn margin(
     State(state): State<ApiState>,
     caller: Caller,
@@ -53,6 +88,19 @@ pub(super) async fn margin(
 }
 
 /// `POST …/calc/profit`
+#[utoipa::path(
+    post,
+    path = "/api/v1/terminals/{terminal}/calc/profit",
+    operation_id = "calculateProfit",
+    tag = "Trading",
+    summary = "What a trade would bring",
+    description = "By the terminal's own arithmetic; nothing reaches the broker.",
+    request_body = ProfitBody,
+    responses(
+        (status = 200, description = "The profit.", body = super::openapi::schemas::Profit),
+        (status = "4XX", description = "body relay symbol_not_found unsupported"),
+    )
+)]
 pub(super) async fn profit(
     State(state): State<ApiState>,
     caller: Caller,
@@ -69,8 +117,8 @@ pub(super) async fn profit(
 }
 
 fn positive(numbers: &[(&'static str, Option<f64>)]) -> ApiResult<()> {
-    let wrong = numbers.iter().filter(|(_, number)| number.is_some_and(|number| !number.is_finite() || number <= 0.0));
+    let wrong = numbers.iter().filter(|(_, number)| number.is_some_and(|number| !(number > 0.0 && number <= AMOUNT_MAX)));
     let problems: Vec<_> =
-        wrong.map(|(field, _)| FieldError { field, detail: "must be a number above zero".to_owned() }).collect();
+        wrong.map(|(field, _)| FieldError { field, detail: "must be a number above zero, at most 10^12".to_owned() }).collect();
     if problems.is_empty() { Ok(()) } else { Err(ApiError::fields(&problems)) }
 }

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -33,19 +34,43 @@ use crate::{
     trading::{Child, NewParent, ParentView},
 };
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CloseAll)]
 #[serde(default, deny_unknown_fields)]
 struct CloseAllBody {
+    /// Only positions of this symbol.
+    #[schema(max_length = 64)]
     symbol: Option<String>,
+    /// Only positions with this magic.
     #[serde(deserialize_with = "number_or_text")]
+    #[schema(value_type = Option<super::openapi::schemas::NumberOrText>)]
     magic: Option<u64>,
+    /// Only bought ones, or only sold ones.
     side: Option<Side>,
+    /// Points that the price may slip. 10 if left out.
     deviation: Option<u64>,
+    /// `auto` takes what each symbol offers.
     filling: Filling,
+    /// Shown at the broker behind the hub's mark.
+    #[schema(max_length = 31)]
     comment: String,
 }
 
 /// `POST …/positions/close-all`
+#[utoipa::path(
+    post,
+    path = "/api/v1/terminals/{terminal}/positions/close-all",
+    operation_id = "closeAllPositions",
+    tag = "Trading",
+    summary = "Close many positions",
+    description = "One call, one key, and a command for each position.",
+    request_body = CloseAllBody,
+    responses(
+        (status = 200, description = "All, or a part, was closed.", body = super::openapi::schemas::Closing),
+        (status = 202, description = "Some command has no outcome yet.", body = super::openapi::schemas::Closing),
+        (status = "4XX", description = "trade bodiless"),
+    )
+)]
 pub(super) async fn close_all(
     State(state): State<ApiState>,
     caller: Caller,

@@ -6,6 +6,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -24,18 +25,41 @@ use crate::domain::{
     trade::{FieldError, ORDER_BUY, ORDER_SELL, Position, TradeRequest, action},
 };
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = ClosePosition)]
 #[serde(default, deny_unknown_fields)]
 struct CloseBody {
+    /// Lots; all of it if left out.
+    #[schema(exclusive_minimum = 0.0)]
     volume: Option<f64>,
+    /// The ticket of a position of the same symbol in the other direction: both are closed as far as they offset each other.
     #[serde(deserialize_with = "number_or_text")]
+    #[schema(value_type = Option<super::openapi::schemas::NumberOrText>)]
     by: Option<u64>,
+    /// Points that the price may slip. 10 if left out.
     deviation: Option<u64>,
+    /// `auto` takes what the symbol offers.
     filling: Option<Filling>,
+    /// Shown at the broker behind the hub's mark.
+    #[schema(max_length = 31)]
     comment: String,
 }
 
 /// `POST …/positions/{ticket}/close`
+#[utoipa::path(
+    post,
+    path = "/api/v1/terminals/{terminal}/positions/{ticket}/close",
+    operation_id = "closePosition",
+    tag = "Trading",
+    summary = "Close a position",
+    description = "All of it, a part, or against an opposite one.",
+    request_body = CloseBody,
+    responses(
+        (status = 200, description = "It has an outcome.", body = super::openapi::schemas::Command),
+        (status = 202, description = "Nobody knows yet: ask `Location`, or again with the same key.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "trade bodiless position_not_found not_found unsupported"),
+    )
+)]
 pub(super) async fn close(
     State(state): State<ApiState>,
     caller: Caller,

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
@@ -31,6 +32,18 @@ pub(super) use crate::events::view::{command_json, request_json};
 use crate::trading::ParentView;
 
 /// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/commands/{id}",
+    operation_id = "getCommand",
+    tag = "Commands",
+    summary = "What became of a trade",
+    description = "",
+    responses(
+        (status = 200, description = "The command, or the call for many positions with its commands.", body = super::openapi::schemas::CommandOrClosing),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     match found(&state, &caller, &id).await {
         Ok(record) => Ok(Json(command_json(&record))),
@@ -54,6 +67,19 @@ async fn found(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Command
 
 /// `POST /api/v1/commands/{id}/cancel`: asks the bound instance, which, if it has not seen it, never executes it any more. Answers like
 /// a trading call: what came of the command, or 202 while that is not known.
+#[utoipa::path(
+    post,
+    path = "/api/v1/commands/{id}/cancel",
+    operation_id = "cancelCommand",
+    tag = "Commands",
+    summary = "Ask that a command not happen",
+    description = "Answers the command, as a trading call does.",
+    responses(
+        (status = 200, description = "The command has an outcome.", body = super::openapi::schemas::Command),
+        (status = 202, description = "Nobody knows yet.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "waits not_found store"),
+    )
+)]
 pub(super) async fn cancel(
     State(state): State<ApiState>,
     caller: Caller,
@@ -69,22 +95,45 @@ pub(super) async fn cancel(
 }
 
 /// `POST …/adjudicate`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AdjudicateCommand)]
 #[serde(deny_unknown_fields)]
 struct AdjudicateBody {
+    /// What became of it.
     outcome: Verdict,
+    /// How that is known; 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
+    /// The order's ticket at the broker.
     #[serde(default)]
     order: u64,
+    /// The deal's ticket at the broker.
     #[serde(default)]
     deal: u64,
+    /// Lots that were done.
     #[serde(default)]
+    #[schema(minimum = 0.0)]
     volume: f64,
+    /// The price of the deal.
     #[serde(default)]
+    #[schema(minimum = 0.0)]
     price: f64,
 }
 
 /// `POST /api/v1/commands/{id}/adjudicate`: a person settles what nobody else can.
+#[utoipa::path(
+    post,
+    path = "/api/v1/commands/{id}/adjudicate",
+    operation_id = "adjudicateCommand",
+    tag = "Commands",
+    summary = "Settle an unknown command",
+    description = "By a person's word.",
+    request_body = AdjudicateBody,
+    responses(
+        (status = 200, description = "The command.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "body not_found not_unknown store"),
+    )
+)]
 pub(super) async fn adjudicate(
     State(state): State<ApiState>,
     caller: Caller,
@@ -134,14 +183,22 @@ fn may_see(caller: &Caller, account: &Account, (owner, permission, trade_mode): 
     owner == caller.tenant() && may && reached && caller.key.allows_account(account)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CommandsQuery {
+    /// As in paths; `-`, the only one, if left out.
     #[serde(default = "the_only_one")]
+    #[param(value_type = Option<String>)]
     terminal: String,
+    /// Only commands in this state.
     state: Option<CommandState>,
+    /// Only those with this reference of the caller's own.
     client_order_id: Option<String>,
+    /// Rows, 100 if left out; above 500 it is 500.
+    #[param(minimum = 0)]
     limit: Option<usize>,
+    /// `next_cursor` of a page.
     cursor: Option<String>,
 }
 
@@ -150,6 +207,19 @@ fn the_only_one() -> String {
 }
 
 /// `GET /api/v1/commands?terminal=&state=&client_order_id=&limit=&cursor=`, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/commands",
+    operation_id = "listCommands",
+    tag = "Commands",
+    summary = "Commands",
+    description = "Oldest first: those that this key could have made.",
+    params(CommandsQuery),
+    responses(
+        (status = 200, description = "The commands.", body = super::openapi::schemas::List<super::openapi::schemas::Command>),
+        (status = "4XX", description = "terminal store"),
+    )
+)]
 pub(super) async fn list_commands(
     State(state): State<ApiState>,
     caller: Caller,

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState, denied,
@@ -18,14 +19,31 @@ const SECRETS_MAX: usize = 100;
 /// What the audit calls whoever shows a secret only to end it.
 const ACTOR: &str = "holder";
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = RevokeCredentials)]
 #[serde(default, deny_unknown_fields)]
 struct RevokeBody {
+    /// The secret; else `secrets`.
     secret: Option<String>,
+    /// Several.
+    #[schema(min_items = 1, max_items = 100)]
     secrets: Option<Vec<String>>,
 }
 
 /// `POST /api/v1/credentials/revoke {secret}` or `{secrets: […]}` → 200 with what was revoked. Sockets are cut before the answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/credentials/revoke",
+    operation_id = "revokeCredentials",
+    tag = "Audit",
+    summary = "End a secret by showing it",
+    description = "For tokens and keys that leaked. Sockets are cut before the answer.",
+    request_body = RevokeBody,
+    responses(
+        (status = 200, description = "What is over.", body = super::openapi::schemas::Revoked),
+        (status = "4XX", description = "not_found too_many_failures store"),
+    )
+)]
 pub(super) async fn revoke(State(state): State<ApiState>, body: JsonBody) -> ApiResult<Json<Value>> {
     // The error of a body that does not fit would repeat parts of it.
     let body: RevokeBody = body.read().map_err(|_| ApiError::field("secret", "must be a text, or secrets a list of texts"))?;

@@ -21,7 +21,7 @@ use crate::{
     protocol::{codec, message::GetDepth},
 };
 
-const NAMES: [Names; 1] = [("type", names::book_type)];
+pub(super) const NAMES: [Names; 1] = [("type", names::book_type)];
 /// Levels of one book.
 const LEVELS_MAX: usize = 10_000;
 
@@ -31,6 +31,18 @@ pub(super) fn level_json(level: &BookLevel) -> Value {
 }
 
 /// `GET …/depth/{symbol}`: the book as the terminal has it; `loading` until its first one has come from the broker.
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/depth/{symbol}",
+    operation_id = "getDepth",
+    tag = "Symbols and prices",
+    summary = "The order book",
+    description = "The first call subscribes the terminal, and answers `loading` until the broker has sent a book.",
+    responses(
+        (status = 200, description = "The book.", body = super::openapi::schemas::Depth),
+        (status = "4XX", description = "relay symbol_not_found unsupported"),
+    )
+)]
 pub(super) async fn depth(
     State(state): State<ApiState>,
     caller: Caller,

@@ -147,7 +147,7 @@ impl ApiError {
         let mut body = self.more.clone();
         let title = self.status.canonical_reason().unwrap_or("Error");
         for (field, value) in [
-            ("type", json!(format!("/docs/errors#{}", self.code))),
+            ("type", json!(super::catalogue::address(self.code))),
             ("title", json!(title)),
             ("status", json!(self.status.as_u16())),
             ("detail", json!(self.detail)),
@@ -272,6 +272,17 @@ impl ApiError {
         if self.status.is_server_error() {
             self.status = StatusCode::CONFLICT;
             self.detail += "; nothing was sent";
+        }
+        self
+    }
+}
+
+impl ApiError {
+    /// 409 where MetaTrader says no to a change, with its number.
+    #[must_use]
+    pub(super) fn refused_by_the_terminal(mut self) -> Self {
+        if self.more.contains_key("mt_error") {
+            self.status = StatusCode::CONFLICT;
         }
         self
     }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::warn;
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -52,12 +53,22 @@ const SYMBOLS_PAGES: u32 = 20;
 /// Terminals that are asked for their symbols.
 const TERMINALS_MAX: usize = 16;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct BarsQuery {
+    /// The broker's own name.
+    #[param(value_type = String, max_length = 64, pattern = "^[!-~]+$", example = "EURUSD")]
     symbol: Option<String>,
+    /// Minutes: 1 5 15 30 60 240 1440 10080.
+    #[param(inline, value_type = super::openapi::schemas::ExternalTimeframe, example = 60)]
     timeframe: Option<String>,
+    /// 1 to 5,000; 500 if left out.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 5000, example = 2)]
     limit: Option<String>,
+    /// Only bars that open before it: UTC epoch seconds. For the next older page, `oldest_time` of this one.
+    #[param(value_type = Option<i64>)]
     before_time: Option<String>,
+    /// A terminal, as in the paths of /api/v1; chosen by the hub if left out.
     account: Option<String>,
 }
 
@@ -96,12 +107,38 @@ impl Page {
 }
 
 /// `GET /api/external/bars?symbol&timeframe&limit&before_time&account`
+#[utoipa::path(
+    get,
+    path = "/api/external/bars",
+    operation_id = "externalBars",
+    tag = "External API",
+    summary = "Bars",
+    description = "Oldest first. For the page before, pass `oldest_time` as `before_time`.",
+    params(BarsQuery),
+    responses(
+        (status = 200, description = "The bars.", body = super::openapi::schemas::ExternalBars),
+        (status = "4XX", description = "external not_found"),
+    )
+)]
 pub(super) async fn bars(State(state): State<ApiState>, caller: Caller, Params(query): Params<BarsQuery>) -> ApiResult<Response> {
     let question = Question::read(&caller, &query, query.symbol.as_deref(), query.timeframe.as_deref())?;
     tell(&state, &caller, &question).await
 }
 
 /// `GET /api/external/bars/{symbol}/{timeframe}?limit&before_time&account`
+#[utoipa::path(
+    get,
+    path = "/api/external/bars/{symbol}/{timeframe}",
+    operation_id = "externalBarsOf",
+    tag = "External API",
+    summary = "Bars of a symbol and timeframe",
+    description = "The same with both in the path, where they count.",
+    params(BarsQuery),
+    responses(
+        (status = 200, description = "The bars.", body = super::openapi::schemas::ExternalBars),
+        (status = "4XX", description = "external not_found"),
+    )
+)]
 pub(super) async fn bars_of(
     State(state): State<ApiState>,
     caller: Caller,
@@ -297,12 +334,27 @@ fn answer(question: &Question, page: &Page) -> Response {
     .into_response()
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SymbolsQuery {
+    /// Only this terminal, as in the paths of /api/v1.
     account: Option<String>,
 }
 
 /// `GET /api/external/symbols?account`: what any of the connected terminals has.
+#[utoipa::path(
+    get,
+    path = "/api/external/symbols",
+    operation_id = "externalSymbols",
+    tag = "External API",
+    summary = "Symbols",
+    description = "What any connected terminal of the key has.",
+    params(SymbolsQuery),
+    responses(
+        (status = 200, description = "The symbols.", body = super::openapi::schemas::ExternalSymbols),
+        (status = "4XX", description = "external"),
+    )
+)]
 pub(super) async fn symbols(
     State(state): State<ApiState>,
     caller: Caller,

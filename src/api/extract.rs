@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
@@ -84,7 +84,7 @@ impl JsonBody {
         if !self.value.is_object() {
             return Err(ApiError::malformed("the body must be a JSON object"));
         }
-        serde_path_to_error::deserialize(&self.value).map_err(|error| match error.path().to_string().as_str() {
+        serde_path_to_error::deserialize(&whole(&self.value)).map_err(|error| match error.path().to_string().as_str() {
             "." => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", error.inner().to_string()),
             field => ApiError::field(field, format!("is wrong: {}", error.inner())),
         })
@@ -97,6 +97,60 @@ impl JsonBody {
         let canonical = self.value.to_string();
         crate::crypto::sha256(&[what.as_bytes(), b"\0", canonical.as_bytes()])
     }
+}
+
+/// The same with whole numbers written as such: to JSON 13.0 and 13 are one number, to serde they are not.
+fn whole(value: &Value) -> Value {
+    /// Beyond it a float is not exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => {
+            match number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT) {
+                #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+                Some(float) => Value::from(float as i64),
+                None => value.clone(),
+            }
+        }
+        Value::Array(members) => Value::Array(members.iter().map(whole).collect()),
+        Value::Object(members) => Value::Object(members.iter().map(|(name, member)| (name.clone(), whole(member))).collect()),
+        _ => value.clone(),
+    }
+}
+
+/// A member that must be an object: serde takes a list of values for a struct, too, and nobody means that.
+///
+/// # Errors
+/// The value's own.
+pub(super) fn object<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Members<T>(std::marker::PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Members<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Members(std::marker::PhantomData))
+}
+
+/// The same, or null.
+///
+/// # Errors
+/// The value's own.
+pub(super) fn object_or_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(bound = "T: Deserialize<'de>", transparent)]
+    struct Object<T>(#[serde(deserialize_with = "object")] T);
+
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(object)| object))
 }
 
 /// The Idempotency-Key of a trading call: 1 to 255 printable characters, bare or as a quoted string (draft-ietf-httpapi-idempotency-key-header).
@@ -155,7 +209,7 @@ pub(super) fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) 
 }
 
 /// A time in a body: RFC 3339, epoch seconds or epoch milliseconds, UTC; as text or as a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Moment(pub(super) UnixMillis);
 
 impl<'de> Deserialize<'de> for Moment {
@@ -177,6 +231,16 @@ pub(super) fn nullable<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// The same for a member that must be an object where it is neither.
+///
+/// # Errors
+/// The value's own.
+pub(super) fn nullable_object<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    object_or_null(deserializer).map(Some)
 }
 
 #[cfg(test)]
@@ -206,6 +270,33 @@ mod tests {
         assert_eq!(preferred_wait(&headers("prefer", "wait=3")).as_secs(), 3);
         assert_eq!(preferred_wait(&headers("prefer", "wait=600")).as_secs(), 60);
         assert_eq!(preferred_wait(&headers("prefer", "foo, respond-async")).as_secs(), 0);
+    }
+
+    #[test]
+    fn a_whole_number_is_whole_however_it_is_written_and_a_list_is_no_object() {
+        #[derive(Debug, Default, PartialEq, Deserialize)]
+        #[serde(default)]
+        struct Inner {
+            most: u32,
+        }
+        #[derive(Debug, Default, PartialEq, Deserialize)]
+        #[serde(default)]
+        struct Outer {
+            seconds: u64,
+            volume: f64,
+            #[serde(deserialize_with = "object")]
+            inner: Inner,
+            #[serde(deserialize_with = "object_or_null")]
+            other: Option<Inner>,
+        }
+        let read = |text: &str| JsonBody { value: serde_json::from_str(text).unwrap() }.read::<Outer>();
+        let right = read(r#"{"seconds":13.0,"volume":0.5,"inner":{"most":2.0},"other":{"most":3}}"#).unwrap();
+        let wanted = Outer { seconds: 13, volume: 0.5, inner: Inner { most: 2 }, other: Some(Inner { most: 3 }) };
+        assert_eq!(right, wanted);
+        assert_eq!(read(r#"{"volume":2.0,"other":null}"#).unwrap(), Outer { volume: 2.0, ..Outer::default() });
+        for wrong in [r#"{"seconds":13.5}"#, r#"{"inner":[1]}"#, r#"{"other":[1]}"#, r#"{"inner":null}"#] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

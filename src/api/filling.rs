@@ -1,13 +1,14 @@
 //! How an order may be filled. The commonest real failure is a filling mode that the broker does not take (retcode 10030): `auto` picks
 //! one that it does.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ApiState, error::ApiResult, market_data::spec, relay::Relay, state::Modes};
 use crate::domain::trade::{FILLING_BOC, FILLING_FOK, FILLING_IOC, FILLING_RETURN, TradeRequest, action, offered_filling};
 
 /// The `filling` of a trading call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Filling {
     #[default]

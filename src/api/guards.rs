@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -20,14 +21,20 @@ const TTL_MAX_MS: u64 = 60_000;
 const MEMBERS: [&str; 6] = ["client_order_id", "ttl_ms", "not_after", "seen_price", "max_slippage_points", "allow_duplicate"];
 
 /// The fields that every trading call shares.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Guards {
     /// The caller's own reference.
+    #[schema(min_length = 1, max_length = 36)]
     pub(super) client_order_id: Option<String>,
+    /// How long it may take from the call's arrival to `OrderSend`, milliseconds. 3,000 at the market, else 10,000.
+    #[schema(minimum = 1, maximum = 60000)]
     ttl_ms: Option<u64>,
+    /// The same as a moment, within the next 60 seconds; not beside `ttl_ms`.
+    #[schema(value_type = Option<Moment>)]
     not_after: Option<Moment>,
     /// The price that the caller saw.
+    #[schema(exclusive_minimum = 0.0)]
     pub(super) seen_price: Option<f64>,
     /// How far the price may have moved from it.
     pub(super) max_slippage_points: Option<u32>,

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -31,25 +32,39 @@ use crate::{
     },
 };
 
-const DEAL_NAMES: [Names; 3] = [("type", names::deal_type), ("entry", names::deal_entry), ("reason", names::deal_reason)];
+pub(super) const DEAL_NAMES: [Names; 3] =
+    [("type", names::deal_type), ("entry", names::deal_entry), ("reason", names::deal_reason)];
 /// Rows in one answer, and in one question to the terminal.
 const ROWS_MAX: u32 = 1_000;
 /// Questions for one answer: with a rare symbol a page may come out short, and `next_cursor` goes on.
 const QUESTIONS: usize = 10;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
+    /// From then on, included: RFC 3339, epoch seconds or epoch milliseconds, UTC.
     from: Option<String>,
+    /// Until then, included.
     to: Option<String>,
+    /// Only this symbol.
     #[serde(default)]
+    #[param(value_type = Option<String>)]
     symbol: String,
+    /// Only symbols of this mask.
     #[serde(default)]
+    #[param(value_type = Option<String>)]
     group: String,
+    /// Only those of this position.
     position: Option<u64>,
+    /// Only deals of this order, or this order itself.
     order: Option<u64>,
+    /// Of deals: those of this order or, where it has none, the deal itself, answered whole. Of orders the same as `order`.
     ticket: Option<u64>,
+    /// Rows, 500 if left out; above 1,000 it is 1,000.
+    #[param(minimum = 0, example = 2)]
     limit: Option<u32>,
+    /// `next_cursor` of a page.
     cursor: Option<String>,
 }
 
@@ -70,6 +85,19 @@ impl HistoryQuery {
 
 /// `GET …/history/deals?from=&to=&symbol=&group=&position=&order=&ticket=&limit=&cursor=`, oldest first. `ticket` is an order's or, where no
 /// deal belongs to such an order, a deal's own: half of what is written for MetaTrader passes the one, half the other.
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/history/deals",
+    operation_id = "listDeals",
+    tag = "History",
+    summary = "Deals",
+    description = "Oldest first, as the terminal has them.",
+    params(HistoryQuery),
+    responses(
+        (status = 200, description = "The deals.", body = super::openapi::schemas::HistoryList<super::openapi::shapes::DealRow>),
+        (status = "4XX", description = "relay"),
+    )
+)]
 pub(super) async fn list_deals(
     State(state): State<ApiState>,
     caller: Caller,
@@ -102,6 +130,19 @@ pub(super) async fn list_deals(
 
 /// `GET …/history/orders?from=&to=&symbol=&group=&position=&order=&ticket=&limit=&cursor=`: filled, cancelled, rejected and expired ones by
 /// their end, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/history/orders",
+    operation_id = "listPastOrders",
+    tag = "History",
+    summary = "Orders of the past",
+    description = "By their end, oldest first, as the terminal has them.",
+    params(HistoryQuery),
+    responses(
+        (status = 200, description = "The orders.", body = super::openapi::schemas::HistoryList<super::openapi::shapes::OrderRow>),
+        (status = "4XX", description = "relay"),
+    )
+)]
 pub(super) async fn list_history_orders(
     State(state): State<ApiState>,
     caller: Caller,

@@ -10,12 +10,13 @@ use axum::{
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::{JsonBody, Params, Path, nullable},
+    extract::{JsonBody, Params, Path, nullable, object, object_or_null},
     json::{list, rfc3339},
     resolve::{self, Purpose},
     tokens::{RotateBody, checked_name},
@@ -37,59 +38,101 @@ const SYMBOLS_MAX: usize = 1_000;
 /// Longest template.
 const TEMPLATE_MAX: usize = 8_192;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[schema(as = HookKind)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Tradingview,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewHook)]
 #[serde(deny_unknown_fields)]
 struct CreateBody {
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     #[serde(default)]
     name: String,
     /// The only kind there is; it stands in the address.
     #[serde(rename = "kind")]
     _kind: Kind,
+    /// The terminal that its alerts trade on, as in paths; the only one if left out.
     terminal: Option<String>,
+    /// The shape of its alerts, a text or an object with placeholders, where it is not the documented one.
     template: Option<Value>,
+    /// What alerts call a symbol, and what the broker calls it.
     #[serde(default)]
     symbol_map: BTreeMap<String, String>,
+    /// The key that it acts under; one of its own if left out.
+    #[schema(value_type = Option<String>)]
     key: Option<KeyId>,
+    /// Of its own key: `trade:write`, or `trade:reduce` for one that closes alone.
     permissions: Option<Vec<Permission>>,
-    #[serde(default)]
+    /// Of its own key.
+    #[serde(default, deserialize_with = "object_or_null")]
     limits: Option<Limits>,
+    /// Its own key is for demo accounts only.
     #[serde(default)]
     test: bool,
+    /// Alerts are read and written down, and nothing is sent.
     #[serde(default)]
     dry_run: bool,
+    /// Networks that it takes alerts from; `tradingview` stands for those that TradingView publishes. All if left out.
     #[serde(default)]
     ips: Vec<String>,
-    #[serde(default)]
+    /// What holds for an alert that does not say.
+    #[serde(default, deserialize_with = "object")]
     defaults: Defaults,
 }
 
 /// Each member: left out it stays as it is.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = HookChange)]
 #[serde(default, deny_unknown_fields)]
 struct ChangeBody {
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
+    /// As in paths; `-` for the only one.
     terminal: Option<String>,
+    /// Null for the documented shape.
+    #[schema(value_type = Option<Value>)]
     #[serde(deserialize_with = "nullable")]
     template: Option<Option<Value>>,
+    /// All of it.
     symbol_map: Option<BTreeMap<String, String>>,
+    /// Whether nothing is sent.
     dry_run: Option<bool>,
+    /// All of them.
     ips: Option<Vec<String>>,
+    /// All of them.
+    #[serde(deserialize_with = "object_or_null")]
     defaults: Option<Defaults>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReceivedQuery {
+    /// Rows, 50 if left out.
+    #[param(minimum = 0)]
     limit: Option<usize>,
 }
 
 /// `POST /api/v1/hooks` → 201; the only answer that ever shows the address.
+#[utoipa::path(
+    post,
+    path = "/api/v1/hooks",
+    operation_id = "createHook",
+    tag = "Hooks",
+    summary = "Make an address for alerts",
+    description = "The only answer that shows `url`.",
+    request_body = CreateBody,
+    responses(
+        (status = 201, description = "The hook, with its address.", body = super::openapi::schemas::Hook),
+        (status = "4XX", description = "terminal store"),
+    )
+)]
 pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
@@ -161,16 +204,53 @@ async fn own_key(
 }
 
 /// `GET /api/v1/hooks`
+#[utoipa::path(
+    get,
+    path = "/api/v1/hooks",
+    operation_id = "listHooks",
+    tag = "Hooks",
+    summary = "Hooks",
+    description = "",
+    responses(
+        (status = 200, description = "The hooks.", body = super::openapi::schemas::List<super::openapi::schemas::Hook>),
+        (status = "4XX", description = ""),
+    )
+)]
 pub(super) async fn list_hooks(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     Json(list(state.hooks.of(caller.key.owner).iter().map(|hook| row(hook)).collect(), None, state.clock.wall()))
 }
 
 /// `GET /api/v1/hooks/{id}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/hooks/{id}",
+    operation_id = "getHook",
+    tag = "Hooks",
+    summary = "One hook",
+    description = "",
+    responses(
+        (status = 200, description = "The hook.", body = super::openapi::schemas::Hook),
+        (status = "4XX", description = "not_found"),
+    )
+)]
 pub(super) async fn get_hook(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     Ok(Json(row(owned(&state, &caller, &id)?.as_ref())))
 }
 
 /// `PATCH /api/v1/hooks/{id}`
+#[utoipa::path(
+    patch,
+    path = "/api/v1/hooks/{id}",
+    operation_id = "changeHook",
+    tag = "Hooks",
+    summary = "Change a hook",
+    description = "What is left out stays as it is.",
+    request_body = ChangeBody,
+    responses(
+        (status = 200, description = "The hook.", body = super::openapi::schemas::Hook),
+        (status = "4XX", description = "bodiless not_found terminal store"),
+    )
+)]
 pub(super) async fn change(
     State(state): State<ApiState>,
     caller: Caller,
@@ -199,6 +279,19 @@ pub(super) async fn change(
 }
 
 /// `POST /api/v1/hooks/{id}/rotate {overlap_s?}` → 201 with the new address.
+#[utoipa::path(
+    post,
+    path = "/api/v1/hooks/{id}/rotate",
+    operation_id = "rotateHook",
+    tag = "Hooks",
+    summary = "A new address",
+    description = "The old one stays good for a while.",
+    request_body = RotateBody,
+    responses(
+        (status = 201, description = "The hook, with its new address.", body = super::openapi::schemas::Hook),
+        (status = "4XX", description = "bodiless not_found store"),
+    )
+)]
 pub(super) async fn rotate(
     State(state): State<ApiState>,
     caller: Caller,
@@ -213,6 +306,18 @@ pub(super) async fn rotate(
 }
 
 /// `DELETE /api/v1/hooks/{id}` → 204. When it returns, nothing comes through it any more.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/hooks/{id}",
+    operation_id = "deleteHook",
+    tag = "Hooks",
+    summary = "Delete a hook",
+    description = "When it returns, nothing comes through it any more.",
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = "4XX", description = "not_found revoked store"),
+    )
+)]
 pub(super) async fn remove(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let hook = owned(&state, &caller, &id)?;
     // The key first: an alert on its way then finds none.
@@ -224,6 +329,19 @@ pub(super) async fn remove(State(state): State<ApiState>, caller: Caller, Path(i
 }
 
 /// `GET /api/v1/hooks/{id}/received?limit=`, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/hooks/{id}/received",
+    operation_id = "listReceivedAlerts",
+    tag = "Hooks",
+    summary = "What came to a hook",
+    description = "Newest first.",
+    params(ReceivedQuery),
+    responses(
+        (status = 200, description = "The alerts.", body = super::openapi::schemas::List<super::openapi::schemas::ReceivedAlert>),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn received(
     State(state): State<ApiState>,
     caller: Caller,

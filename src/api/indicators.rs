@@ -3,6 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -21,13 +22,31 @@ use crate::{
 /// Numbers of bars are waited for so long; an answer without them is better than none.
 const BARS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Of {
+    /// The symbol it was submitted for.
+    #[param(value_type = String, max_length = 64, pattern = "^[!-~]+$", example = "EURUSD")]
     symbol: Option<String>,
+    /// The timeframe it was submitted for, minutes.
+    #[param(inline, value_type = super::openapi::schemas::ExternalTimeframe, example = 60)]
     timeframe: Option<String>,
 }
 
 /// `POST /api/external/indicators/{id}`
+#[utoipa::path(
+    post,
+    path = "/api/external/indicators/{id}",
+    operation_id = "submitIndicator",
+    tag = "External API",
+    summary = "Submit an indicator",
+    description = "What is submitted again replaces it. After 24 hours it is gone.",
+    request_body = super::openapi::schemas::SubmitIndicator,
+    responses(
+        (status = 200, description = "It is kept.", body = super::openapi::schemas::IndicatorReceipt),
+        (status = "4XX", description = "body too_many_indicators store"),
+    )
+)]
 pub(super) async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
@@ -68,6 +87,17 @@ fn refused(error: IndicatorError) -> ApiError {
 }
 
 /// `GET /api/external/indicators`
+#[utoipa::path(
+    get,
+    path = "/api/external/indicators",
+    operation_id = "listIndicators",
+    tag = "External API",
+    summary = "Indicators of this key",
+    description = "",
+    responses(
+        (status = 200, description = "The indicators.", body = super::openapi::schemas::Indicators),
+    )
+)]
 pub(super) async fn list_indicators(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let indicators = rows(&state, &caller);
     Json(json!({"success": true, "count": indicators.len(), "indicators": indicators}))
@@ -92,6 +122,19 @@ pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
 }
 
 /// `GET /api/external/indicators/{id}?symbol&timeframe`
+#[utoipa::path(
+    get,
+    path = "/api/external/indicators/{id}",
+    operation_id = "getIndicator",
+    tag = "External API",
+    summary = "One indicator",
+    description = "",
+    params(Of),
+    responses(
+        (status = 200, description = "The indicator.", body = super::openapi::schemas::Indicator),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn get_indicator(
     State(state): State<ApiState>,
     caller: Caller,
@@ -124,6 +167,19 @@ pub(super) async fn get_indicator(
 }
 
 /// `DELETE /api/external/indicators/{id}?symbol&timeframe`
+#[utoipa::path(
+    delete,
+    path = "/api/external/indicators/{id}",
+    operation_id = "deleteIndicator",
+    tag = "External API",
+    summary = "Delete an indicator",
+    description = "",
+    params(Of),
+    responses(
+        (status = 200, description = "It is gone.", body = super::openapi::schemas::IndicatorGone),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn remove(
     State(state): State<ApiState>,
     caller: Caller,

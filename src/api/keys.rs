@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
-    extract::{JsonBody, Path, nullable},
+    extract::{JsonBody, Path, nullable, nullable_object, object},
     json::{list, parse_time, rfc3339, rfc3339_or_null},
     tokens::{RotateBody, checked_name},
 };
@@ -25,48 +26,96 @@ use crate::{
     },
 };
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = NewKey)]
 #[serde(default, deny_unknown_fields)]
 struct CreateBody {
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
+    /// What it may do. If left out: `read:bars` and the three of indicators.
+    #[schema(min_items = 1)]
     permissions: Option<Vec<Permission>>,
     /// A key for demo terminals only (`sk_test_`).
     test: bool,
+    /// When it ends, RFC 3339, epoch seconds or epoch milliseconds, UTC; never if left out.
     expires_at: Option<String>,
+    /// Limits on what it may trade.
+    #[serde(deserialize_with = "object")]
     limits: Limits,
+    /// How much it may ask for; `unlimited` if left out.
     plan: Plan,
+    /// Symbols that it may read and trade, `*` at either end for any letters; all if left out.
+    #[schema(max_items = 1000)]
     symbols: Option<Vec<String>>,
+    /// Accounts that exist for it; all if left out.
+    #[schema(max_items = 1000, value_type = Option<Vec<super::openapi::schemas::AccountName>>)]
     accounts: Option<Vec<AccountName>>,
+    /// Addresses from which it may be presented: an address, or a network like `203.0.113.0/24`; any if left out.
+    #[schema(max_items = 1000, value_type = Option<Vec<String>>)]
     ips: Option<Vec<Network>>,
+    /// The terminal that is meant where a call names none: an account number, `number@server`, or a token's id.
+    #[schema(pattern = r"^[1-9][0-9]{0,9}$")]
     default_terminal: Option<String>,
 }
 
 /// Each member: left out it stays as it is; null makes it what a new key has that does not name it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = KeyChange)]
 #[serde(default, deny_unknown_fields)]
 struct ChangeBody {
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
+    /// What it may do; null for those of a new key.
+    #[schema(value_type = Option<Vec<Permission>>, min_items = 1)]
     #[serde(deserialize_with = "nullable")]
     permissions: Option<Option<Vec<Permission>>>,
+    /// When it ends; null for never.
+    #[schema(value_type = Option<String>)]
     #[serde(deserialize_with = "nullable")]
     expires_at: Option<Option<String>>,
     /// All of them: what is left out is not limited any more.
-    #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<Limits>)]
+    #[serde(deserialize_with = "nullable_object")]
     limits: Option<Option<Limits>>,
+    /// How much it may ask for.
+    #[schema(value_type = Option<Plan>)]
     #[serde(deserialize_with = "nullable")]
     plan: Option<Option<Plan>>,
+    /// Symbols that it may read and trade; null for all.
+    #[schema(value_type = Option<Vec<String>>, max_items = 1000)]
     #[serde(deserialize_with = "nullable")]
     symbols: Option<Option<Vec<String>>>,
+    /// Accounts that exist for it; null for all.
+    #[schema(value_type = Option<Vec<super::openapi::schemas::AccountName>>, max_items = 1000)]
     #[serde(deserialize_with = "nullable")]
     accounts: Option<Option<Vec<AccountName>>>,
+    /// Addresses from which it may be presented; null for any.
+    #[schema(value_type = Option<Vec<String>>, max_items = 1000)]
     #[serde(deserialize_with = "nullable")]
     ips: Option<Option<Vec<Network>>>,
+    /// The terminal that is meant where a call names none; null for none.
+    #[schema(value_type = Option<String>, pattern = r"^[1-9][0-9]{0,9}$")]
     #[serde(deserialize_with = "nullable")]
     default_terminal: Option<Option<String>>,
 }
 
 /// `POST /api/v1/keys {name?, permissions?, test?, expires_at?, limits?, plan?, symbols?, accounts?, ips?, default_terminal?}` → 201; the
 /// only answer that ever shows the key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/keys",
+    operation_id = "createKey",
+    tag = "Keys",
+    summary = "Make an API key",
+    description = "The only answer that shows `key`.",
+    request_body = CreateBody,
+    responses(
+        (status = 201, description = "The key, with its secret.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "body bodiless store"),
+    )
+)]
 pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
@@ -125,6 +174,17 @@ fn judge(key: &NewKey) -> ApiResult<()> {
 }
 
 /// `GET /api/v1/keys`
+#[utoipa::path(
+    get,
+    path = "/api/v1/keys",
+    operation_id = "listKeys",
+    tag = "Keys",
+    summary = "API keys",
+    description = "",
+    responses(
+        (status = 200, description = "The keys.", body = super::openapi::schemas::List<super::openapi::schemas::Key>),
+    )
+)]
 pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     Json(list(rows(&state, &caller), None, state.clock.wall()))
 }
@@ -136,6 +196,18 @@ pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
 }
 
 /// `GET /api/v1/keys/{id}`: as in the list, and the use of the last 24 hours by the hour.
+#[utoipa::path(
+    get,
+    path = "/api/v1/keys/{id}",
+    operation_id = "getKey",
+    tag = "Keys",
+    summary = "One API key",
+    description = "With its use in the last 24 hours, by the hour.",
+    responses(
+        (status = 200, description = "The key.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "not_found"),
+    )
+)]
 pub(super) async fn get_key(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     let key = owned(&state, &caller, &id)?;
     let KeyUsage { hours, .. } = state.usage.of(key.id);
@@ -148,6 +220,19 @@ pub(super) async fn get_key(State(state): State<ApiState>, caller: Caller, Path(
 
 /// `PATCH /api/v1/keys/{id} {name?, permissions?, expires_at?, limits?, plan?, symbols?, accounts?, ips?, default_terminal?}`: all in one
 /// write, and in force for the next request.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/keys/{id}",
+    operation_id = "changeKey",
+    tag = "Keys",
+    summary = "Change a key",
+    description = "What is left out stays as it is; null makes it what a new key has. `limits` takes the place of those that were. All in one write, and in force for the next request.",
+    request_body = ChangeBody,
+    responses(
+        (status = 200, description = "The key.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "body not_found revoked store"),
+    )
+)]
 pub(super) async fn change(
     State(state): State<ApiState>,
     caller: Caller,
@@ -207,6 +292,19 @@ fn changed(state: &ApiState, key: &ApiKey, body: ChangeBody) -> ApiResult<NewKey
 }
 
 /// `POST /api/v1/keys/{id}/rotate {overlap_s?}` → 201 with a new key of the same rights.
+#[utoipa::path(
+    post,
+    path = "/api/v1/keys/{id}/rotate",
+    operation_id = "rotateKey",
+    tag = "Keys",
+    summary = "Make a new key of the same rights",
+    description = "The old one stays good for a while.",
+    request_body = RotateBody,
+    responses(
+        (status = 201, description = "The new key, with its secret.", body = super::openapi::schemas::Key),
+        (status = "4XX", description = "body bodiless not_found revoked expired/409 store"),
+    )
+)]
 pub(super) async fn rotate(
     State(state): State<ApiState>,
     caller: Caller,
@@ -226,6 +324,18 @@ pub(super) async fn rotate(
 }
 
 /// `DELETE /api/v1/keys/{id}` → 204. The last valid admin key stays: without it nobody could make another.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/keys/{id}",
+    operation_id = "revokeKey",
+    tag = "Keys",
+    summary = "Revoke a key",
+    description = "For good. The last admin key stays.",
+    responses(
+        (status = 204, description = "It is revoked."),
+        (status = "4XX", description = "not_found last_admin_key revoked store"),
+    )
+)]
 pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     // One after the other: two admins who revoke each other at once would both find that another is left.
     let _turn = state.key_revocations.lock().await;

@@ -13,6 +13,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -35,32 +36,48 @@ use crate::{
 /// Where a call came from that has no address: only in a program that has the hub inside.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LogIn)]
 #[serde(deny_unknown_fields)]
 struct LoginBody {
+    /// The login name.
     login: String,
+    /// The password.
     password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ConfirmPassword)]
 #[serde(deny_unknown_fields)]
 struct ConfirmBody {
+    /// The password.
     password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChangePassword)]
 #[serde(deny_unknown_fields)]
 struct PasswordBody {
+    /// The present one.
     current: String,
+    /// The one to be; what is tried first is refused.
+    #[schema(min_length = 12, max_length = 256)]
     new: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SetUp)]
 #[serde(deny_unknown_fields)]
 struct SetupBody {
+    /// The one-time code, `set_…`.
     code: String,
+    /// The password to be; what is tried first is refused.
+    #[schema(min_length = 12, max_length = 256)]
     password: String,
+    /// The login name, for the first user of a hub.
+    #[schema(pattern = r"^[A-Za-z0-9._+@-]{1,64}$")]
     login: Option<String>,
+    /// What a person is called.
     name: Option<String>,
 }
 
@@ -97,6 +114,19 @@ async fn from_a_stranger(state: &ApiState, request: Request) -> ApiResult<(Optio
 }
 
 /// `POST /api/v1/session {login, password}` → 201 with the cookie of a new login.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session",
+    operation_id = "logIn",
+    tag = "People",
+    summary = "Log in",
+    description = "Sets the cookie `mtbridge`, under TLS `__Host-mtbridge`.",
+    request_body = LoginBody,
+    responses(
+        (status = 201, description = "Who is logged in.", body = super::openapi::schemas::Session),
+        (status = "4XX", description = "login_failed too_many_logins login_busy store cross_site json_required"),
+    )
+)]
 pub(super) async fn log_in(State(state): State<ApiState>, request: Request) -> ApiResult<Response> {
     let (connection, agent, body) = from_a_stranger(&state, request).await?;
     let LoginBody { login, password } = body.read()?;
@@ -114,6 +144,18 @@ pub(super) async fn log_in(State(state): State<ApiState>, request: Request) -> A
 }
 
 /// `GET /api/v1/session`: who calls, and what they may.
+#[utoipa::path(
+    get,
+    path = "/api/v1/session",
+    operation_id = "getSession",
+    tag = "People",
+    summary = "Who calls, and what they may",
+    description = "",
+    responses(
+        (status = 200, description = "The caller.", body = super::openapi::schemas::Session),
+        (status = "4XX", description = ""),
+    )
+)]
 pub(super) async fn who(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     Json(about(&state, &caller.key, caller.person.as_ref()))
 }
@@ -147,6 +189,18 @@ fn about(state: &ApiState, key: &ApiKey, person: Option<&Person>) -> Value {
 }
 
 /// `DELETE /api/v1/session`: logs out.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/session",
+    operation_id = "logOut",
+    tag = "People",
+    summary = "Log out",
+    description = "",
+    responses(
+        (status = 204, description = "The login has ended."),
+        (status = "4XX", description = "store"),
+    )
+)]
 pub(super) async fn log_out(
     State(state): State<ApiState>,
     connection: Option<Extension<Arc<Connection>>>,
@@ -160,6 +214,19 @@ pub(super) async fn log_out(
 }
 
 /// `POST /api/v1/session/confirm {password}`: the password again, for what asks for it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session/confirm",
+    operation_id = "confirmSession",
+    tag = "People",
+    summary = "Give the password again",
+    description = "For what asks for it: keys that may trade, limits, users.",
+    request_body = ConfirmBody,
+    responses(
+        (status = 200, description = "Who is logged in.", body = super::openapi::schemas::Session),
+        (status = "4XX", description = "password_wrong too_many_logins login_busy store"),
+    )
+)]
 pub(super) async fn confirm(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let Person { user, login } = person(&caller)?;
     let ConfirmBody { password } = body.read()?;
@@ -172,6 +239,19 @@ pub(super) async fn confirm(State(state): State<ApiState>, caller: Caller, body:
 }
 
 /// `PUT /api/v1/session/password {current, new}`: every other login of the user ends.
+#[utoipa::path(
+    put,
+    path = "/api/v1/session/password",
+    operation_id = "changePassword",
+    tag = "People",
+    summary = "Change the password",
+    description = "Every other login of the user ends.",
+    request_body = PasswordBody,
+    responses(
+        (status = 204, description = "It is changed."),
+        (status = "4XX", description = "password_wrong too_many_logins login_busy store"),
+    )
+)]
 pub(super) async fn change_password(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<StatusCode> {
     let Person { user, login } = person(&caller)?;
     let PasswordBody { current, new } = body.read()?;
@@ -189,6 +269,18 @@ fn unlike_a_login(error: LoginError) -> ApiError {
 }
 
 /// `GET /api/v1/sessions`: the caller's own logins.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    operation_id = "listSessions",
+    tag = "People",
+    summary = "The own logins",
+    description = "From where, with what, and when.",
+    responses(
+        (status = 200, description = "The logins.", body = super::openapi::schemas::List<super::openapi::schemas::Login>),
+        (status = "4XX", description = ""),
+    )
+)]
 pub(super) async fn list_logins(State(state): State<ApiState>, caller: Caller) -> ApiResult<Json<Value>> {
     let Person { user, login } = person(&caller)?;
     let row = |one: &Arc<LiveLogin>| {
@@ -209,6 +301,18 @@ pub(super) async fn list_logins(State(state): State<ApiState>, caller: Caller) -
 }
 
 /// `DELETE /api/v1/sessions/{id}`: ends one of the caller's own logins.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}",
+    operation_id = "endSession",
+    tag = "People",
+    summary = "End one of the own logins",
+    description = "",
+    responses(
+        (status = 204, description = "It has ended."),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn end_login(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let unknown = || ApiError::not_found("you have no login with this id");
     let id: LoginId = id.parse().map_err(|_| unknown())?;
@@ -219,7 +323,37 @@ pub(super) async fn end_login(State(state): State<ApiState>, caller: Caller, Pat
     })
 }
 
+/// `GET /api/v1/setup`: whether the first user is still to be made.
+#[utoipa::path(
+    get,
+    path = "/api/v1/setup",
+    operation_id = "setupNeeded",
+    tag = "People",
+    summary = "Whether the hub has no user yet",
+    description = "",
+    responses(
+        (status = 200, description = "Whether a first user is to be made.", body = super::openapi::schemas::SetupNeeded),
+        (status = "4XX", description = ""),
+    )
+)]
+pub(super) async fn setup_needed(State(state): State<ApiState>) -> Json<Value> {
+    Json(json!({"needed": state.access.users().is_empty()}))
+}
+
 /// `POST /api/v1/setup {code, password, login?, name?}` → 201: a password by a one-time code, and the first user of a hub.
+#[utoipa::path(
+    post,
+    path = "/api/v1/setup",
+    operation_id = "setUp",
+    tag = "People",
+    summary = "Set a password by a one-time code",
+    description = "Makes the first user of a hub, who then also names a `login`; or sets the password of a user who was made or reset.",
+    request_body = SetupBody,
+    responses(
+        (status = 201, description = "The user.", body = super::openapi::schemas::User),
+        (status = "4XX", description = "code_refused login_taken login_busy store cross_site json_required"),
+    )
+)]
 pub(super) async fn set_up(State(state): State<ApiState>, request: Request) -> ApiResult<(StatusCode, Json<Value>)> {
     let (_, _, body) = from_a_stranger(&state, request).await?;
     let SetupBody { code, password, login, name } = body.read()?;

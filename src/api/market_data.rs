@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -18,7 +19,7 @@ use crate::{
     protocol::message::{GetQuotes, GetSymbol, GetSymbols, Quote},
 };
 
-const SYMBOL_NAMES: [Names; 4] = [
+pub(super) const SYMBOL_NAMES: [Names; 4] = [
     ("trade_calc_mode", names::symbol_calc_mode),
     ("trade_mode", names::symbol_trade_mode),
     ("trade_exemode", names::symbol_trade_execution),
@@ -29,16 +30,35 @@ const SYMBOLS_MAX: u32 = 1_000;
 /// Quotes in one answer.
 const QUOTES_MAX: usize = 500;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SymbolsQuery {
+    /// MetaTrader's mask: `*USD*,!*RUB*`.
     #[serde(default)]
+    #[param(value_type = Option<String>)]
     group: String,
+    /// Rows, 500 if left out; above 1,000 it is 1,000.
+    #[param(minimum = 0, example = 1)]
     limit: Option<u32>,
+    /// `next_cursor` of a page.
     cursor: Option<u32>,
 }
 
 /// `GET …/symbols?group=&limit=&cursor=`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/symbols",
+    operation_id = "listSymbols",
+    tag = "Symbols and prices",
+    summary = "Symbols",
+    description = "With everything that the terminal knows of each.",
+    params(SymbolsQuery),
+    responses(
+        (status = 200, description = "The symbols.", body = super::openapi::schemas::List<super::openapi::shapes::SymbolRow>),
+        (status = "4XX", description = "relay"),
+    )
+)]
 pub(super) async fn list_symbols(
     State(state): State<ApiState>,
     caller: Caller,
@@ -57,6 +77,18 @@ pub(super) async fn list_symbols(
 }
 
 /// `GET …/symbols/{symbol}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/symbols/{symbol}",
+    operation_id = "getSymbol",
+    tag = "Symbols and prices",
+    summary = "One symbol",
+    description = "",
+    responses(
+        (status = 200, description = "The symbol.", body = super::openapi::shapes::SymbolRow),
+        (status = "4XX", description = "relay symbol_not_found"),
+    )
+)]
 pub(super) async fn get_symbol(
     State(state): State<ApiState>,
     caller: Caller,
@@ -78,13 +110,29 @@ fn symbol(spec: &SymbolSpec, clock: BrokerClock) -> Value {
     Value::Object(object)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QuotesQuery {
+    /// 1 to 500 names, separated by commas.
+    #[param(pattern = r"[^,\s]", example = "EURUSD")]
     symbols: String,
 }
 
 /// `GET …/quotes?symbols=EURUSD,GBPUSD`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/quotes",
+    operation_id = "listQuotes",
+    tag = "Symbols and prices",
+    summary = "Last prices",
+    description = "Names that the terminal does not have are left out.",
+    params(QuotesQuery),
+    responses(
+        (status = 200, description = "The prices.", body = super::openapi::schemas::List<super::openapi::shapes::QuoteRow>),
+        (status = "4XX", description = "relay"),
+    )
+)]
 pub(super) async fn quotes(
     State(state): State<ApiState>,
     caller: Caller,

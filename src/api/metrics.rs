@@ -17,6 +17,17 @@ use crate::{
 pub(super) const PATH: &str = "/metrics";
 
 /// The text.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "Operation",
+    summary = "What the hub counts",
+    description = "Text for Prometheus. Settings may open it to everyone, or take it away.",
+    responses(
+        (status = 200, description = "Metrics.", body = String, content_type = "application/openmetrics-text"),
+    )
+)]
 pub(super) async fn metrics(State(state): State<ApiState>) -> Response {
     look(&state);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], state.hub.metrics().text()).into_response()

@@ -9,6 +9,7 @@ mod backup;
 mod bars;
 mod browser;
 mod calc;
+pub mod catalogue;
 mod close_all;
 mod closing;
 mod commands;
@@ -16,6 +17,7 @@ mod credentials;
 mod cursor;
 mod denied;
 mod depth;
+mod docs;
 pub mod error;
 mod etag;
 mod external;
@@ -34,7 +36,9 @@ mod login;
 mod market_data;
 mod metrics;
 mod modifying;
+pub mod openapi;
 mod orders;
+mod page;
 mod placing;
 mod positions;
 mod quota;
@@ -147,6 +151,11 @@ fn of_strangers() -> Vec<Route> {
         route(&get, "/", Needs::Nothing, root::index),
         route(&get, "/healthz", Needs::Nothing, root::healthz),
         route(&get, "/readyz", Needs::Nothing, root::readyz),
+        route(&get, "/errors", Needs::Nothing, catalogue::list_errors),
+        route(&get, "/errors/{code}", Needs::Nothing, catalogue::get_error),
+        route(&get, "/openapi.json", Needs::Nothing, openapi::document),
+        route(&get, "/docs", Needs::Nothing, docs::reference),
+        route(&get, "/docs/{file}", Needs::Nothing, page::asset),
         // Unless http.metrics says otherwise.
         route(&get, metrics::PATH, Needs::Operator, metrics::metrics),
         // Whoever shows a secret may end it.
@@ -263,6 +272,7 @@ fn of_operation() -> Vec<Route> {
 fn of_users() -> Vec<Route> {
     let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
     vec![
+        route(&get, "/api/v1/setup", Needs::Nothing, login::setup_needed),
         route(&post, "/api/v1/setup", Needs::Nothing, login::set_up),
         route(&post, "/api/v1/session", Needs::Nothing, login::log_in),
         route(&get, "/api/v1/session", Needs::AnyKey, login::who),

@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -30,24 +31,50 @@ use crate::{
 };
 
 /// Each member: left out it stays as it is; null clears it, where it can be cleared.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct OrderChange {
+    /// New price.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, nullable = false, exclusive_minimum = 0.0)]
     price: Option<Option<f64>>,
+    /// New price of a stop limit's limit order.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, nullable = false, exclusive_minimum = 0.0)]
     stop_limit_price: Option<Option<f64>>,
+    /// New stop loss; null clears it.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, minimum = 0.0)]
     sl: Option<Option<f64>>,
+    /// New take profit; null clears it.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, minimum = 0.0)]
     tp: Option<Option<f64>>,
+    /// How long it stands.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<TimeInForce>, nullable = false)]
     time_in_force: Option<Option<TimeInForce>>,
+    /// Its end; null makes it `gtc`.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<Moment>)]
     expires_at: Option<Option<Moment>>,
 }
 
 /// `PATCH …/orders/{ticket}`
+#[utoipa::path(
+    patch,
+    path = "/api/v1/terminals/{terminal}/orders/{ticket}",
+    operation_id = "modifyOrder",
+    tag = "Trading",
+    summary = "Change a pending order",
+    description = "What is left out stays as it is; null clears `sl`, `tp` and `expires_at`.",
+    request_body = OrderChange,
+    responses(
+        (status = 200, description = "It has an outcome.", body = super::openapi::schemas::Command),
+        (status = 202, description = "Nobody knows yet: ask `Location`, or again with the same key.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "trade order_not_found not_found"),
+    )
+)]
 pub(super) async fn modify_order(
     State(state): State<ApiState>,
     caller: Caller,
@@ -145,11 +172,26 @@ fn kept(change: Option<Option<f64>>, now: f64) -> f64 {
 }
 
 /// A body of guards alone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CancelOrder)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
 /// `DELETE …/orders/{ticket}`
+#[utoipa::path(
+    delete,
+    path = "/api/v1/terminals/{terminal}/orders/{ticket}",
+    operation_id = "cancelOrder",
+    tag = "Trading",
+    summary = "Cancel a pending order",
+    description = "",
+    request_body = Nothing,
+    responses(
+        (status = 200, description = "It has an outcome.", body = super::openapi::schemas::Command),
+        (status = 202, description = "Nobody knows yet: ask `Location`, or again with the same key.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "trade bodiless order_not_found not_found"),
+    )
+)]
 pub(super) async fn cancel_order(
     State(state): State<ApiState>,
     caller: Caller,
@@ -170,16 +212,34 @@ pub(super) async fn cancel_order(
     call.place(request, guards).await
 }
 
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct PositionChange {
+    /// New stop loss; null clears it, left out it stays.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, minimum = 0.0)]
     sl: Option<Option<f64>>,
+    /// New take profit; null clears it, left out it stays.
     #[serde(deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, minimum = 0.0)]
     tp: Option<Option<f64>>,
 }
 
 /// `PATCH …/positions/{ticket}`
+#[utoipa::path(
+    patch,
+    path = "/api/v1/terminals/{terminal}/positions/{ticket}",
+    operation_id = "modifyPosition",
+    tag = "Trading",
+    summary = "Change a position's stops",
+    description = "What is left out stays as it is; null clears.",
+    request_body = PositionChange,
+    responses(
+        (status = 200, description = "It has an outcome.", body = super::openapi::schemas::Command),
+        (status = 202, description = "Nobody knows yet: ask `Location`, or again with the same key.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "trade position_not_found not_found"),
+    )
+)]
 pub(super) async fn modify_position(
     State(state): State<ApiState>,
     caller: Caller,

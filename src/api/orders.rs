@@ -18,7 +18,7 @@ use crate::{
     protocol::message::GetOrders,
 };
 
-const NAMES: [Names; 5] = [
+pub(super) const NAMES: [Names; 5] = [
     ("type", names::order_type),
     ("type_time", names::order_time),
     ("type_filling", names::order_filling),
@@ -27,6 +27,19 @@ const NAMES: [Names; 5] = [
 ];
 
 /// `GET …/orders?symbol=&group=&magic=`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/orders",
+    operation_id = "listOrders",
+    tag = "Positions and orders",
+    summary = "Pending orders",
+    description = "",
+    params(OpenQuery),
+    responses(
+        (status = 200, description = "The orders.", body = super::openapi::schemas::List<super::openapi::shapes::OrderRow>),
+        (status = "4XX", description = "relay"),
+    )
+)]
 pub(super) async fn list_orders(
     State(state): State<ApiState>,
     caller: Caller,
@@ -41,6 +54,18 @@ pub(super) async fn list_orders(
 }
 
 /// `GET …/orders/{ticket}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/orders/{ticket}",
+    operation_id = "getOrder",
+    tag = "Positions and orders",
+    summary = "One pending order",
+    description = "",
+    responses(
+        (status = 200, description = "The order.", body = super::openapi::shapes::OrderRow),
+        (status = "4XX", description = "relay order_not_found not_found"),
+    )
+)]
 pub(super) async fn get_order(
     State(state): State<ApiState>,
     caller: Caller,

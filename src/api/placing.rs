@@ -6,8 +6,9 @@ use axum::{
     http::{HeaderMap, Method},
     response::Response,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -37,30 +38,54 @@ use crate::{
 /// Points that a market order may slip where nothing else is said.
 pub(super) const DEVIATION: u64 = 10;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewOrder)]
 #[serde(deny_unknown_fields)]
 struct OrderBody {
+    /// The broker's own name, with suffix.
+    #[schema(example = "EURUSD", min_length = 1, max_length = 64)]
     symbol: String,
+    /// `buy` or `sell`.
     side: Side,
+    /// `market` at once, the others as a pending order.
     #[serde(rename = "type")]
     kind: OrderKind,
+    /// Lots.
+    #[schema(exclusive_minimum = 0.0, example = 0.1)]
     volume: f64,
+    /// Required but at the market: of the limit or stop; of a stop limit the price at which its limit order is placed.
+    #[schema(exclusive_minimum = 0.0)]
     price: Option<f64>,
+    /// Required for `stop_limit`: the price of that limit order. MetaTrader 5 only.
+    #[schema(exclusive_minimum = 0.0)]
     stop_limit_price: Option<f64>,
+    /// Stop loss, a price.
+    #[schema(minimum = 0.0)]
     sl: Option<f64>,
+    /// Take profit, a price.
+    #[schema(minimum = 0.0)]
     tp: Option<f64>,
+    /// Points that the price may slip; at the market only. 10 if left out.
     deviation: Option<u64>,
+    /// How long a pending order stands; `gtc` if left out.
     time_in_force: Option<TimeInForce>,
+    /// Required with `gtd`: RFC 3339, epoch seconds or epoch milliseconds, UTC, in the future.
+    #[schema(value_type = Option<Moment>)]
     expires_at: Option<Moment>,
+    /// `auto` takes what the symbol offers.
     #[serde(default)]
     filling: Filling,
+    /// The caller's own mark, a number or a text; goes through untouched. The hub's tag if left out. MetaTrader 4 keeps 31 bits.
     #[serde(default, deserialize_with = "number_or_text")]
+    #[schema(value_type = Option<super::openapi::schemas::NumberOrText>)]
     magic: Option<u64>,
+    /// The broker sees the hub's mark, a space, and this, cut to 31 characters.
     #[serde(default)]
+    #[schema(max_length = 31)]
     comment: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Side {
     Buy,
@@ -77,7 +102,8 @@ impl Side {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema, Serialize)]
+#[schema(as = OrderType)]
 #[serde(rename_all = "snake_case")]
 enum OrderKind {
     Market,
@@ -87,7 +113,7 @@ enum OrderKind {
 }
 
 /// How long a pending order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum TimeInForce {
     Gtc,
@@ -107,6 +133,20 @@ impl TimeInForce {
 }
 
 /// `POST …/orders`
+#[utoipa::path(
+    post,
+    path = "/api/v1/terminals/{terminal}/orders",
+    operation_id = "placeOrder",
+    tag = "Trading",
+    summary = "Place an order",
+    description = "At the market or pending, once, whatever happens.",
+    request_body = OrderBody,
+    responses(
+        (status = 200, description = "It has an outcome.", body = super::openapi::schemas::Command),
+        (status = 202, description = "Nobody knows yet: ask `Location`, or again with the same key.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "trade symbol_not_found unsupported"),
+    )
+)]
 pub(super) async fn place(
     State(state): State<ApiState>,
     caller: Caller,
@@ -126,6 +166,19 @@ pub(super) async fn place(
 }
 
 /// `POST …/orders/check`: what the terminal expects of the same order (`OrderCheck`). Nothing reaches the broker.
+#[utoipa::path(
+    post,
+    path = "/api/v1/terminals/{terminal}/orders/check",
+    operation_id = "checkOrder",
+    tag = "Trading",
+    summary = "What would come of an order",
+    description = "By the terminal's own arithmetic; nothing reaches the broker.",
+    request_body = OrderBody,
+    responses(
+        (status = 200, description = "What the terminal expects.", body = super::openapi::shapes::CheckRow),
+        (status = "4XX", description = "body relay symbol_not_found unsupported"),
+    )
+)]
 pub(super) async fn check(
     State(state): State<ApiState>,
     caller: Caller,

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -18,18 +19,24 @@ use crate::{
     protocol::message::GetPositions,
 };
 
-const NAMES: [Names; 2] = [("type", names::position_type), ("reason", names::position_reason)];
+pub(super) const NAMES: [Names; 2] = [("type", names::position_type), ("reason", names::position_reason)];
 /// Positions, or pending orders, that one terminal may have.
 pub(super) const OPEN_MAX: usize = 10_000;
 
 /// What to show of positions and pending orders.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OpenQuery {
+    /// Only this symbol.
     #[serde(default)]
+    #[param(value_type = Option<String>)]
     pub(super) symbol: String,
+    /// Only symbols of this mask: `*USD*,!*RUB*`.
     #[serde(default)]
+    #[param(value_type = Option<String>)]
     group: String,
+    /// Only those with this magic.
     magic: Option<u64>,
 }
 
@@ -46,6 +53,19 @@ impl OpenQuery {
 }
 
 /// `GET …/positions?symbol=&group=&magic=`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/positions",
+    operation_id = "listPositions",
+    tag = "Positions and orders",
+    summary = "Open positions",
+    description = "",
+    params(OpenQuery),
+    responses(
+        (status = 200, description = "The positions.", body = super::openapi::schemas::List<super::openapi::shapes::PositionRow>),
+        (status = "4XX", description = "relay"),
+    )
+)]
 pub(super) async fn list_positions(
     State(state): State<ApiState>,
     caller: Caller,
@@ -60,6 +80,18 @@ pub(super) async fn list_positions(
 }
 
 /// `GET …/positions/{ticket}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/positions/{ticket}",
+    operation_id = "getPosition",
+    tag = "Positions and orders",
+    summary = "One open position",
+    description = "On a netting account a symbol may stand for the ticket.",
+    responses(
+        (status = 200, description = "The position.", body = super::openapi::shapes::PositionRow),
+        (status = "4XX", description = "relay position_not_found not_found"),
+    )
+)]
 pub(super) async fn get_position(
     State(state): State<ApiState>,
     caller: Caller,

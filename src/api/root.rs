@@ -15,6 +15,17 @@ use crate::{
 };
 
 /// `GET /`
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "index",
+    tag = "Operation",
+    summary = "What this is",
+    description = "A few lines of plain text.",
+    responses(
+        (status = 200, description = "Plain text.", body = String, content_type = "text/plain"),
+    )
+)]
 pub(super) async fn index() -> Response {
     let text = format!(
         "mtbridge {}\n\n\
@@ -31,12 +42,35 @@ pub(super) async fn index() -> Response {
 }
 
 /// `GET /healthz`: the process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "health",
+    tag = "Operation",
+    summary = "Whether the process answers",
+    description = "",
+    responses(
+        (status = 200, description = "It does.", body = super::openapi::schemas::Health),
+    )
+)]
 pub(super) async fn healthz() -> Response {
     Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into_response()
 }
 
 /// `GET /readyz`: it can record, so it can trade. Else 503 and a word why; the log knows more, and may name paths. How many terminals are
 /// connected, only who runs the hub is told.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readiness",
+    tag = "Operation",
+    summary = "Whether the hub can record, and so trade",
+    description = "",
+    responses(
+        (status = 200, description = "It can.", body = super::openapi::schemas::Readiness),
+        (status = 503, description = "It cannot; `status` says why.", body = super::openapi::schemas::Readiness),
+    )
+)]
 pub(super) async fn readyz(State(state): State<ApiState>, headers: HeaderMap) -> Response {
     let operates = || {
         let key = auth::bearer(&headers).ok().and_then(|secret| state.access.present_key(secret).ok());

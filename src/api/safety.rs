@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
@@ -72,6 +73,17 @@ pub(super) fn switch_json(caller: &Caller, switch: &KillSwitch) -> Value {
 }
 
 /// `GET /api/v1/kill-switch`: those that are on.
+#[utoipa::path(
+    get,
+    path = "/api/v1/kill-switch",
+    operation_id = "listKillSwitches",
+    tag = "Controls",
+    summary = "Kill switches that are on",
+    description = "",
+    responses(
+        (status = 200, description = "The switches.", body = super::openapi::schemas::List<super::openapi::schemas::KillSwitch>),
+    )
+)]
 pub(super) async fn list_switches(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let switches = state.trading.kill_switches();
     let seen = switches.iter().filter(|switch| sees_scope(&state, &caller, &switch.scope));
@@ -79,18 +91,37 @@ pub(super) async fn list_switches(State(state): State<ApiState>, caller: Caller)
     Json(list(rows, None, state.clock.wall()))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SetKillSwitch)]
 #[serde(deny_unknown_fields)]
 struct SwitchBody {
+    /// `owner` (every account; if left out), `hub`, `number@server`, `key` or a key's id.
     #[serde(default)]
+    #[schema(example = "owner")]
     scope: Option<String>,
+    /// `off` lowers it.
     level: KillLevel,
+    /// For whoever reads it later; 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
 }
 
 /// `POST /api/v1/kill-switch {scope?, level, reason}`: raising needs `trade:reduce`, lowering `admin`, and of a person their password just
 /// given; the whole hub's is for whoever runs it. When it answers, nothing that it
 /// forbids is sent any more.
+#[utoipa::path(
+    post,
+    path = "/api/v1/kill-switch",
+    operation_id = "setKillSwitch",
+    tag = "Controls",
+    summary = "Raise or lower a kill switch",
+    description = "Lowering needs the permission `admin`. When it answers, nothing that it forbids is sent any more.",
+    request_body = SwitchBody,
+    responses(
+        (status = 200, description = "The switch as it stands.", body = super::openapi::schemas::KillSwitch),
+        (status = "4XX", description = "body store"),
+    )
+)]
 pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let body: SwitchBody = body.read()?;
     let scope = kill_scope(&state, &caller, body.scope.as_deref())?;
@@ -170,18 +201,35 @@ fn timer_json(timer: &Timer) -> Value {
 }
 
 /// `GET /api/v1/deadman`
+#[utoipa::path(
+    get,
+    path = "/api/v1/deadman",
+    operation_id = "listDeadmanTimers",
+    tag = "Controls",
+    summary = "Dead-man timers",
+    description = "",
+    responses(
+        (status = 200, description = "The timers.", body = super::openapi::schemas::List<super::openapi::schemas::Deadman>),
+    )
+)]
 pub(super) async fn list_deadmen(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let timers = state.trading.deadmen();
     let seen = |timer: &&Timer| sees_scope(&state, &caller, &timer.record.scope);
     Json(list(timers.iter().filter(seen).map(timer_json).collect(), None, state.clock.wall()))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ArmDeadman)]
 #[serde(deny_unknown_fields)]
 struct DeadmanBody {
+    /// 1 to 300 seconds; 0 disarms.
+    #[schema(maximum = 300, example = 30)]
     timeout_s: u32,
+    /// What happens when it runs out; `block` if left out.
     #[serde(default = "block")]
+    #[schema(value_type = super::openapi::schemas::DeadmanAction)]
     action: KillLevel,
+    /// Only this account; every account if left out.
     #[serde(default)]
     terminal: Option<String>,
 }
@@ -191,6 +239,19 @@ const fn block() -> KillLevel {
 }
 
 /// `POST /api/v1/deadman {timeout_s, action?, terminal?}`: arms the caller's timer, pushes it on, or with 0 lets it go.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deadman",
+    operation_id = "armDeadman",
+    tag = "Controls",
+    summary = "Arm a dead-man timer, or push it on",
+    description = "0 lets it go.",
+    request_body = DeadmanBody,
+    responses(
+        (status = 200, description = "The timer as it stands.", body = super::openapi::schemas::Deadman),
+        (status = "4XX", description = "body terminal store"),
+    )
+)]
 pub(super) async fn arm_deadman(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let body: DeadmanBody = body.read()?;
     if body.timeout_s > TIMEOUT_MAX_S {
@@ -216,16 +277,36 @@ pub(super) async fn arm_deadman(State(state): State<ApiState>, caller: Caller, b
     Ok(Json(timer_json(&state.trading.arm_deadman(record).await?)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IncidentsQuery {
+    /// Only those of this account: its number, or `number@server`.
     account: Option<String>,
+    /// Only those of this kind.
     kind: Option<IncidentKind>,
+    /// Rows, 100 if left out; above 500 it is 500.
+    #[param(minimum = 0)]
     limit: Option<usize>,
+    /// `next_cursor` of a page.
+    #[param(value_type = Option<String>)]
     cursor: Option<IncidentId>,
 }
 
 /// `GET /api/v1/incidents?account=&kind=&limit=&cursor=`, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/incidents",
+    operation_id = "listIncidents",
+    tag = "Controls",
+    summary = "What a person must look at",
+    description = "Oldest first.",
+    params(IncidentsQuery),
+    responses(
+        (status = 200, description = "The incidents.", body = super::openapi::schemas::List<super::openapi::schemas::Incident>),
+        (status = "4XX", description = "store"),
+    )
+)]
 pub(super) async fn list_incidents(
     State(state): State<ApiState>,
     caller: Caller,

@@ -17,6 +17,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -27,16 +28,25 @@ use super::{
 };
 use crate::telemetry::metrics::count;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
+    /// What to follow, separated by commas: `quotes`, `bars`, `depth`, `positions`, `orders`, `deals`, `account`, `terminals`, `commands`,
+    /// `indicators`, `incidents`, `kill_switches`, `tokens`, `keys`.
     topics: String,
+    /// As in paths.
     terminal: Option<String>,
+    /// For `quotes`, `bars` and `depth`, separated by commas.
     #[serde(default)]
+    #[param(required = false)]
     symbols: String,
+    /// For `bars`.
     timeframe: Option<String>,
+    /// The id of an earlier event: what came after it is told first.
     cursor: Option<String>,
     /// Read from the address itself.
+    #[param(ignore)]
     #[serde(default, rename = "ticket")]
     _ticket: Option<String>,
 }
@@ -62,6 +72,19 @@ impl EventsQuery {
 }
 
 /// `GET /api/v1/events?topics=&terminal=&symbols=&timeframe=&cursor=`
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    operation_id = "streamEvents",
+    tag = "Streams",
+    summary = "The same as server-sent events",
+    description = "Each with `id`, which is its cursor; `Last-Event-ID` goes on from there.",
+    params(EventsQuery),
+    responses(
+        (status = 200, description = "Events, without end.", body = String, content_type = "text/event-stream"),
+        (status = "4XX", description = "unauthorized origin_refused ticket_required too_many_streams terminal symbol_not_found too_many_subscriptions store"),
+    )
+)]
 pub(super) async fn events(
     State(state): State<ApiState>,
     caller: Caller,

@@ -49,6 +49,18 @@ const TICKET: &str = "mtbridge.ticket.";
 const MESSAGE_MAX: usize = 64 << 10;
 
 /// The upgrade.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stream",
+    operation_id = "stream",
+    tag = "Streams",
+    summary = "What happens and how it stands, over a WebSocket",
+    description = "Subprotocols `mtbridge.json.v1` and `mtbridge.msgpack.v1`; the messages are in docs/streams.md.",
+    responses(
+        (status = 101, description = "The connection is a WebSocket now."),
+        (status = "4XX", description = "malformed_request upgrade_required unauthorized origin_refused ticket_required too_many_streams"),
+    )
+)]
 pub(super) async fn connect(
     State(state): State<ApiState>,
     caller: Caller,

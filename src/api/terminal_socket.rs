@@ -33,6 +33,18 @@ use crate::{
 };
 
 /// The upgrade.
+#[utoipa::path(
+    get,
+    path = "/ws/terminal",
+    operation_id = "terminalSocket",
+    tag = "Operation",
+    summary = "Where terminals connect",
+    description = "A WebSocket with the subprotocol of the terminal protocol, and a connection token instead of a key.",
+    responses(
+        (status = 101, description = "The connection is a WebSocket now."),
+        (status = "4XX", description = "malformed_request unauthorized forbidden upgrade_required"),
+    )
+)]
 pub(super) async fn connect(
     State(state): State<ApiState>,
     connection: Option<Extension<Arc<Connection>>>,

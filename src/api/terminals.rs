@@ -22,6 +22,17 @@ use crate::{
 };
 
 /// `GET /api/v1/terminals`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals",
+    operation_id = "listTerminals",
+    tag = "Terminals",
+    summary = "Every terminal",
+    description = "Every account that a token is locked to, connected or not.",
+    responses(
+        (status = 200, description = "The terminals.", body = super::openapi::schemas::List<super::openapi::schemas::Terminal>),
+    )
+)]
 pub(super) async fn list_terminals(State(state): State<ApiState>, caller: Caller) -> ApiResult<Json<Value>> {
     let now = state.clock.wall();
     let tokens = state.access.tokens();
@@ -31,6 +42,18 @@ pub(super) async fn list_terminals(State(state): State<ApiState>, caller: Caller
 }
 
 /// `GET /api/v1/terminals/{terminal}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}",
+    operation_id = "getTerminal",
+    tag = "Terminals",
+    summary = "One terminal",
+    description = "How it is, layer by layer.",
+    responses(
+        (status = 200, description = "The terminal.", body = super::openapi::schemas::Terminal),
+        (status = "4XX", description = "terminal"),
+    )
+)]
 pub(super) async fn get_terminal(
     State(state): State<ApiState>,
     caller: Caller,

@@ -6,6 +6,18 @@ use serde_json::{Value, json};
 use super::{ApiState, auth::Caller, error::ApiResult, json::rfc3339, stream::TICKET_LIFE};
 
 /// `POST /api/v1/tickets` → 201; good for one stream, for 30 seconds, with the rights of who made it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tickets",
+    operation_id = "createTicket",
+    tag = "Streams",
+    summary = "A pass for one stream",
+    description = "For pages, which cannot send headers. Good once, for 30 seconds, with the rights of who made it.",
+    responses(
+        (status = 201, description = "The ticket.", body = super::openapi::schemas::Ticket),
+        (status = "4XX", description = "too_many_tickets"),
+    )
+)]
 pub(super) async fn create(State(state): State<ApiState>, caller: Caller) -> ApiResult<(StatusCode, Json<Value>)> {
     let ticket = state.streams.ticket(caller.shown())?;
     let life = TICKET_LIFE.as_secs();

@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Map, json};
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
@@ -32,15 +33,28 @@ use crate::{
 
 const LIMIT_DEFAULT: u32 = 1_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TicksQuery {
+    /// Required, or a `cursor`: the first time, included: RFC 3339, epoch seconds or epoch milliseconds, UTC.
+    #[param(example = "2024-03-12T11:00:00Z")]
     from: Option<String>,
+    /// Times before it; with `tz=server` it is included.
     to: Option<String>,
+    /// Ticks, 1,000 if left out.
+    #[param(minimum = 1, maximum = 100000, example = 2)]
     limit: Option<u32>,
+    /// `all` (if left out), `info`: bid or ask changed, `trade`: last or volume changed.
+    #[param(inline, value_type = Option<super::openapi::schemas::TickFlags>)]
     flags: Option<String>,
+    /// `next_cursor` of a page; keep the other parameters.
     cursor: Option<String>,
+    /// How the answer is written; or by `Accept`.
+    #[param(inline, value_type = Option<super::openapi::schemas::TableFormat>)]
     format: Option<String>,
+    /// `server`: times in and out are the broker's wall clock.
+    #[param(inline, value_type = Option<super::openapi::schemas::TimeZone>)]
     tz: Option<String>,
 }
 
@@ -55,6 +69,19 @@ fn flags_of(text: Option<&str>) -> ApiResult<(u8, &'static str)> {
 }
 
 /// `GET …/ticks/{symbol}?from&to&limit&flags&cursor&format&tz`
+#[utoipa::path(
+    get,
+    path = "/api/v1/terminals/{terminal}/ticks/{symbol}",
+    operation_id = "listTicks",
+    tag = "Bars and ticks",
+    summary = "Ticks",
+    description = "From a time on, oldest first, straight from the terminal. MetaTrader 4 keeps none.",
+    params(TicksQuery),
+    responses(
+        (status = 200, description = "The ticks.", content((super::openapi::schemas::TicksAnswer = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (String = "application/octet-stream"), (String = "application/vnd.apache.arrow.stream"))),
+        (status = "4XX", description = "relay symbol_not_found too_many_downloads unsupported"),
+    )
+)]
 pub(super) async fn ticks(
     State(state): State<ApiState>,
     caller: Caller,

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -30,28 +31,39 @@ const OVERLAP_DEFAULT_S: u64 = 86_400;
 const OVERLAP_MAX_S: u64 = 7 * 86_400;
 const NAME_MAX: usize = 100;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = NewToken)]
 #[serde(default, deny_unknown_fields)]
 struct CreateBody {
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = RenameToken)]
 #[serde(deny_unknown_fields)]
 struct RenameBody {
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DisconnectToken)]
 #[serde(deny_unknown_fields)]
 struct DisconnectBody {
+    /// Whether what was recorded of the account stays.
     history: History,
 }
 
 /// Body of both kinds of rotation.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = Rotate)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RotateBody {
+    /// Seconds for which the old one stays good. A day if left out, a week at most.
+    #[schema(maximum = 604800)]
     overlap_s: Option<u64>,
 }
 
@@ -75,6 +87,19 @@ pub(super) fn checked_name(name: &str) -> ApiResult<&str> {
 }
 
 /// `POST /api/v1/tokens {name?}` → 201; the only answer that ever shows the token.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    operation_id = "createToken",
+    tag = "Tokens",
+    summary = "Make a connection token",
+    description = "The only answer that shows `token`.",
+    request_body = CreateBody,
+    responses(
+        (status = 201, description = "The token, with its secret.", body = super::openapi::schemas::Token),
+        (status = "4XX", description = "body bodiless store"),
+    )
+)]
 pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
@@ -92,6 +117,17 @@ fn minted(state: &ApiState, token: &Token, secret: &Secret) -> Value {
 }
 
 /// `GET /api/v1/tokens`
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens",
+    operation_id = "listTokens",
+    tag = "Tokens",
+    summary = "Connection tokens",
+    description = "",
+    responses(
+        (status = 200, description = "The tokens.", body = super::openapi::schemas::List<super::openapi::schemas::Token>),
+    )
+)]
 pub(super) async fn list_tokens(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     Json(list(rows(&state, &caller), None, state.clock.wall()))
 }
@@ -103,11 +139,36 @@ pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
 }
 
 /// `GET /api/v1/tokens/{id}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens/{id}",
+    operation_id = "getToken",
+    tag = "Tokens",
+    summary = "One connection token",
+    description = "",
+    responses(
+        (status = 200, description = "The token.", body = super::openapi::schemas::Token),
+        (status = "4XX", description = "not_found"),
+    )
+)]
 pub(super) async fn get_token(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     Ok(Json(row(&state, owned(&state, &caller, &id)?.as_ref())))
 }
 
 /// `PATCH /api/v1/tokens/{id} {name}`
+#[utoipa::path(
+    patch,
+    path = "/api/v1/tokens/{id}",
+    operation_id = "renameToken",
+    tag = "Tokens",
+    summary = "Rename a token",
+    description = "",
+    request_body = RenameBody,
+    responses(
+        (status = 200, description = "The token.", body = super::openapi::schemas::Token),
+        (status = "4XX", description = "body not_found revoked store"),
+    )
+)]
 pub(super) async fn rename(
     State(state): State<ApiState>,
     caller: Caller,
@@ -121,6 +182,19 @@ pub(super) async fn rename(
 }
 
 /// `POST /api/v1/tokens/{id}/disconnect {"history":"keep"|"delete"}`: the token is pending again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens/{id}/disconnect",
+    operation_id = "disconnectToken",
+    tag = "Tokens",
+    summary = "Free a token from its account",
+    description = "The terminal is cut, and the token pending again.",
+    request_body = DisconnectBody,
+    responses(
+        (status = 200, description = "The token.", body = super::openapi::schemas::Token),
+        (status = "4XX", description = "body not_found not_locked commands_open kill_switch revoked expired/409 store"),
+    )
+)]
 pub(super) async fn disconnect(
     State(state): State<ApiState>,
     caller: Caller,
@@ -185,6 +259,19 @@ fn no_switch(state: &ApiState, owner: OwnerId, account: &Account) -> ApiResult<(
 }
 
 /// `POST /api/v1/tokens/{id}/rotate {overlap_s?}` → 201 with a new token of the same lock.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens/{id}/rotate",
+    operation_id = "rotateToken",
+    tag = "Tokens",
+    summary = "Make a new token of the same lock",
+    description = "The old one stays good for a while.",
+    request_body = RotateBody,
+    responses(
+        (status = 201, description = "The new token, with its secret.", body = super::openapi::schemas::Token),
+        (status = "4XX", description = "body bodiless not_found revoked expired/409 store"),
+    )
+)]
 pub(super) async fn rotate(
     State(state): State<ApiState>,
     caller: Caller,
@@ -198,6 +285,18 @@ pub(super) async fn rotate(
 }
 
 /// `DELETE /api/v1/tokens/{id}` → 204. When it returns nothing is admitted under the token and its socket is cut.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tokens/{id}",
+    operation_id = "revokeToken",
+    tag = "Tokens",
+    summary = "Revoke a token",
+    description = "For good. When it answers nothing is admitted under it any more, and its terminal is cut.",
+    responses(
+        (status = 204, description = "It is revoked."),
+        (status = "4XX", description = "not_found revoked store"),
+    )
+)]
 pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let id = owned(&state, &caller, &id)?.id;
     revoke_now(&state, id, &caller.actor()).await?;

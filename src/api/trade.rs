@@ -10,15 +10,16 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
     auth::Caller,
     commands::command_json,
     error::{ApiError, ApiResult},
-    extract::{JsonBody, Path, idempotency_key, preferred_wait},
+    extract::{JsonBody, Path, idempotency_key, object, preferred_wait},
     guards::Guards,
     orders::order,
     positions::position,
@@ -39,9 +40,12 @@ use crate::{
 };
 
 /// `POST …/trade`, the long form.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = LongRawTrade)]
 #[serde(deny_unknown_fields)]
-struct RawBody {
+pub(super) struct RawBody {
+    /// What goes to the broker.
+    #[serde(deserialize_with = "object")]
     request: TradeRequest,
 }
 
@@ -217,6 +221,20 @@ pub(super) fn outcome(record: &CommandRecord, raw: bool) -> ApiResult<Response> 
 }
 
 /// `POST …/trade`: the 17 keys of MqlTradeRequest as they are, bare or under `request`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/terminals/{terminal}/trade",
+    operation_id = "sendRawTrade",
+    tag = "Trading",
+    summary = "A trade in MetaTrader's own words",
+    description = "The 17 keys of `MqlTradeRequest` as they are. Answers 200 whatever the broker says.",
+    request_body = super::openapi::schemas::RawTrade,
+    responses(
+        (status = 200, description = "It has an outcome.", body = super::openapi::schemas::Command),
+        (status = 202, description = "Nobody knows yet: ask `Location`, or again with the same key.", body = super::openapi::schemas::Command),
+        (status = "4XX", description = "trade unsupported"),
+    )
+)]
 pub(super) async fn raw(
     State(state): State<ApiState>,
     caller: Caller,

@@ -48,6 +48,20 @@ const ANSWER: Duration = Duration::from_millis(2_500);
 const ALERT_MAX: usize = 8_192;
 
 /// The alert comes in.
+#[utoipa::path(
+    post,
+    path = "/hooks/tradingview/{hook}/{secret}",
+    operation_id = "receiveAlert",
+    tag = "Hooks",
+    summary = "Where TradingView sends alerts",
+    description = "A body as docs/tradingview.md has it, or as the template of the hook. The same alert twice trades once.",
+    request_body(content((Value = "application/json"), (String = "text/plain"))),
+    responses(
+        (status = 200, description = "Nothing was to be sent: a dry run, or an alert that was here before.", body = super::openapi::schemas::AlertReceipt),
+        (status = 202, description = "It is written down, and commands were or are being made.", body = super::openapi::schemas::AlertReceipt),
+        (status = "4XX", description = "alert"),
+    )
+)]
 pub(super) async fn receive(
     State(state): State<ApiState>,
     connection: Option<Extension<Arc<Connection>>>,

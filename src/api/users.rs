@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
@@ -30,23 +31,37 @@ use crate::{
 /// What a login must be.
 pub(super) const LOGIN_RULE: &str = "must be 1 to 64 letters, digits and . _ - + @";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewUser)]
 #[serde(deny_unknown_fields)]
 struct CreateBody {
+    /// The login name.
+    #[schema(pattern = r"^[A-Za-z0-9._+@-]{1,64}$")]
     login: String,
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     #[serde(default)]
     name: String,
+    /// What they may.
+    #[schema(value_type = super::openapi::schemas::RoleName)]
     role: Role,
     /// Whose things a viewer looks at; the caller's own, if left out.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     of: Option<UserId>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = UserChange)]
 #[serde(default, deny_unknown_fields)]
 struct ChangeBody {
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
+    /// A viewer stays one, and nobody becomes one.
+    #[schema(value_type = Option<super::openapi::schemas::RoleName>)]
     role: Option<Role>,
+    /// Whether they are kept out.
     disabled: Option<bool>,
 }
 
@@ -63,6 +78,18 @@ impl From<UserError> for ApiError {
 }
 
 /// `GET /api/v1/users`
+#[utoipa::path(
+    get,
+    path = "/api/v1/users",
+    operation_id = "listUsers",
+    tag = "People",
+    summary = "Users",
+    description = "Whoever runs the hub sees all, an owner those of their tenant.",
+    responses(
+        (status = 200, description = "The users.", body = super::openapi::schemas::List<super::openapi::schemas::User>),
+        (status = "4XX", description = ""),
+    )
+)]
 pub(super) async fn list_users(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let users = state.access.users();
     let rows = users.iter().filter(|user| reaches(&caller, user)).map(|user| row(user)).collect();
@@ -70,6 +97,19 @@ pub(super) async fn list_users(State(state): State<ApiState>, caller: Caller) ->
 }
 
 /// `POST /api/v1/users {login, role, name?, of?}` → 201 with the one-time code with which the user sets a password; shown this once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users",
+    operation_id = "createUser",
+    tag = "People",
+    summary = "Make a user",
+    description = "The only answer that shows `setup_code`, by which they set a password.",
+    request_body = CreateBody,
+    responses(
+        (status = 201, description = "The user, with the code.", body = super::openapi::schemas::User),
+        (status = "4XX", description = "login_taken confirmation_required operator_required store"),
+    )
+)]
 pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
@@ -96,6 +136,19 @@ pub(super) async fn create(
 
 /// `PATCH /api/v1/users/{id} {name?, role?, disabled?}`. When `disabled` answers, the user's logins have ended, and where the tenant is
 /// theirs its keys are refused and its terminals cut.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/users/{id}",
+    operation_id = "changeUser",
+    tag = "People",
+    summary = "Rename, disable or enable a user, or give another role",
+    description = "What is disabled ends at once: logins, keys, terminals.",
+    request_body = ChangeBody,
+    responses(
+        (status = 200, description = "The user.", body = super::openapi::schemas::User),
+        (status = "4XX", description = "not_found role_fixed last_owner oneself confirmation_required operator_required store"),
+    )
+)]
 pub(super) async fn change(
     State(state): State<ApiState>,
     caller: Caller,
@@ -130,6 +183,18 @@ pub(super) async fn change(
 }
 
 /// `POST /api/v1/users/{id}/reset` → 201 with a new one-time code; the password is gone and every login ended.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/reset",
+    operation_id = "resetUser",
+    tag = "People",
+    summary = "Take the password away",
+    description = "Ends every login; the answer shows a new one-time code.",
+    responses(
+        (status = 201, description = "The user, with the code.", body = super::openapi::schemas::User),
+        (status = "4XX", description = "not_found owner_disabled confirmation_required operator_required store"),
+    )
+)]
 pub(super) async fn reset(
     State(state): State<ApiState>,
     caller: Caller,
@@ -142,6 +207,18 @@ pub(super) async fn reset(
 }
 
 /// `DELETE /api/v1/users/{id}` → 204: as disabled, and for good.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{id}",
+    operation_id = "deleteUser",
+    tag = "People",
+    summary = "Delete a user",
+    description = "As disabled, and for good.",
+    responses(
+        (status = 204, description = "The user is gone."),
+        (status = "4XX", description = "not_found last_owner oneself confirmation_required operator_required store"),
+    )
+)]
 pub(super) async fn delete(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let user = reached(&state, &caller, &id)?;
     caller.confirmed(&state)?;

@@ -2,10 +2,28 @@
 
 use axum::{extract::State, http::StatusCode};
 
-use super::{ApiState, auth::Caller, error::ApiResult, extract::Path, relay::Relay};
+use super::{
+    ApiState,
+    auth::Caller,
+    error::{ApiError, ApiResult},
+    extract::Path,
+    relay::Relay,
+};
 use crate::protocol::message::SelectSymbol;
 
 /// `PUT …/watchlist/{symbol}`
+#[utoipa::path(
+    put,
+    path = "/api/v1/terminals/{terminal}/watchlist/{symbol}",
+    operation_id = "showSymbol",
+    tag = "Symbols and prices",
+    summary = "Show a symbol in Market Watch",
+    description = "MetaTrader has quotes only of symbols that are shown.",
+    responses(
+        (status = 204, description = "It is shown."),
+        (status = "4XX", description = "relay terminal_error/409 symbol_not_found"),
+    )
+)]
 pub(super) async fn show(
     State(state): State<ApiState>,
     caller: Caller,
@@ -14,7 +32,19 @@ pub(super) async fn show(
     select(&state, &caller, &terminal, symbol, true).await
 }
 
-/// `DELETE …/watchlist/{symbol}`. MetaTrader keeps a symbol that an open chart, position or order needs: then 502 `terminal_error` says so.
+/// `DELETE …/watchlist/{symbol}`. MetaTrader keeps a symbol that an open chart, position or order needs: then 409 `terminal_error` says so.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/terminals/{terminal}/watchlist/{symbol}",
+    operation_id = "hideSymbol",
+    tag = "Symbols and prices",
+    summary = "Hide a symbol from Market Watch",
+    description = "MetaTrader keeps a symbol that a chart, position or order needs.",
+    responses(
+        (status = 204, description = "It is hidden."),
+        (status = "4XX", description = "relay terminal_error/409 symbol_not_found"),
+    )
+)]
 pub(super) async fn hide(
     State(state): State<ApiState>,
     caller: Caller,
@@ -26,6 +56,7 @@ pub(super) async fn hide(
 async fn select(state: &ApiState, caller: &Caller, terminal: &str, symbol: String, on: bool) -> ApiResult<StatusCode> {
     let relay = Relay::open(state, caller, terminal)?;
     caller.symbol(&symbol)?;
-    relay.ask(|call| SelectSymbol { call, symbol, on }.into()).await?;
+    // What MetaTrader says no to is no failure on the way, which proxies and libraries would ask again.
+    relay.ask(|call| SelectSymbol { call, symbol, on }.into()).await.map_err(ApiError::refused_by_the_terminal)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
@@ -30,52 +31,91 @@ const EVENTS_MAX: usize = 100;
 const FAMILIES: [&str; 10] =
     ["command", "deal", "order", "position", "indicator", "incident", "kill_switch", "token", "key", "webhook"];
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewWebhook)]
 #[serde(deny_unknown_fields)]
 struct CreateBody {
+    /// Where events go: `https`, and nothing that is not public, unless the settings allow it.
+    #[schema(max_length = 2048)]
     url: String,
+    /// Kinds (`deal`, `command.executed`), families (`command.*`), or `*` for all.
+    #[schema(min_items = 1, max_items = 100)]
     events: Vec<String>,
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     #[serde(default)]
     name: String,
+    /// Only those of this terminal's account, as in paths.
     terminal: Option<String>,
 }
 
 /// Each member: left out it stays as it is.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = WebhookChange)]
 #[serde(default, deny_unknown_fields)]
 struct ChangeBody {
+    /// Where events go.
+    #[schema(max_length = 2048)]
     url: Option<String>,
+    /// All of them.
+    #[schema(min_items = 1, max_items = 100)]
     events: Option<Vec<String>>,
+    /// What a person calls it.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
+    /// Null for all.
+    #[schema(value_type = Option<String>)]
     #[serde(deserialize_with = "nullable")]
     terminal: Option<Option<String>>,
+    /// Whether events are sent.
     enabled: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ReplayWebhook)]
 #[serde(deny_unknown_fields)]
 struct ReplayBody {
+    /// This one.
     seq: Option<u64>,
+    /// From this one on.
     from: Option<u64>,
+    /// Up to this one.
     to: Option<u64>,
+    /// Only those that are not tried any more; all of them if nothing else is said.
     #[serde(default)]
     dead: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Which {
     Waiting,
     Dead,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveriesQuery {
+    /// Only these.
+    #[param(inline)]
     state: Option<Which>,
 }
 
 /// `POST /api/v1/webhooks {url, events, name?, terminal?}` → 201; the only answer that shows the secret.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks",
+    operation_id = "createWebhook",
+    tag = "Webhooks",
+    summary = "Have events sent to an address",
+    description = "The only answer that shows `secret`, with which messages are signed.",
+    request_body = CreateBody,
+    responses(
+        (status = 201, description = "The webhook, with its secret.", body = super::openapi::schemas::Webhook),
+        (status = "4XX", description = "too_many_webhooks terminal store"),
+    )
+)]
 pub(super) async fn create(
     State(state): State<ApiState>,
     caller: Caller,
@@ -98,17 +138,54 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/webhooks`
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks",
+    operation_id = "listWebhooks",
+    tag = "Webhooks",
+    summary = "Webhooks",
+    description = "",
+    responses(
+        (status = 200, description = "The webhooks.", body = super::openapi::schemas::List<super::openapi::schemas::Webhook>),
+        (status = "4XX", description = ""),
+    )
+)]
 pub(super) async fn list_webhooks(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let all = state.webhooks.of(caller.key.owner).await;
     Json(list(all.iter().map(row).collect(), None, state.clock.wall()))
 }
 
 /// `GET /api/v1/webhooks/{id}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/{id}",
+    operation_id = "getWebhook",
+    tag = "Webhooks",
+    summary = "One webhook",
+    description = "",
+    responses(
+        (status = 200, description = "The webhook.", body = super::openapi::schemas::Webhook),
+        (status = "4XX", description = "not_found"),
+    )
+)]
 pub(super) async fn get_webhook(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     Ok(Json(row(&owned(&state, &caller, &id).await?)))
 }
 
 /// `PATCH /api/v1/webhooks/{id} {url?, events?, name?, terminal?, enabled?}`
+#[utoipa::path(
+    patch,
+    path = "/api/v1/webhooks/{id}",
+    operation_id = "changeWebhook",
+    tag = "Webhooks",
+    summary = "Change a webhook",
+    description = "What is left out stays as it is.",
+    request_body = ChangeBody,
+    responses(
+        (status = 200, description = "The webhook.", body = super::openapi::schemas::Webhook),
+        (status = "4XX", description = "bodiless not_found terminal store"),
+    )
+)]
 pub(super) async fn change(
     State(state): State<ApiState>,
     caller: Caller,
@@ -138,6 +215,19 @@ pub(super) async fn change(
 }
 
 /// `POST /api/v1/webhooks/{id}/rotate {overlap_s?}` → 201 with the new secret; meanwhile both sign.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/{id}/rotate",
+    operation_id = "rotateWebhook",
+    tag = "Webhooks",
+    summary = "A new secret",
+    description = "Meanwhile both sign.",
+    request_body = RotateBody,
+    responses(
+        (status = 201, description = "The webhook, with its new secret.", body = super::openapi::schemas::Webhook),
+        (status = "4XX", description = "bodiless not_found store"),
+    )
+)]
 pub(super) async fn rotate(
     State(state): State<ApiState>,
     caller: Caller,
@@ -151,6 +241,18 @@ pub(super) async fn rotate(
 }
 
 /// `DELETE /api/v1/webhooks/{id}` → 204
+#[utoipa::path(
+    delete,
+    path = "/api/v1/webhooks/{id}",
+    operation_id = "deleteWebhook",
+    tag = "Webhooks",
+    summary = "Delete a webhook",
+    description = "",
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn remove(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let id = owned(&state, &caller, &id).await?.webhook.id;
     state.webhooks.delete(id, &caller.actor()).await?;
@@ -158,6 +260,18 @@ pub(super) async fn remove(State(state): State<ApiState>, caller: Caller, Path(i
 }
 
 /// `POST /api/v1/webhooks/{id}/test`: sends `webhook.test` once and says what came of it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/{id}/test",
+    operation_id = "testWebhook",
+    tag = "Webhooks",
+    summary = "Send `webhook.test` once",
+    description = "And say what came of it.",
+    responses(
+        (status = 200, description = "What came of it.", body = super::openapi::schemas::WebhookTest),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn test(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     let id = owned(&state, &caller, &id).await?.webhook.id;
     Ok(Json(match state.webhooks.test(id).await? {
@@ -167,6 +281,19 @@ pub(super) async fn test(State(state): State<ApiState>, caller: Caller, Path(id)
 }
 
 /// `GET /api/v1/webhooks/{id}/deliveries?state=waiting|dead`: what was not taken yet.
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/{id}/deliveries",
+    operation_id = "listDeliveries",
+    tag = "Webhooks",
+    summary = "What was not taken yet",
+    description = "",
+    params(DeliveriesQuery),
+    responses(
+        (status = 200, description = "The deliveries.", body = super::openapi::schemas::List<super::openapi::schemas::Delivery>),
+        (status = "4XX", description = "not_found store"),
+    )
+)]
 pub(super) async fn deliveries(
     State(state): State<ApiState>,
     caller: Caller,
@@ -180,6 +307,19 @@ pub(super) async fn deliveries(
 }
 
 /// `POST /api/v1/webhooks/{id}/replay {seq} | {from, to?} | {dead: true}`: sends events again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/{id}/replay",
+    operation_id = "replayWebhook",
+    tag = "Webhooks",
+    summary = "Send events again",
+    description = "`seq`, or `from` and perhaps `to`, or `dead`.",
+    request_body = ReplayBody,
+    responses(
+        (status = 202, description = "So many are sent again.", body = super::openapi::schemas::Replayed),
+        (status = "4XX", description = "not_found events_gone store"),
+    )
+)]
 pub(super) async fn replay(
     State(state): State<ApiState>,
     caller: Caller,

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A trading account. Two brokers may issue the same number, so the server's name is part of it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// The account number (`ACCOUNT_LOGIN`).
     pub login: u64,
@@ -53,7 +54,8 @@ impl fmt::Debug for Account {
 }
 
 /// Which MetaTrader the terminal is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
 #[serde(rename_all = "lowercase", try_from = "PlatformRepr", into = "PlatformRepr")]
 pub enum Platform {
     /// MetaTrader 4.
@@ -107,7 +109,7 @@ pub const TRADE_MODE_REAL: u8 = 2;
 pub const MARGIN_MODE_HEDGING: u8 = 2;
 
 /// `AccountInfo` as MetaQuotes' Python package has it: 28 fields in that order. Money in the account's currency.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are ENUM_ACCOUNT_INFO_* of the MQL5 reference, by name")]
 pub struct AccountInfo {

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     UnixMillis,
@@ -61,6 +62,19 @@ const NAMES: [(Permission, &str); 12] = [
 /// What a new key may do unless its maker says otherwise.
 pub const DEFAULT_PERMISSIONS: [Permission; 4] =
     [Permission::ReadBars, Permission::WriteIndicators, Permission::ReadIndicators, Permission::DeleteIndicators];
+
+/// Its names, because it is written as one of them.
+impl utoipa::PartialSchema for Permission {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("What a key may do. `admin` implies all, `trade:write` implies `trade:reduce`."))
+            .enum_values(Some(NAMES.map(|(_, name)| name)))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Permission {}
 
 impl Permission {
     /// All of them.
@@ -121,7 +135,7 @@ pub enum Reach {
 }
 
 /// How much a key may ask for. What each grants is in `access::plans`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {
     /// 100 requests an hour, 5 at once.

@@ -4,6 +4,7 @@
 //! `docs/guarantees.md`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     UnixMillis,
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// Where a command stands. A final state absorbs: nothing leaves it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandState {
     /// Of a call that makes many commands: some of them were not begun. No single command is ever in it, because it is recorded and bound

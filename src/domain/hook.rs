@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     UnixMillis,
@@ -69,10 +70,12 @@ pub struct Previous {
 }
 
 /// What holds for an alert that does not say.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HookDefaults)]
 #[serde(default, deny_unknown_fields)]
 pub struct Defaults {
     /// Lots.
+    #[schema(exclusive_minimum = 0)]
     pub volume: Option<f64>,
     /// Points that a market order may slip.
     pub deviation: Option<u64>,
@@ -83,12 +86,15 @@ pub struct Defaults {
     /// Comment of its orders.
     pub comment: Option<String>,
     /// How long a command may wait, ms.
+    #[schema(minimum = 1, maximum = 60000)]
     pub ttl_ms: Option<u64>,
     /// How far the price may have moved from the alert's own, points.
     pub max_slippage_points: Option<u32>,
     /// An alert whose `timenow` is older is refused, seconds.
+    #[schema(minimum = 1, maximum = 86400)]
     pub max_age_s: u32,
     /// For so long an alert with the same text is the same alert, if nothing in it says which one it is, seconds.
+    #[schema(minimum = 1, maximum = 86400)]
     pub duplicate_window_s: u32,
 }
 

@@ -1,6 +1,7 @@
 //! Indicators: what a bot has worked out about one symbol and timeframe, for people to see on a chart.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     UnixMillis,
@@ -86,9 +87,11 @@ pub struct Drawing {
 }
 
 /// One point. What the bot left out stays left out.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = IndicatorPoint)]
 pub struct Point {
     /// UTC, epoch seconds; usually a bar's opening time.
+    #[schema(minimum = 0, maximum = 253402300799_i64)]
     pub time: i64,
     /// Where its label stands.
     #[serde(rename = "type")]
@@ -96,21 +99,24 @@ pub struct Point {
     /// Price.
     pub price: f64,
     /// Text beside it.
+    #[schema(max_length = 63)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// `#rrggbb`.
+    #[schema(pattern = "^#[0-9a-fA-F]{6}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
     /// Its mark; a circle if it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
     /// 1 to 3; 1 if it does not say.
+    #[schema(minimum = 1, maximum = 3)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u8>,
 }
 
 /// Whether a point marks a high or a low.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PointKind {
     /// The label stands above the price.
@@ -120,7 +126,8 @@ pub enum PointKind {
 }
 
 /// The mark of a point.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = PointShape)]
 #[serde(rename_all = "camelCase")]
 pub enum Shape {
     /// A dot.
@@ -134,20 +141,26 @@ pub enum Shape {
 }
 
 /// One horizontal line.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = IndicatorLine)]
 pub struct Line {
     /// The bot's name for it.
+    #[schema(min_length = 1, max_length = 50)]
     pub id: String,
     /// Price.
     pub price: f64,
     /// UTC, epoch seconds: where it begins.
+    #[schema(minimum = 0, maximum = 253402300799_i64)]
     pub start_time: i64,
     /// How many bars it is long.
+    #[schema(minimum = 1, maximum = 1000000)]
     pub bars: u32,
     /// Text beside it.
+    #[schema(max_length = 63)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// `#rrggbb`.
+    #[schema(pattern = "^#[0-9a-fA-F]{6}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
     /// Solid if it does not say.
@@ -159,7 +172,7 @@ pub struct Line {
 }
 
 /// How a line is drawn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LineStyle {
     /// ────

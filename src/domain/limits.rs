@@ -1,11 +1,12 @@
 //! Limits on what may be traded: what they are, and which of several is the strictest.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::trade::FieldError;
 
 /// Limits of one layer (hub, account or key). What is left out is not limited there.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Symbols that may be opened: names as the broker has them, `*` at either end for any letters. An empty list allows none.

@@ -4,6 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::account::Platform;
 
@@ -106,7 +107,7 @@ impl Bar {
 }
 
 /// A quote, as `MqlTick`: the eight fields of MetaQuotes' Python package.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Tick {
     /// Broker time, epoch seconds.
@@ -203,7 +204,7 @@ impl Tick {
 }
 
 /// One level of the depth of market, as `MqlBookInfo`.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct BookLevel {
     /// `BOOK_TYPE_*`: 1 sell, 2 buy, 3 sell by market, 4 buy by market.
@@ -368,7 +369,7 @@ impl From<Timeframe> for u16 {
 }
 
 /// `SymbolInfo` as MetaQuotes' Python package has it: 96 fields in that order. Bits and enums by MetaTrader's numbers.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are ENUM_SYMBOL_INFO_* of the MQL5 reference, by name")]
 pub struct SymbolSpec {

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     UnixMillis,
@@ -11,7 +12,8 @@ use super::{
 };
 
 /// How far a kill switch goes. Each level includes the ones before it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
 #[serde(try_from = "String", into = "String")]
 pub enum KillLevel {
     /// Trading is open.
@@ -140,7 +142,7 @@ pub struct Deadman {
 }
 
 /// What kind of thing happened that a person must look at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentKind {
     /// A fact contradicts a recorded final outcome. Latches the account.
@@ -192,7 +194,8 @@ pub struct Incident {
 }
 
 /// What a person may say that an unknown command has come to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AdjudicationOutcome)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Done as asked.

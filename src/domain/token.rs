@@ -1,6 +1,7 @@
 //! Connection tokens: what an Expert Advisor presents, and the state that people see.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     UnixMillis,
@@ -55,7 +56,7 @@ pub struct Lock {
 }
 
 /// What people see of a token. Derived, never stored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenState {
     /// No terminal has used it, or it was disconnected again.

@@ -1,6 +1,7 @@
 //! Trading in MetaTrader's terms: requests, results, orders, positions, deals and what the numbers mean.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `TRADE_ACTION_*`.
 pub mod action {
@@ -65,7 +66,7 @@ pub const COMMENT_MAX: usize = 31;
 pub const MT4_MAGIC_MAX: u64 = 0x7fff_ffff;
 
 /// `MqlTradeRequest`: 17 keys, in the order of MetaQuotes' Python package. What is left out is 0 or empty, as there.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of MqlTradeRequest in the MQL5 reference, by name")]
 pub struct TradeRequest {
@@ -163,7 +164,7 @@ impl TradeRequest {
 }
 
 /// `MqlTradeResult`: what the terminal answered to the one `OrderSend` (the Python package's fields without `request`).
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of MqlTradeResult in the MQL5 reference, by name")]
 pub struct TradeResult {
@@ -239,7 +240,7 @@ impl Verdict {
 }
 
 /// `TradePosition` as MetaQuotes' Python package has it: 19 fields in that order. Times are broker time.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are ENUM_POSITION_PROPERTY_* of the MQL5 reference, by name")]
 pub struct Position {
@@ -266,7 +267,7 @@ pub struct Position {
 }
 
 /// `TradeOrder` as MetaQuotes' Python package has it: 24 fields in that order. Times are broker time.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are ENUM_ORDER_PROPERTY_* of the MQL5 reference, by name")]
 pub struct Order {
@@ -298,7 +299,7 @@ pub struct Order {
 }
 
 /// `OrderCheckResult` as MetaQuotes' Python package has it, without `request`: what the terminal expects of a request. Retcode 0 is fine.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of MqlTradeCheckResult in the MQL5 reference, by name")]
 pub struct OrderCheck {
@@ -313,7 +314,7 @@ pub struct OrderCheck {
 }
 
 /// `TradeDeal` as MetaQuotes' Python package has it: 18 fields in that order. Times are broker time.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are ENUM_DEAL_PROPERTY_* of the MQL5 reference, by name")]
 pub struct Deal {

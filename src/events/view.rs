@@ -33,15 +33,23 @@ pub fn named(record: &impl Serialize, names: &[Names]) -> Map<String, Value> {
     object
 }
 
-const DEAL_NAMES: [Names; 3] = [("type", names::deal_type), ("entry", names::deal_entry), ("reason", names::deal_reason)];
-const ORDER_NAMES: [Names; 5] = [
+pub(crate) const DEAL_NAMES: [Names; 3] =
+    [("type", names::deal_type), ("entry", names::deal_entry), ("reason", names::deal_reason)];
+pub(crate) const ORDER_NAMES: [Names; 5] = [
     ("type", names::order_type),
     ("type_time", names::order_time),
     ("type_filling", names::order_filling),
     ("state", names::order_state),
     ("reason", names::order_reason),
 ];
-const POSITION_NAMES: [Names; 2] = [("type", names::position_type), ("reason", names::position_reason)];
+pub(crate) const POSITION_NAMES: [Names; 2] = [("type", names::position_type), ("reason", names::position_reason)];
+pub(crate) const REQUEST_NAMES: [Names; 4] = [
+    ("action", names::trade_action),
+    ("type", names::order_type),
+    ("type_filling", names::order_filling),
+    ("type_time", names::order_time),
+];
+
 /// A command as every trading call and every list shows it.
 #[must_use]
 pub fn command_json(record: &CommandRecord) -> Value {
@@ -75,13 +83,7 @@ pub fn command_json(record: &CommandRecord) -> Value {
 /// A request with a name beside each of its enums.
 #[must_use]
 pub fn request_json(request: &TradeRequest) -> Value {
-    let names: [Names; 4] = [
-        ("action", names::trade_action),
-        ("type", names::order_type),
-        ("type_filling", names::order_filling),
-        ("type_time", names::order_time),
-    ];
-    let mut object = named(request, &names);
+    let mut object = named(request, &REQUEST_NAMES);
     // The name of a type that the action does not use would only mislead.
     if !matches!(request.action, action::DEAL | action::PENDING) {
         object.remove("type_name");
