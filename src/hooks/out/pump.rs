@@ -92,7 +92,7 @@ impl Webhooks {
             Err(Missed::Store(error)) => return Err(error.into()),
         };
         if let Some(told) = page.events.iter().find(|told| self.wants(webhook, told)) {
-            self.deliver(line, webhook, told, 0).await?;
+            self.deliver(line, webhook, told, None).await?;
             *saved = told.seq;
             return Ok(true);
         }
@@ -122,7 +122,7 @@ impl Webhooks {
         let attempts = line.state.lock().await.parked.get(&seq).map_or(0, |delivery| delivery.attempts);
         match self.inner.events.after(seq.saturating_sub(1), 1).await {
             Ok(page) => match page.events.first().filter(|told| told.seq == seq) {
-                Some(told) => self.deliver(line, webhook, told, attempts).await,
+                Some(told) => self.deliver(line, webhook, told, Some(attempts)).await,
                 None => self.bury(line, webhook, seq, "the event was deleted with its account").await,
             },
             Err(Missed::Gap(_)) => self.bury(line, webhook, seq, "the event is not kept any more").await,
@@ -139,19 +139,21 @@ impl Webhooks {
         Ok(())
     }
 
-    async fn deliver(&self, line: &Line, webhook: &Webhook, event: &Event, attempts: u32) -> Result<(), HookError> {
+    /// Sends an event: the next of its place, which moves on with it, or a parked one that was `tried` so often. The latter may be ahead of
+    /// the place, when somebody asked for it, and what is between has still to be sent.
+    async fn deliver(&self, line: &Line, webhook: &Webhook, event: &Event, tried: Option<u32>) -> Result<(), HookError> {
         let id = message_id(webhook.id, event.seq);
         let sent = self.inner.sender.send(webhook, &id, self.inner.clock.wall(), body(&id, event)).await;
         fail::fail_point!("webhook_sent", |_| std::process::abort());
         match sent {
-            Ok(_) => self.taken(line, webhook, event).await,
-            Err(failure) => self.failed(line, webhook, event, attempts + 1, failure).await,
+            Ok(_) => self.taken(line, webhook, event, tried).await,
+            Err(failure) => self.failed(line, webhook, event, tried, failure).await,
         }
     }
 
-    async fn taken(&self, line: &Line, webhook: &Webhook, event: &Event) -> Result<(), HookError> {
+    async fn taken(&self, line: &Line, webhook: &Webhook, event: &Event, tried: Option<u32>) -> Result<(), HookError> {
         let mut state = line.state.lock().await;
-        let progress = Progress { cursor: state.progress.cursor.max(event.seq), failing_since: None };
+        let progress = Progress { cursor: after(&state.progress, event, tried), failing_since: None };
         let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
         self.inner.store.commit(batch.delete(records::delivery(webhook.id, event.seq))).await?;
         state.progress = progress;
@@ -165,10 +167,10 @@ impl Webhooks {
         line: &Line,
         webhook: &Webhook,
         event: &Event,
-        attempts: u32,
+        tried: Option<u32>,
         failure: Failure,
     ) -> Result<(), HookError> {
-        let now = self.inner.clock.wall();
+        let (now, attempts) = (self.inner.clock.wall(), tried.unwrap_or(0) + 1);
         debug!(webhook = %webhook.id, seq = event.seq, attempts, status = failure.status, "a message was not taken");
         let gone = failure.status == Some(410);
         let mut state = line.state.lock().await;
@@ -183,7 +185,7 @@ impl Webhooks {
             since: state.parked.get(&event.seq).map_or(now, |before| before.since),
         };
         let failing_since = state.progress.failing_since.or(Some(now));
-        let progress = Progress { cursor: state.progress.cursor.max(event.seq), failing_since };
+        let progress = Progress { cursor: after(&state.progress, event, tried), failing_since };
         let dead = state.parked.values().filter(|parked| parked.dead);
         let surplus: Vec<_> = dead.clone().map(|parked| parked.seq).take((dead.count() + 1).saturating_sub(DEAD_MAX)).collect();
         let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
@@ -202,4 +204,9 @@ impl Webhooks {
         }
         Ok(())
     }
+}
+
+/// The place when it is known what became of an event.
+fn after(progress: &Progress, event: &Event, tried: Option<u32>) -> u64 {
+    if tried.is_some() { progress.cursor } else { progress.cursor.max(event.seq) }
 }
