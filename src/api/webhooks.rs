@@ -267,7 +267,7 @@ fn row(standing: &Standing) -> Value {
 
 fn delivery_json(id: WebhookId, delivery: &Delivery) -> Value {
     json!({
-        "message": message_id(id, delivery.seq),
+        "message": message_id(id, delivery.seq, delivery.mark),
         "seq": delivery.seq,
         "type": delivery.kind,
         "state": if delivery.dead { "dead" } else { "waiting" },

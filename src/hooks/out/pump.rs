@@ -8,11 +8,8 @@ use tracing::{debug, error, warn};
 
 use super::{DEAD_MAX, Failure, Line, PARKED_MAX, Webhooks, body, message_id, next_due, pause};
 use crate::{
-    domain::{
-        event::Event,
-        webhook::{Delivery, Progress, Webhook},
-    },
-    events::Missed,
+    domain::webhook::{Delivery, Progress, Webhook},
+    events::{Missed, Told},
     hooks::HookError,
     store::{Batch, records},
 };
@@ -141,8 +138,8 @@ impl Webhooks {
 
     /// Sends an event: the next of its place, which moves on with it, or a parked one that was `tried` so often. The latter may be ahead of
     /// the place, when somebody asked for it, and what is between has still to be sent.
-    async fn deliver(&self, line: &Line, webhook: &Webhook, event: &Event, tried: Option<u32>) -> Result<(), HookError> {
-        let id = message_id(webhook.id, event.seq);
+    async fn deliver(&self, line: &Line, webhook: &Webhook, event: &Told, tried: Option<u32>) -> Result<(), HookError> {
+        let id = message_id(webhook.id, event.seq, event.mark);
         let sent = self.inner.sender.send(webhook, &id, self.inner.clock.wall(), body(&id, event)).await;
         fail::fail_point!("webhook_sent", |_| std::process::abort());
         match sent {
@@ -151,7 +148,7 @@ impl Webhooks {
         }
     }
 
-    async fn taken(&self, line: &Line, webhook: &Webhook, event: &Event, tried: Option<u32>) -> Result<(), HookError> {
+    async fn taken(&self, line: &Line, webhook: &Webhook, event: &Told, tried: Option<u32>) -> Result<(), HookError> {
         let mut state = line.state.lock().await;
         let progress = Progress { cursor: after(&state.progress, event, tried), failing_since: None };
         let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
@@ -166,7 +163,7 @@ impl Webhooks {
         &self,
         line: &Line,
         webhook: &Webhook,
-        event: &Event,
+        event: &Told,
         tried: Option<u32>,
         failure: Failure,
     ) -> Result<(), HookError> {
@@ -177,6 +174,7 @@ impl Webhooks {
         let pause = pause(&self.inner.retries, attempts);
         let delivery = Delivery {
             seq: event.seq,
+            mark: event.mark,
             kind: event.kind.to_owned(),
             attempts,
             next_at: pause.map_or(now, |pause| now.plus_ms(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))),
@@ -207,6 +205,6 @@ impl Webhooks {
 }
 
 /// The place when it is known what became of an event.
-fn after(progress: &Progress, event: &Event, tried: Option<u32>) -> u64 {
+fn after(progress: &Progress, event: &Told, tried: Option<u32>) -> u64 {
     if tried.is_some() { progress.cursor } else { progress.cursor.max(event.seq) }
 }
