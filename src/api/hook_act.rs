@@ -1,5 +1,7 @@
 //! Carries out what an alert wants: through the very handlers that bots call, under the hook's own key, so that every check holds.
 
+use std::time::Duration;
+
 use axum::{
     body::to_bytes,
     extract::State,
@@ -7,6 +9,7 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::{
     ApiState,
@@ -14,12 +17,17 @@ use super::{
     close_all, closing,
     error::{ApiError, ApiResult},
     extract::{JsonBody, Path},
+    guards::TTL_MAX_MS,
     modifying, orders, placing, positions,
     relay::Relay,
     resolve::{self, Purpose},
 };
 use crate::{
-    domain::{api_key::Permission, hook::Hook, ids::TokenId},
+    domain::{
+        api_key::Permission,
+        hook::Hook,
+        ids::{CommandId, TokenId},
+    },
     hooks::plan::{Act, Plan, Which},
 };
 
@@ -45,6 +53,31 @@ pub(super) struct Carrier<'a> {
 }
 
 impl Carrier<'_> {
+    /// Waits until what earlier alerts sent has its outcome, if the plan depends on it: a position that is being opened is not there yet.
+    /// It waits for three quarters of the plan's own time at most, so that there is time left to act in.
+    pub(super) async fn earlier(&self, plan: &Plan, open: &mut Vec<CommandId>) {
+        let (state, arrived) = (self.state, self.caller.arrived.steady);
+        let patience = if plan.act.reads() { self.life(plan).mul_f64(0.75) } else { Duration::ZERO };
+        let until = arrived.plus_ms(i64::try_from(patience.as_millis()).unwrap_or(0));
+        for id in std::mem::take(open) {
+            match state.trading.settled(id, state.clock.until(until), &state.stopping).await {
+                Ok(true) => {}
+                Ok(false) => open.push(id),
+                Err(error) => {
+                    warn!(command = %id, %error, "what an earlier alert came to cannot be read");
+                    open.push(id);
+                }
+            }
+        }
+    }
+
+    /// How long after it came in a plan may still be carried out.
+    fn life(&self, plan: &Plan) -> Duration {
+        let market = matches!(plan.act, Act::Close(_) | Act::CloseAll);
+        let usual = if market { self.state.market_ttl } else { self.state.pending_ttl };
+        plan.body["ttl_ms"].as_u64().map_or(usual, |ms| Duration::from_millis(ms.min(TTL_MAX_MS)))
+    }
+
     /// Carries a plan out as far as it goes. Nothing is waited for once a command is durable and on its way.
     pub(super) async fn carry_out(&self, plan: &Plan) -> Carried {
         let mut carried = Carried::default();

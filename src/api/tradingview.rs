@@ -30,7 +30,7 @@ use crate::{
     domain::{
         api_key::ApiKey,
         hook::{Hook, Outcome, Received, State as Stands},
-        ids::AlertId,
+        ids::{AlertId, CommandId},
     },
     hooks::{
         Refusal,
@@ -177,12 +177,13 @@ async fn carried(
     received.outcome = if hook.dry_run {
         Outcome { state: Stands::DryRun, plan: shown, ..Outcome::default() }
     } else {
-        let done = carry_out(state, hook, &received, &plan, arrived).await;
+        let done = carry_out(state, hook, &received, (&plan, &mut turn.open), arrived).await;
         let outcome = match &done.error {
             None => Outcome { state: Stands::Sent, plan: shown, ..Outcome::default() },
             Some(error) => refused(error.code(), error.detail(), shown),
         };
         error = done.error;
+        turn.open.extend(done.commands.iter().filter_map(|id| id.parse::<CommandId>().ok()));
         Outcome { commands: done.commands, ..outcome }
     };
     if let Err(error) = state.hooks.settle(&received).await {
@@ -203,7 +204,7 @@ async fn carry_out(
     state: &ApiState,
     hook: &Hook,
     received: &Received,
-    plan: &Plan,
+    (plan, open): (&Plan, &mut Vec<CommandId>),
     arrived: Arrived,
 ) -> super::hook_act::Carried {
     let Some(key) = acting_key(state, hook) else {
@@ -220,7 +221,9 @@ async fn carry_out(
         Err(refused) => return super::hook_act::Carried { error: Some(super::quota::too_many(&refused)), ..Default::default() },
     };
     let caller = Caller { key, person: None, client: None, permit, arrived };
-    Carrier { state, caller: &caller, hook, key: format!("hook-{name}") }.carry_out(plan).await
+    let carrier = Carrier { state, caller: &caller, hook, key: format!("hook-{name}") };
+    carrier.earlier(plan, open).await;
+    carrier.carry_out(plan).await
 }
 
 /// The hook's key, or the one that took over from it.

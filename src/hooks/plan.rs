@@ -43,6 +43,14 @@ pub enum Which {
     Symbol(String),
 }
 
+impl Act {
+    /// Whether it depends on what earlier alerts came to: on which positions or orders there are.
+    #[must_use]
+    pub const fn reads(&self) -> bool {
+        !matches!(self, Self::Order)
+    }
+}
+
 impl Plan {
     /// What an alert wants of a hook.
     ///

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         UnixMillis,
         hook::{Hook, Identity, Outcome, Received, State},
-        ids::{AlertId, HookId},
+        ids::{AlertId, CommandId, HookId},
     },
     store::{Batch, Store, StoreError, records},
 };
@@ -24,6 +24,9 @@ pub const KEPT: usize = 200;
 /// Whoever waits for the alert before it goes on after that time: its command's own life is no longer.
 const TURN: Duration = Duration::from_secs(60);
 
+/// Commands of earlier alerts that the next one is told of, the newest.
+const OPEN: usize = 64;
+
 /// The alerts of one hook.
 pub(super) type Lane = tokio::sync::Mutex<Inside>;
 
@@ -32,8 +35,8 @@ pub(super) struct Inside {
     /// Oldest first.
     kept: VecDeque<(AlertId, Option<Identity>)>,
     seen: HashMap<[u8; 32], (AlertId, UnixMillis)>,
-    /// Done when the newest alert has been carried out.
-    last: Option<oneshot::Receiver<()>>,
+    /// Done when the newest alert has been carried out: what it and those before it sent and has no outcome yet.
+    last: Option<oneshot::Receiver<Vec<CommandId>>>,
     /// The hook was deleted: nothing may be written any more.
     closed: bool,
 }
@@ -42,9 +45,13 @@ impl Inside {
     /// Reads what was written down.
     pub(super) async fn load(store: &dyn Store, hook: HookId) -> Result<Self, StoreError> {
         let mut inside = Self::default();
+        let mut open = Vec::new();
         for received in read(store, hook).await? {
             inside.add(&received);
+            open.extend(received.outcome.commands.iter().filter_map(|id| id.parse().ok()));
         }
+        // Whether they have their outcomes is looked at when somebody wants to know.
+        inside.last = Some(over(open));
         Ok(inside)
     }
 
@@ -62,6 +69,14 @@ impl Inside {
     pub(super) fn close(&mut self) {
         self.closed = true;
     }
+}
+
+/// What an alert that is over left to the next one.
+fn over(mut open: Vec<CommandId>) -> oneshot::Receiver<Vec<CommandId>> {
+    let (over, last) = oneshot::channel();
+    open.drain(..open.len().saturating_sub(OPEN));
+    let _ = over.send(open);
+    last
 }
 
 async fn read(store: &dyn Store, hook: HookId) -> Result<Vec<Received>, StoreError> {
@@ -83,9 +98,11 @@ pub enum Entered {
 /// An alert's place behind those that came to its hook before.
 #[derive(Debug)]
 pub struct Turn {
-    before: Option<oneshot::Receiver<()>>,
-    /// Dropped when it is over, which lets the next one go on.
-    _over: oneshot::Sender<()>,
+    before: Option<oneshot::Receiver<Vec<CommandId>>>,
+    /// What this alert and those before it sent and has no outcome yet, as far as is known.
+    pub open: Vec<CommandId>,
+    /// Told when it is over, which lets the next one go on.
+    over: Option<oneshot::Sender<Vec<CommandId>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -94,8 +111,19 @@ impl Turn {
     pub async fn wait(&mut self) {
         if let Some(before) = self.before.take() {
             // Over, or given up.
-            let _ = tokio::time::timeout(TURN, before).await;
+            if let Ok(Ok(open)) = tokio::time::timeout(TURN, before).await {
+                self.open = open;
+            }
         }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        open.drain(..open.len().saturating_sub(OPEN));
+        // The next one may not have come yet.
+        let _ = self.over.take().map(|over| over.send(open));
     }
 }
 
@@ -121,7 +149,7 @@ impl Hooks {
         let received = self.write(&mut lane, hook.id, (from, text), Some(identity), Outcome::default()).await?;
         let (over, last) = oneshot::channel();
         let before = lane.last.replace(last);
-        Ok(Entered::New(Box::new(received), Turn { before, _over: over, _place: place }))
+        Ok(Entered::New(Box::new(received), Turn { before, open: Vec::new(), over: Some(over), _place: place }))
     }
 
     /// Writes down an alert of which nothing will come.
@@ -174,7 +202,7 @@ impl Hooks {
     #[must_use]
     pub fn turn_again(&self) -> Option<Turn> {
         let place = Arc::clone(&self.inner.working).try_acquire_owned().ok()?;
-        Some(Turn { before: None, _over: oneshot::channel().0, _place: place })
+        Some(Turn { before: None, open: Vec::new(), over: None, _place: place })
     }
 
     async fn alert(&self, hook: HookId, id: AlertId) -> Result<Option<Received>, StoreError> {

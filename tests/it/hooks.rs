@@ -3,7 +3,13 @@
 use mtbridge::access::secret::{KEY_LIVE, Secret};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, HubProcess, Machine, TestHub, eventually, free_port, simulator_config, soon};
+use crate::harness::{
+    Api, HubProcess, Machine, TestHub,
+    controls::Shown,
+    eventually,
+    fake::{accepted, executed},
+    free_port, simulator_config, soon,
+};
 
 /// A hook, and how its alerts come in.
 struct Hook {
@@ -266,6 +272,23 @@ async fn an_alert_is_answered_before_tradingview_gives_up_though_the_terminal_sa
     .await;
     assert_eq!((&row["state"], &row["commands"], &row["alert"]), (&json!("refused"), &json!([]), &answer["alert"]));
     assert!(row["detail"].as_str().unwrap().contains("nothing was sent"), "{row}");
+}
+
+#[tokio::test]
+async fn an_alert_that_closes_waits_for_what_the_one_before_it_opened() {
+    let hub = TestHub::start_with(|config| config.trading.market_ttl = std::time::Duration::from_secs(30)).await;
+    let mut terminal = hub.fake(1001).await;
+    let hook = Hook::new(&hub, json!({})).await;
+    let mut shown = Shown::default();
+    let (opened, trade) = tokio::join!(hook.alert("buy EURUSD 0.1"), shown.trade(&mut terminal));
+    assert_eq!(opened.expect(202)["state"], "sent");
+    let closing = shown.while_nothing_is_sent(&mut terminal, hook.alert("close EURUSD")).await.expect(202);
+    assert_eq!((&closing["state"], shown.asked.get()), (&json!("pending"), 0), "it saw too early what there is");
+    shown.positions.push(Shown::long(7, 0.1));
+    terminal.send(accepted(trade.command)).await;
+    terminal.send(executed(&trade, 5)).await;
+    let close = shown.trade(&mut terminal).await;
+    assert_eq!((close.request.0.position, close.request.0.volume), (7, 0.1));
 }
 
 #[tokio::test]
