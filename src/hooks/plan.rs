@@ -8,6 +8,7 @@ use super::{
     Refusal,
     alert::{Action, Fields},
 };
+pub use crate::domain::hook::{Act, Which};
 use crate::domain::hook::Hook;
 
 /// What is asked of the hub.
@@ -17,38 +18,6 @@ pub struct Plan {
     pub act: Act,
     /// The body of the call.
     pub body: Value,
-}
-
-/// A call of the API, and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// `POST …/orders`
-    Order,
-    /// `POST …/positions/{ticket}/close`
-    Close(Which),
-    /// `POST …/positions/close-all`
-    CloseAll,
-    /// `PATCH …/positions/{ticket}`
-    Modify(Which),
-    /// `DELETE …/orders/{ticket}`
-    Cancel(Which),
-}
-
-/// Which position or order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// The one with this ticket.
-    Ticket(u64),
-    /// Those of this symbol.
-    Symbol(String),
-}
-
-impl Act {
-    /// Whether it depends on what earlier alerts came to: on which positions or orders there are.
-    #[must_use]
-    pub const fn reads(&self) -> bool {
-        !matches!(self, Self::Order)
-    }
 }
 
 impl Plan {

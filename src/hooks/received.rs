@@ -48,7 +48,7 @@ impl Inside {
         let mut open = Vec::new();
         for received in read(store, hook).await? {
             inside.add(&received);
-            open.extend(received.outcome.commands.iter().filter_map(|id| id.parse().ok()));
+            open.extend(received.outcome.commands.iter().filter_map(|id| id.parse::<CommandId>().ok()));
         }
         // Whether they have their outcomes is looked at when somebody wants to know.
         inside.last = Some(over(open));
@@ -60,6 +60,16 @@ impl Inside {
         if let Some(identity) = received.identity {
             self.seen.insert(identity.digest, (received.id, received.at));
         }
+    }
+
+    /// A turn behind all others.
+    fn turn(&mut self, place: OwnedSemaphorePermit) -> Turn {
+        let (over, last) = oneshot::channel();
+        Turn { before: self.last.replace(last), open: Vec::new(), over: Some(over), _place: place }
+    }
+
+    fn has(&self, alert: AlertId) -> bool {
+        !self.closed && self.kept.iter().any(|(id, _)| *id == alert)
     }
 
     pub(super) fn keys(&self, hook: HookId) -> Vec<Vec<u8>> {
@@ -147,9 +157,7 @@ impl Hooks {
             return Ok(Entered::Repeats(Box::new(first)));
         }
         let received = self.write(&mut lane, hook.id, (from, text), Some(identity), Outcome::default()).await?;
-        let (over, last) = oneshot::channel();
-        let before = lane.last.replace(last);
-        Ok(Entered::New(Box::new(received), Turn { before, open: Vec::new(), over: Some(over), _place: place }))
+        Ok(Entered::New(Box::new(received), lane.turn(place)))
     }
 
     /// Writes down an alert of which nothing will come.
@@ -162,6 +170,20 @@ impl Hooks {
         self.write(&mut lane, hook.id, (from, text), None, outcome).await
     }
 
+    /// Writes down what is called for an alert. Before that nothing may be sent.
+    ///
+    /// # Errors
+    /// [`HookError::NotFound`] when the hook was deleted meanwhile, and the store's: then nothing is sent.
+    pub async fn decide(&self, received: &Received) -> Result<(), HookError> {
+        let (_, lane) = self.row(received.hook).ok_or(HookError::NotFound)?;
+        let lane = lane.lock().await;
+        if !lane.has(received.id) {
+            return Err(HookError::NotFound);
+        }
+        self.inner.store.commit(put(Batch::admission(), received)).await?;
+        Ok(())
+    }
+
     /// Writes down what became of an alert.
     ///
     /// # Errors
@@ -170,7 +192,7 @@ impl Hooks {
         // Without its hook it is gone, and with it the key that sealed it.
         let Some((_, lane)) = self.row(received.hook) else { return Ok(()) };
         let lane = lane.lock().await;
-        if lane.closed || !lane.kept.iter().any(|(id, _)| *id == received.id) {
+        if !lane.has(received.id) {
             return Ok(());
         }
         self.inner.store.commit(put(Batch::outcome(), received)).await?;
@@ -198,11 +220,12 @@ impl Hooks {
         Ok(rows)
     }
 
-    /// A turn for an alert of before the start, behind nobody; none when too many are in work.
-    #[must_use]
-    pub fn turn_again(&self) -> Option<Turn> {
-        let place = Arc::clone(&self.inner.working).try_acquire_owned().ok()?;
-        Some(Turn { before: None, open: Vec::new(), over: None, _place: place })
+    /// A turn for an alert of before the start; none when its hook was deleted.
+    pub async fn turn_again(&self, hook: HookId) -> Option<Turn> {
+        let (_, lane) = self.row(hook)?;
+        let place = Arc::clone(&self.inner.working).acquire_owned().await.ok()?;
+        let mut lane = lane.lock().await;
+        Some(lane.turn(place))
     }
 
     async fn alert(&self, hook: HookId, id: AlertId) -> Result<Option<Received>, StoreError> {
@@ -223,7 +246,7 @@ impl Hooks {
         }
         let id = AlertId::new(self.inner.ids.next().map_err(AccessError::from)?);
         let at = self.inner.clock.wall();
-        let received = Received { id, hook, at, from: from.to_owned(), text: text.to_owned(), identity, outcome };
+        let received = Received { id, hook, at, from: from.to_owned(), text: text.to_owned(), identity, calls: None, outcome };
         let mut batch = put(Batch::admission(), &received);
         let surplus = (lane.kept.len() + 1).saturating_sub(KEPT);
         for (old, _) in lane.kept.iter().take(surplus) {

@@ -350,3 +350,30 @@ async fn an_alert_of_a_hub_that_dies_trades_once_or_never_and_is_accounted_for()
         }
     }
 }
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn what_an_alert_traded_is_told_though_the_hub_died_and_the_terminal_is_away() {
+    let (dir, port, key) = (tempfile::tempdir().unwrap(), free_port(), Secret::generate(KEY_LIVE).unwrap().reveal().to_owned());
+    // The first trade goes through.
+    let mut hub = HubProcess::start(dir.path(), port, &key, &[("FAILPOINTS", "trade_after_send=1*off->return")]).await;
+    let api = hub.api(&key);
+    let token = api.mint_token().await;
+    let terminal = Machine::start(simulator_config(&hub.url(), &token, 1001)).unwrap();
+    soon("the terminal connects", terminal.connected().wait_for(|connected| *connected)).await.unwrap();
+    let hook = Hook::of(&api.post("/api/v1/hooks", json!({"kind": "tradingview"})).await.expect(201), hub.api(""));
+    let opened = hook.alert("buy EURUSD 0.1").await.expect(202);
+    assert_eq!(api.final_command(&command(&opened)).await["state"], "executed");
+    let close = "close EURUSD 0.05 id=7";
+    let _ = hook.sender.send(reqwest::Method::POST, &hook.path, Some(close.to_owned())).await;
+    let status = soon("the hub dies", hub.program.child.wait()).await.unwrap();
+    assert!(!status.success(), "it was to abort");
+    drop(terminal);
+    let _hub = HubProcess::start(dir.path(), port, &key, &[]).await;
+    let row = eventually("the alert is accounted for", async || {
+        let row = hook.received(&api).await.remove(0);
+        if row["state"] == "pending" { Err(row.to_string()) } else { Ok(row) }
+    })
+    .await;
+    assert_eq!((&row["state"], row["commands"].as_array().unwrap().len()), (&json!("sent"), 1), "{row}");
+}
