@@ -9,7 +9,7 @@ use tracing::{debug, error, warn};
 use super::{DEAD_MAX, Failure, Line, PARKED_MAX, Webhooks, body, message_id, next_due, pause};
 use crate::{
     domain::webhook::{Delivery, Progress, Webhook},
-    events::{Missed, Told},
+    events::{Gap, Missed, Told},
     hooks::HookError,
     store::{Batch, records},
 };
@@ -82,7 +82,7 @@ impl Webhooks {
             Ok(page) => page,
             Err(Missed::Gap(gap)) => {
                 warn!(webhook = %webhook.id, from = gap.from, to = gap.to, "events are not kept any more and were never sent to a webhook");
-                self.move_to(line, webhook, gap.to).await?;
+                self.miss(line, webhook, gap).await?;
                 *saved = gap.to;
                 return Ok(true);
             }
@@ -103,6 +103,31 @@ impl Webhooks {
             line.state.lock().await.progress.cursor = page.next;
         }
         Ok(true)
+    }
+
+    /// Events are gone that were never sent: its place moves over them, and a dead letter says so.
+    async fn miss(&self, line: &Line, webhook: &Webhook, gap: Gap) -> Result<(), HookError> {
+        let now = self.inner.clock.wall();
+        let mut state = line.state.lock().await;
+        let progress = Progress { cursor: gap.to, ..state.progress };
+        let letter = Delivery {
+            // Where no event can be.
+            seq: gap.to,
+            mark: 0,
+            kind: "gap".to_owned(),
+            attempts: 0,
+            next_at: now,
+            dead: true,
+            last: format!("what happened after {} and up to {} is not kept any more, and was never sent", gap.from, gap.to),
+            since: now,
+        };
+        let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
+        let batch = batch.put(records::delivery(webhook.id, gap.to), records::encode(&letter));
+        let batch = self.inner.access.audited(batch, "hub", "webhook.gap", &webhook.id.to_string(), &letter.last)?;
+        self.inner.store.commit(batch).await?;
+        state.progress = progress;
+        state.parked.insert(gap.to, letter);
+        Ok(())
     }
 
     async fn move_to(&self, line: &Line, webhook: &Webhook, cursor: u64) -> Result<(), HookError> {
