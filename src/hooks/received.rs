@@ -1,12 +1,12 @@
 //! What came to a hook: written down before it is carried out, once however often it comes, one after the other.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::book::{HookError, Hooks};
 use crate::{
@@ -19,8 +19,12 @@ use crate::{
     store::{Batch, Store, StoreError, records},
 };
 
-/// Alerts that are kept of each hook.
+/// Alerts that are kept of each hook, of those that could be carried out.
 pub const KEPT: usize = 200;
+/// The same of the others, such as repetitions: however many come, they take nothing from what tells repetitions.
+const KEPT_OF_OTHERS: usize = 100;
+/// Alerts of one hook in work at once: a hook that floods stops no other.
+const WORKING: usize = 16;
 /// Whoever waits for the alert before it goes on after that time: its command's own life is no longer.
 const TURN: Duration = Duration::from_secs(60);
 
@@ -33,12 +37,26 @@ pub(super) type Lane = tokio::sync::Mutex<Inside>;
 #[derive(Debug, Default)]
 pub(super) struct Inside {
     /// Oldest first.
-    kept: VecDeque<(AlertId, Option<Identity>)>,
+    kept: VecDeque<(AlertId, Identity)>,
+    /// What came of them is not known yet: they stay, however many come after them.
+    pending: HashSet<AlertId>,
+    /// Those of which nothing came, oldest first.
+    others: VecDeque<AlertId>,
+    working: Working,
     seen: HashMap<[u8; 32], (AlertId, UnixMillis)>,
     /// Done when the newest alert has been carried out: what it and those before it sent and has no outcome yet.
     last: Option<oneshot::Receiver<Vec<CommandId>>>,
     /// The hook was deleted: nothing may be written any more.
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Working(Arc<Semaphore>);
+
+impl Default for Working {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(WORKING)))
+    }
 }
 
 impl Inside {
@@ -56,16 +74,41 @@ impl Inside {
     }
 
     fn add(&mut self, received: &Received) {
-        self.kept.push_back((received.id, received.identity));
-        if let Some(identity) = received.identity {
-            self.seen.insert(identity.digest, (received.id, received.at));
+        match received.identity {
+            Some(identity) => {
+                self.kept.push_back((received.id, identity));
+                self.seen.insert(identity.digest, (received.id, received.at));
+            }
+            None => self.others.push_back(received.id),
+        }
+        if received.outcome.state == State::Pending {
+            self.pending.insert(received.id);
+        }
+    }
+
+    /// Those that give their place to a new one.
+    fn surplus(&self, identity: Option<Identity>) -> Vec<AlertId> {
+        if identity.is_none() {
+            return self.others.iter().take((self.others.len() + 1).saturating_sub(KEPT_OF_OTHERS)).copied().collect();
+        }
+        let settled = self.kept.iter().map(|(id, _)| *id).filter(|id| !self.pending.contains(id));
+        settled.take((self.kept.len() + 1).saturating_sub(KEPT)).collect()
+    }
+
+    fn forget(&mut self, old: AlertId) {
+        self.others.retain(|id| *id != old);
+        let Some(at) = self.kept.iter().position(|(id, _)| *id == old) else { return };
+        if let Some((_, identity)) = self.kept.remove(at)
+            && self.seen.get(&identity.digest).is_some_and(|(id, _)| *id == old)
+        {
+            self.seen.remove(&identity.digest);
         }
     }
 
     /// A turn behind all others.
-    fn turn(&mut self, place: OwnedSemaphorePermit) -> Turn {
+    fn turn(&mut self, places: [OwnedSemaphorePermit; 2]) -> Turn {
         let (over, last) = oneshot::channel();
-        Turn { before: self.last.replace(last), open: Vec::new(), over: Some(over), _place: place }
+        Turn { before: self.last.replace(last), open: Vec::new(), over: Some(over), _places: places }
     }
 
     fn has(&self, alert: AlertId) -> bool {
@@ -73,7 +116,7 @@ impl Inside {
     }
 
     pub(super) fn keys(&self, hook: HookId) -> Vec<Vec<u8>> {
-        self.kept.iter().map(|(id, _)| records::alert(hook, *id)).collect()
+        self.kept.iter().map(|(id, _)| id).chain(&self.others).map(|id| records::alert(hook, *id)).collect()
     }
 
     pub(super) fn close(&mut self) {
@@ -90,7 +133,7 @@ fn over(mut open: Vec<CommandId>) -> oneshot::Receiver<Vec<CommandId>> {
 }
 
 async fn read(store: &dyn Store, hook: HookId) -> Result<Vec<Received>, StoreError> {
-    let page = store.scan(&records::alerts(hook), None, 2 * KEPT).await?;
+    let page = store.scan(&records::alerts(hook), None, 2 * (KEPT + KEPT_OF_OTHERS)).await?;
     page.iter().map(|(key, entry)| records::decode(key, entry)).collect()
 }
 
@@ -113,7 +156,8 @@ pub struct Turn {
     pub open: Vec<CommandId>,
     /// Told when it is over, which lets the next one go on.
     over: Option<oneshot::Sender<Vec<CommandId>>>,
-    _place: OwnedSemaphorePermit,
+    /// Of its hook, and of all.
+    _places: [OwnedSemaphorePermit; 2],
 }
 
 impl Turn {
@@ -144,8 +188,8 @@ impl Hooks {
     /// [`HookError::NotFound`] when the hook was deleted meanwhile, and the store's.
     pub async fn enter(&self, hook: &Hook, from: &str, text: &str, identity: Identity) -> Result<Entered, HookError> {
         let (_, lane) = self.row(hook.id).ok_or(HookError::NotFound)?;
-        let Ok(place) = Arc::clone(&self.inner.working).try_acquire_owned() else { return Ok(Entered::Crowded) };
         let mut lane = lane.lock().await;
+        let working = Arc::clone(&lane.working.0);
         let now = self.inner.clock.wall();
         let window = i64::from(hook.defaults.duplicate_window_s) * 1_000;
         let before = lane.seen.get(&identity.digest).filter(|(_, at)| identity.for_good || now.since(*at) < window).copied();
@@ -156,8 +200,11 @@ impl Hooks {
             self.write(&mut lane, hook.id, (from, text), None, outcome).await?;
             return Ok(Entered::Repeats(Box::new(first)));
         }
+        let (Ok(place), Ok(of_all)) = (working.try_acquire_owned(), Arc::clone(&self.inner.working).try_acquire_owned()) else {
+            return Ok(Entered::Crowded);
+        };
         let received = self.write(&mut lane, hook.id, (from, text), Some(identity), Outcome::default()).await?;
-        Ok(Entered::New(Box::new(received), lane.turn(place)))
+        Ok(Entered::New(Box::new(received), lane.turn([place, of_all])))
     }
 
     /// Writes down an alert of which nothing will come.
@@ -191,11 +238,14 @@ impl Hooks {
     pub async fn settle(&self, received: &Received) -> Result<(), HookError> {
         // Without its hook it is gone, and with it the key that sealed it.
         let Some((_, lane)) = self.row(received.hook) else { return Ok(()) };
-        let lane = lane.lock().await;
+        let mut lane = lane.lock().await;
         if !lane.has(received.id) {
             return Ok(());
         }
         self.inner.store.commit(put(Batch::outcome(), received)).await?;
+        if received.outcome.state != State::Pending {
+            lane.pending.remove(&received.id);
+        }
         Ok(())
     }
 
@@ -223,9 +273,10 @@ impl Hooks {
     /// A turn for an alert of before the start; none when its hook was deleted.
     pub async fn turn_again(&self, hook: HookId) -> Option<Turn> {
         let (_, lane) = self.row(hook)?;
-        let place = Arc::clone(&self.inner.working).acquire_owned().await.ok()?;
+        let working = Arc::clone(&lane.lock().await.working.0);
+        let places = [working.acquire_owned().await.ok()?, Arc::clone(&self.inner.working).acquire_owned().await.ok()?];
         let mut lane = lane.lock().await;
-        Some(lane.turn(place))
+        Some(lane.turn(places))
     }
 
     async fn alert(&self, hook: HookId, id: AlertId) -> Result<Option<Received>, StoreError> {
@@ -248,18 +299,10 @@ impl Hooks {
         let at = self.inner.clock.wall();
         let received = Received { id, hook, at, from: from.to_owned(), text: text.to_owned(), identity, calls: None, outcome };
         let mut batch = put(Batch::admission(), &received);
-        let surplus = (lane.kept.len() + 1).saturating_sub(KEPT);
-        for (old, _) in lane.kept.iter().take(surplus) {
-            batch = batch.delete(records::alert(hook, *old));
-        }
+        let surplus = lane.surplus(identity);
+        batch = surplus.iter().fold(batch, |batch, old| batch.delete(records::alert(hook, *old)));
         self.inner.store.commit(batch).await?;
-        for (old, identity) in lane.kept.drain(..surplus) {
-            if let Some(identity) = identity
-                && lane.seen.get(&identity.digest).is_some_and(|(id, _)| *id == old)
-            {
-                lane.seen.remove(&identity.digest);
-            }
-        }
+        surplus.into_iter().for_each(|old| lane.forget(old));
         lane.add(&received);
         Ok(received)
     }

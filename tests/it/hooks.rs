@@ -292,6 +292,33 @@ async fn an_alert_that_closes_waits_for_what_the_one_before_it_opened() {
 }
 
 #[tokio::test]
+async fn one_hook_that_floods_stops_no_other_and_loses_nothing() {
+    let hub = TestHub::start_with(|config| config.trading.market_ttl = std::time::Duration::from_secs(20)).await;
+    // It never answers what the orders need to know.
+    let _terminal = hub.fake(1001).await;
+    let (flooding, other) = (Hook::new(&hub, json!({})).await, Hook::new(&hub, json!({})).await);
+    let flood = futures_util::future::join_all((0..17).map(async |n| flooding.alert(&format!("buy EURUSD 0.1 id={n}")).await)).await;
+    let refused: Vec<_> = flood.iter().filter(|answer| answer.status == 503).collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(other.alert("buy EURUSD 0.1").await.expect(202)["state"], "pending");
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_takes_no_alert_away_that_did() {
+    let mut hub = TestHub::start().await;
+    let hook = Hook::new(&hub, json!({"dry_run": true})).await;
+    let first = hook.alert("buy EURUSD 0.1 id=1").await.expect(200);
+    for _ in 0..201 {
+        hook.alert("hold").await.refused(422, "invalid_alert");
+    }
+    hub.restart().await;
+    let again = hook.alert("buy EURUSD 0.1 id=1").await.expect(200);
+    assert_eq!((&again["duplicate"], &again["alert"]), (&json!(true), &first["alert"]));
+    let list = hub.admin().get(&format!("/api/v1/hooks/{}/received?limit=200", hook.id)).await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 101, "of the others the newest hundred are kept");
+}
+
+#[tokio::test]
 async fn no_log_and_no_metric_shows_a_secret() {
     let (dir, key) = (tempfile::tempdir().unwrap(), Secret::generate(KEY_LIVE).unwrap().reveal().to_owned());
     let mut hub = HubProcess::start(dir.path(), free_port(), &key, &[("MTBRIDGE_LOG", "trace")]).await;
