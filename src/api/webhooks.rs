@@ -202,7 +202,7 @@ impl From<ReplayError> for ApiError {
     fn from(error: ReplayError) -> Self {
         match error {
             ReplayError::Hook(error) => error.into(),
-            ReplayError::TooMany => Self::field("to", error.to_string()),
+            ReplayError::TooMany | ReplayError::Waiting => Self::field("to", error.to_string()),
             ReplayError::Missed(Missed::Store(error)) => error.into(),
             ReplayError::Missed(Missed::Gap(gap)) => {
                 Self::new(StatusCode::GONE, "events_gone", gap.to_string()).with("from", gap.to)

@@ -319,6 +319,15 @@ impl Webhooks {
         }
         let now = self.inner.clock.wall();
         let mut state = line.state.lock().await;
+        // What waits already only waits no longer.
+        let waits = |seq: &u64| state.parked.get(seq).is_some_and(|delivery| !delivery.dead);
+        let room = PARKED_MAX.saturating_sub(state.parked.keys().filter(|seq| waits(seq)).count());
+        if wanted.iter().filter(|(seq, ..)| !waits(seq)).count() > room {
+            if !only_dead || room == 0 {
+                return Err(ReplayError::Waiting);
+            }
+            wanted.truncate(room);
+        }
         let fresh = |(seq, mark, kind)| Delivery { seq, mark, kind, attempts: 0, next_at: now, dead: false, last: String::new(), since: now };
         let deliveries: Vec<_> = wanted.into_iter().map(fresh).collect();
         let put = |batch: Batch, delivery: &Delivery| batch.put(records::delivery(id, delivery.seq), records::encode(delivery));
@@ -409,6 +418,9 @@ pub enum ReplayError {
     /// They are not kept any more.
     #[error(transparent)]
     Missed(#[from] Missed),
+    /// There is no room for them now.
+    #[error("with these more than {PARKED_MAX} events would wait to be sent: let those before them be taken, or ask for fewer")]
+    Waiting,
     /// Ask for fewer at once.
     #[error("these are more than {REPLAY_MAX} events: ask for fewer at once")]
     TooMany,
@@ -424,11 +436,18 @@ async fn load(store: &dyn Store, id: WebhookId) -> Result<State, StoreError> {
     let key = records::webhook_progress(id);
     let progress = store.get(&key).await?.map(|entry| records::decode(&key, &entry)).transpose()?.unwrap_or_default();
     let mut parked = BTreeMap::new();
-    for (key, entry) in store.scan(&records::deliveries(id), None, PARKED_MAX + DEAD_MAX + REPLAY_MAX).await? {
-        let delivery: Delivery = records::decode(&key, &entry)?;
-        parked.insert(delivery.seq, delivery);
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.scan(&records::deliveries(id), after.as_deref(), 1_000).await?;
+        for (key, entry) in &page {
+            let delivery: Delivery = records::decode(key, entry)?;
+            parked.insert(delivery.seq, delivery);
+        }
+        match page.into_iter().next_back() {
+            Some((key, _)) => after = Some(key),
+            None => return Ok(State { progress, parked }),
+        }
     }
-    Ok(State { progress, parked })
 }
 
 /// What stands for an event at its receiver, the same at each try. After a backup was restored other events have the same places, in a

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{select, sync::watch};
 use tracing::{debug, error, warn};
 
-use super::{DEAD_MAX, Failure, Line, PARKED_MAX, Webhooks, body, message_id, next_due, pause};
+use super::{DEAD_MAX, Failure, Line, PARKED_MAX, State, Webhooks, body, message_id, next_due, pause};
 use crate::{
     domain::webhook::{Delivery, Progress, Webhook},
     events::{Gap, Missed, Told},
@@ -122,11 +122,9 @@ impl Webhooks {
             since: now,
         };
         let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
-        let batch = batch.put(records::delivery(webhook.id, gap.to), records::encode(&letter));
         let batch = self.inner.access.audited(batch, "hub", "webhook.gap", &webhook.id.to_string(), &letter.last)?;
-        self.inner.store.commit(batch).await?;
+        self.park(&mut state, webhook, letter, batch).await?;
         state.progress = progress;
-        state.parked.insert(gap.to, letter);
         Ok(())
     }
 
@@ -156,8 +154,19 @@ impl Webhooks {
         let mut state = line.state.lock().await;
         let Some(delivery) = state.parked.get(&seq) else { return Ok(()) };
         let dead = Delivery { dead: true, last: why.to_owned(), ..delivery.clone() };
-        self.inner.store.commit(Batch::outcome().put(records::delivery(webhook.id, seq), records::encode(&dead))).await?;
-        state.parked.insert(seq, dead);
+        self.park(&mut state, webhook, dead, Batch::outcome()).await
+    }
+
+    /// Writes down how it stands with one event, and lets the oldest dead letters go.
+    async fn park(&self, state: &mut State, webhook: &Webhook, delivery: Delivery, batch: Batch) -> Result<(), HookError> {
+        let dead = state.parked.values().filter(|parked| parked.dead && parked.seq != delivery.seq);
+        let many = (dead.clone().count() + usize::from(delivery.dead)).saturating_sub(DEAD_MAX);
+        let surplus: Vec<_> = dead.map(|parked| parked.seq).take(many).collect();
+        let batch = surplus.iter().fold(batch, |batch, seq| batch.delete(records::delivery(webhook.id, *seq)));
+        let batch = batch.put(records::delivery(webhook.id, delivery.seq), records::encode(&delivery));
+        self.inner.store.commit(batch).await?;
+        surplus.iter().for_each(|seq| drop(state.parked.remove(seq)));
+        state.parked.insert(delivery.seq, delivery);
         Ok(())
     }
 
@@ -209,15 +218,9 @@ impl Webhooks {
         };
         let failing_since = state.progress.failing_since.or(Some(now));
         let progress = Progress { cursor: after(&state.progress, event, tried), failing_since };
-        let dead = state.parked.values().filter(|parked| parked.dead);
-        let surplus: Vec<_> = dead.clone().map(|parked| parked.seq).take((dead.count() + 1).saturating_sub(DEAD_MAX)).collect();
         let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
-        let batch = surplus.iter().fold(batch, |batch, seq| batch.delete(records::delivery(webhook.id, *seq)));
-        let batch = batch.put(records::delivery(webhook.id, event.seq), records::encode(&delivery));
-        self.inner.store.commit(batch).await?;
-        surplus.iter().for_each(|seq| drop(state.parked.remove(seq)));
+        self.park(&mut state, webhook, delivery, batch).await?;
         state.progress = progress;
-        state.parked.insert(event.seq, delivery);
         drop(state);
         let failing_for = failing_since.map_or(0, |since| now.since(since));
         if gone {
