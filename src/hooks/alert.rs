@@ -337,7 +337,9 @@ mod tests {
         assert_eq!(of("buy EURUSD order_id=L time=5 close=1.1"), of("buy EURUSD order_id=L time=5 close=1.2"));
         assert_ne!(of("buy EURUSD order_id=L time=5"), of("buy EURUSD order_id=L time=6"));
         assert_ne!(of("buy EURUSD order_id=L time=5"), of("sell EURUSD order_id=L time=5"));
-        for more in ["sl=1", "tp=1", "price=1", "ticket=1", "side=buy", "type=limit", "magic=1", "exchange=X", "ttl_ms=1", "comment=x"] {
+        for more in
+            ["sl=1", "tp=1", "price=1", "ticket=1", "side=buy", "type=limit", "magic=1", "exchange=X", "ttl_ms=1", "comment=x"]
+        {
             let another = of(&format!("buy EURUSD order_id=L time=5 {more}"));
             assert_ne!(of("buy EURUSD order_id=L time=5"), another, "{more}");
         }

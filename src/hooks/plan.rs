@@ -8,8 +8,8 @@ use super::{
     Refusal,
     alert::{Action, Fields},
 };
-pub use crate::domain::hook::{Act, Which};
 use crate::domain::hook::Hook;
+pub use crate::domain::hook::{Act, Which};
 
 /// What is asked of the hub.
 #[derive(Debug, Clone, PartialEq)]

@@ -297,7 +297,8 @@ async fn one_hook_that_floods_stops_no_other_and_loses_nothing() {
     // It never answers what the orders need to know.
     let _terminal = hub.fake(1001).await;
     let (flooding, other) = (Hook::new(&hub, json!({})).await, Hook::new(&hub, json!({})).await);
-    let flood = futures_util::future::join_all((0..17).map(async |n| flooding.alert(&format!("buy EURUSD 0.1 id={n}")).await)).await;
+    let flood =
+        futures_util::future::join_all((0..17).map(async |n| flooding.alert(&format!("buy EURUSD 0.1 id={n}")).await)).await;
     let refused: Vec<_> = flood.iter().filter(|answer| answer.status == 503).collect();
     assert_eq!(refused.len(), 1);
     assert_eq!(other.alert("buy EURUSD 0.1").await.expect(202)["state"], "pending");

@@ -141,7 +141,7 @@ impl Webhooks {
         let inner = Inner {
             store,
             access,
-            events,
+            events: events.apart(),
             clock,
             ids,
             sender: Sender::new(settings)?,
@@ -328,7 +328,16 @@ impl Webhooks {
             }
             wanted.truncate(room);
         }
-        let fresh = |(seq, mark, kind)| Delivery { seq, mark, kind, attempts: 0, next_at: now, dead: false, last: String::new(), since: now };
+        let fresh = |(seq, mark, kind)| Delivery {
+            seq,
+            mark,
+            kind,
+            attempts: 0,
+            next_at: now,
+            dead: false,
+            last: String::new(),
+            since: now,
+        };
         let deliveries: Vec<_> = wanted.into_iter().map(fresh).collect();
         let put = |batch: Batch, delivery: &Delivery| batch.put(records::delivery(id, delivery.seq), records::encode(delivery));
         self.inner.store.commit(deliveries.iter().fold(Batch::admission(), put)).await.map_err(HookError::from)?;

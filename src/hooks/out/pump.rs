@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{select, sync::watch};
+use tokio::{select, sync::watch, time::Instant};
 use tracing::{debug, error, warn};
 
 use super::{DEAD_MAX, Failure, Line, PARKED_MAX, State, Webhooks, body, message_id, next_due, pause};
@@ -16,6 +16,8 @@ use crate::{
 
 /// Events that are looked at together.
 const PAGE: usize = 64;
+/// A page of events is read again when it is older.
+const IN_HAND: Duration = Duration::from_secs(5);
 /// After an error of the store.
 const RETRY: Duration = Duration::from_secs(1);
 /// It looks again by itself after that time.
@@ -76,8 +78,8 @@ impl Webhooks {
         Ok(())
     }
 
-    /// The next event of its place; whether there was anything.
-    async fn onward(&self, line: &Line, webhook: &Webhook, cursor: u64, saved: &mut u64) -> Result<bool, HookError> {
+    /// The next events of its place, as long as they are taken; whether there was anything.
+    async fn onward(&self, line: &Line, webhook: &Arc<Webhook>, cursor: u64, saved: &mut u64) -> Result<bool, HookError> {
         let page = match self.inner.events.after(cursor, PAGE).await {
             Ok(page) => page,
             Err(Missed::Gap(gap)) => {
@@ -88,10 +90,20 @@ impl Webhooks {
             }
             Err(Missed::Store(error)) => return Err(error.into()),
         };
-        if let Some(told) = page.events.iter().find(|told| self.wants(webhook, told)) {
+        let read = Instant::now();
+        let mut sent = false;
+        for told in page.events.iter().filter(|told| self.wants(webhook, told)) {
+            // What is long in hand may have been deleted meanwhile, and the page is read again.
+            let interrupted = read.elapsed() > IN_HAND || !Arc::ptr_eq(&line.webhook(), webhook);
+            if sent && (interrupted || self.is_due(line).await) {
+                return Ok(true);
+            }
+            let failing = line.state.lock().await.parked.len();
             self.deliver(line, webhook, told, None).await?;
-            *saved = told.seq;
-            return Ok(true);
+            (*saved, sent) = (told.seq, true);
+            if line.state.lock().await.parked.len() > failing {
+                return Ok(true);
+            }
         }
         if page.next <= cursor {
             return Ok(false);
@@ -128,6 +140,12 @@ impl Webhooks {
         Ok(())
     }
 
+    /// Whether a parked event is to be tried now.
+    async fn is_due(&self, line: &Line) -> bool {
+        let due = next_due(&line.state.lock().await.parked);
+        due.is_some_and(|(at, _)| at <= self.inner.clock.wall())
+    }
+
     async fn move_to(&self, line: &Line, webhook: &Webhook, cursor: u64) -> Result<(), HookError> {
         let mut state = line.state.lock().await;
         let progress = Progress { cursor, ..state.progress };
@@ -140,11 +158,9 @@ impl Webhooks {
     /// A parked event is tried again.
     async fn again(&self, line: &Line, webhook: &Webhook, seq: u64) -> Result<(), HookError> {
         let attempts = line.state.lock().await.parked.get(&seq).map_or(0, |delivery| delivery.attempts);
-        match self.inner.events.after(seq.saturating_sub(1), 1).await {
-            Ok(page) => match page.events.first().filter(|told| told.seq == seq) {
-                Some(told) => self.deliver(line, webhook, told, Some(attempts)).await,
-                None => self.bury(line, webhook, seq, "the event was deleted with its account").await,
-            },
+        match self.inner.events.at(seq).await {
+            Ok(Some(told)) => self.deliver(line, webhook, &told, Some(attempts)).await,
+            Ok(None) => self.bury(line, webhook, seq, "the event was deleted with its account").await,
             Err(Missed::Gap(_)) => self.bury(line, webhook, seq, "the event is not kept any more").await,
             Err(Missed::Store(error)) => Err(error.into()),
         }

@@ -1,5 +1,6 @@
 //! The past out of the journal, a page at a time, while it is being written, and out of the archive as far as that is told again.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -19,10 +20,19 @@ use crate::store::{REPLAY_BYTES, Replay, Seq, StoreError};
 const PIECE: usize = 256 << 10;
 /// Places remembered, one for each of those who may be reading.
 const PLACES: usize = 16;
+/// And beside them places that far apart, bytes, for whoever reads one record here and one there; so many of them.
+const APART: u64 = 1 << 20;
+const SPARSE: usize = 4_096;
 
 /// Where records begin in their files: a page begins where the one before it ended, and need not read the segment up to there again.
 #[derive(Debug, Default)]
-pub(super) struct Places(Mutex<Vec<(PathBuf, Seq, u64)>>, Mutex<Vec<Reading>>);
+pub(super) struct Places {
+    /// Where a page ended, the newest last.
+    ends: Mutex<Vec<(PathBuf, Seq, u64)>>,
+    /// A place each [`APART`] bytes of what was read.
+    sparse: Mutex<BTreeMap<Seq, (PathBuf, u64)>>,
+    unpacking: Mutex<Vec<Reading>>,
+}
 
 /// A segment that is being read.
 struct Reading {
@@ -33,6 +43,8 @@ struct Reading {
     from: Box<dyn Read + Send>,
     /// What was read and not yet taken.
     data: Vec<u8>,
+    /// The last place that was noted; none in a file that cannot be entered in the midst.
+    passed: Option<u64>,
 }
 
 impl std::fmt::Debug for Reading {
@@ -47,21 +59,21 @@ impl Reading {
         let mut from = zstd::Decoder::new(File::open(&segment.path)?)?;
         io::copy(&mut (&mut from).take(HEADER as u64), &mut io::sink())?;
         let (path, next, at) = (segment.path.clone(), segment.first, HEADER as u64);
-        Ok(Self { path, next, at, from: Box::new(from), data: Vec::new() })
+        Ok(Self { path, next, at, from: Box::new(from), data: Vec::new(), passed: None })
     }
 }
 
 impl Places {
     /// An archived segment that was read up to record `seq`, or not yet so far.
     fn take_up(&self, path: &Path, seq: Seq) -> Option<Reading> {
-        let mut readings = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readings = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
         let here = readings.iter().enumerate().filter(|(_, reading)| reading.path == path && reading.next <= seq);
         let index = here.max_by_key(|(_, reading)| reading.next)?.0;
         Some(readings.remove(index))
     }
 
     fn lay_down(&self, reading: Reading) {
-        let mut readings = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readings = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
         if readings.len() >= UNPACKING {
             readings.remove(0);
         }
@@ -70,13 +82,25 @@ impl Places {
 
     /// The nearest known place at or before record `seq` of a segment.
     fn find(&self, path: &Path, seq: Seq) -> Option<(Seq, u64)> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let here = places.iter().filter(|(file, known, _)| file == path && *known <= seq);
-        here.max_by_key(|(_, known, _)| *known).map(|(_, known, at)| (*known, *at))
+        let end = here.max_by_key(|(_, known, _)| *known).map(|(_, known, at)| (*known, *at));
+        let sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        let near = sparse.range(..=seq).next_back().filter(|(_, (file, _))| file == path).map(|(known, (_, at))| (*known, *at));
+        end.max(near)
+    }
+
+    fn pass(&self, path: &Path, seq: Seq, at: u64) {
+        let mut sparse = self.sparse.lock().unwrap_or_else(PoisonError::into_inner);
+        if sparse.len() >= SPARSE {
+            // The oldest, which goes to the archive first.
+            sparse.pop_first();
+        }
+        sparse.insert(seq, (path.to_owned(), at));
     }
 
     fn note(&self, path: &Path, seq: Seq, at: u64) {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= PLACES {
             places.remove(0);
         }
@@ -193,7 +217,8 @@ impl Page<'_> {
         let (next, at) = self.shared.places.find(&segment.path, self.expected).unwrap_or((segment.first, HEADER as u64));
         let mut file = File::open(&segment.path)?;
         file.seek(SeekFrom::Start(at))?;
-        let mut reading = Reading { path: segment.path.clone(), next, at, from: Box::new(file), data: Vec::new() };
+        let mut reading =
+            Reading { path: segment.path.clone(), next, at, from: Box::new(file), data: Vec::new(), passed: Some(at) };
         if self.frames(&mut reading)? {
             self.shared.places.note(&segment.path, reading.next, reading.at);
         }
@@ -202,7 +227,7 @@ impl Page<'_> {
 
     /// Reads on until the page is full; whether it is.
     fn frames(&mut self, reading: &mut Reading) -> io::Result<bool> {
-        let Reading { next, at, from: file, data, .. } = reading;
+        let Reading { path, next, at, from: file, data, passed } = reading;
         let mut used = 0;
         while !self.is_full() {
             let Some(frame) = frame::decode(&data[used..]) else {
@@ -211,7 +236,7 @@ impl Page<'_> {
                 // A piece, or as much as the frame that begins here is long.
                 let wanted = data.first_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length) as usize + FRAME);
                 let room = wanted.min(frame::MAX_PAYLOAD + FRAME).saturating_sub(data.len()).max(PIECE);
-                let read = file.take(room as u64).read_to_end(data)?;
+                let read = file.by_ref().take(room as u64).read_to_end(data)?;
                 if read == 0 || (wanted > FRAME && data.len() - read >= wanted) {
                     return Ok(false);
                 }
@@ -231,6 +256,10 @@ impl Page<'_> {
             used += frame.length();
             *at += frame.length() as u64;
             *next = frame.seq + 1;
+            if passed.is_some_and(|last| *at - last >= APART) {
+                *passed = Some(*at);
+                self.shared.places.pass(path, *next, *at);
+            }
         }
         data.drain(..used);
         Ok(true)
