@@ -32,10 +32,12 @@ use super::{
     words::{self, Encoding},
 };
 use crate::{
+    access::plans::{Purse, Reached},
     api::{
         ApiState,
         auth::{Caller, Person, Shown},
         error::{ApiError, ApiResult},
+        quota,
     },
     domain::{api_key::ApiKey, event::Subject, ids::TokenId},
     events::{Gap, Missed, view},
@@ -259,6 +261,21 @@ impl Reader {
     /// Puts an answer of our own among what is written.
     pub(super) fn answer(&mut self, message: &Value) {
         self.tell(message);
+    }
+
+    /// Counts what somebody asks for on an open stream as a request under the key's plan; tells and is false when its rate is used up.
+    pub(super) fn may_ask(&mut self, id: &Value) -> bool {
+        match self.state.usage.plans().enter(&self.caller.key, Purse::Plan) {
+            Err(refused) if refused.reached == Reached::Rate => {
+                let error = quota::too_many(&refused);
+                let mut told = json!({"type": "error", "id": id, "code": error.code(), "message": error.detail()});
+                told["retry_after"] = json!(refused.retry_after_s);
+                self.tell(&told);
+                false
+            }
+            // The stream itself is what is open at once.
+            _ => true,
+        }
     }
 
     /// Begins to follow, all that may be; tells what, and what is refused and why.
