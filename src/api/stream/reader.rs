@@ -25,7 +25,7 @@ use tokio::{
 use super::{
     desk::Open,
     ending::Ending,
-    presence::Row,
+    presence::{Follower, Row},
     snapshots,
     states::Shared,
     topic::{Item, Topic, Want},
@@ -65,6 +65,7 @@ type Change = BoxFuture<'static, Result<(Want, Subscription), Aborted>>;
 struct Terminals {
     rows: watch::Receiver<Arc<Vec<Arc<Row>>>>,
     sent: HashMap<TokenId, u64>,
+    _follower: Follower,
 }
 
 pub(in crate::api) struct Reader {
@@ -358,8 +359,8 @@ impl Reader {
 
     fn follow(&mut self, want: &Want) {
         if want.topic == Topic::Terminals {
-            let rows = self.state.streams.presence().follow();
-            self.terminals = Some(Terminals { rows, sent: HashMap::new() });
+            let (rows, follower) = self.state.streams.presence().follow(self.caller.tenant());
+            self.terminals = Some(Terminals { rows, sent: HashMap::new(), _follower: follower });
         }
         let Some((account, topic)) = want.live() else { return };
         let owner = self.caller.key.owner;
