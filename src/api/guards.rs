@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// Longest life a caller may give a command.
-const TTL_MAX_MS: u64 = 60_000;
+pub(super) const TTL_MAX_MS: u64 = 60_000;
 /// The members of [`Guards`].
 const MEMBERS: [&str; 6] = ["client_order_id", "ttl_ms", "not_after", "seen_price", "max_slippage_points", "allow_duplicate"];
 

@@ -1,5 +1,7 @@
 //! Carries out what an alert wants: through the very handlers that bots call, under the hook's own key, so that every check holds.
 
+use std::time::Duration;
+
 use axum::{
     body::to_bytes,
     extract::State,
@@ -7,6 +9,7 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::{
     ApiState,
@@ -14,13 +17,19 @@ use super::{
     close_all, closing,
     error::{ApiError, ApiResult},
     extract::{JsonBody, Path},
+    guards::TTL_MAX_MS,
     modifying, orders, placing, positions,
     relay::Relay,
     resolve::{self, Purpose},
 };
 use crate::{
-    domain::{api_key::Permission, hook::Hook, ids::TokenId},
+    domain::{
+        api_key::Permission,
+        hook::{Calls, Hook},
+        ids::{CommandId, TokenId},
+    },
     hooks::plan::{Act, Plan, Which},
+    store::StoreError,
 };
 
 /// Largest answer of a trading call: close-all names every position that there is.
@@ -31,8 +40,39 @@ const ANSWER_MAX: usize = 64 << 20;
 pub(super) struct Carried {
     /// The commands that were made.
     pub(super) commands: Vec<String>,
+    /// At least one of them is on its way, or was.
+    pub(super) sent: bool,
+    /// Nobody knows whether something was made.
+    pub(super) unknown: bool,
     /// Why something was not sent.
     pub(super) error: Option<ApiError>,
+}
+
+impl Carried {
+    /// Nothing was made.
+    pub(super) fn nothing(error: ApiError) -> Self {
+        Self { error: Some(error), ..Self::default() }
+    }
+
+    /// A call was answered with an error: about the command `told`, or before one was made, unless one is `found` under its key.
+    fn failed(&mut self, told: Option<String>, found: Result<Option<CommandId>, StoreError>, error: ApiError) {
+        match (told, found) {
+            // What became of it is certain: nothing.
+            (Some(id), _) => self.commands.push(id),
+            (None, Ok(Some(id))) => {
+                self.sent = true;
+                self.commands.push(id.to_string());
+                return;
+            }
+            (None, Ok(None)) => {}
+            (None, Err(failure)) => {
+                warn!(error = %failure, "whether an alert made a command cannot be read");
+                self.unknown = true;
+            }
+        }
+        // The first one is told; the others are tried all the same.
+        self.error.get_or_insert(error);
+    }
 }
 
 /// One alert on its way.
@@ -45,28 +85,59 @@ pub(super) struct Carrier<'a> {
 }
 
 impl Carrier<'_> {
-    /// Carries a plan out as far as it goes. Nothing is waited for once a command is durable and on its way.
-    pub(super) async fn carry_out(&self, plan: &Plan) -> Carried {
-        let mut carried = Carried::default();
-        let calls = match self.calls(plan).await {
-            Ok(calls) => calls,
-            Err(error) => return Carried { error: Some(error), ..carried },
-        };
-        for call in calls {
-            match self.made(self.call(&call, &plan.body).await).await {
-                Ok(command) => carried.commands.extend(command),
+    /// Waits until what earlier alerts sent has its outcome, if the plan depends on it: a position that is being opened is not there yet.
+    /// It waits for three quarters of the plan's own time at most, so that there is time left to act in.
+    pub(super) async fn earlier(&self, plan: &Plan, open: &mut Vec<CommandId>) {
+        let (state, arrived) = (self.state, self.caller.arrived.steady);
+        let patience = if plan.act.reads() { self.life(plan).mul_f64(0.75) } else { Duration::ZERO };
+        let until = arrived.plus_ms(i64::try_from(patience.as_millis()).unwrap_or(0));
+        for id in std::mem::take(open) {
+            match state.trading.settled(id, state.clock.until(until), &state.stopping).await {
+                Ok(true) => {}
+                Ok(false) => open.push(id),
                 Err(error) => {
-                    carried.commands.extend(error.field_value("id").and_then(Value::as_str).map(str::to_owned));
-                    // The first one is told; the others are tried all the same.
-                    carried.error.get_or_insert(error);
+                    warn!(command = %id, %error, "what an earlier alert came to cannot be read");
+                    open.push(id);
+                }
+            }
+        }
+    }
+
+    /// How long after it came in a plan may still be carried out.
+    fn life(&self, plan: &Plan) -> Duration {
+        let market = matches!(plan.act, Act::Close(_) | Act::CloseAll);
+        let usual = if market { self.state.market_ttl } else { self.state.pending_ttl };
+        plan.body["ttl_ms"].as_u64().map_or(usual, |ms| Duration::from_millis(ms.min(TTL_MAX_MS)))
+    }
+
+    /// Makes the calls as far as they go. Nothing is waited for once a command is durable and on its way. What was made is told as made,
+    /// also when it cannot be answered for now.
+    pub(super) async fn make(&self, calls: &Calls) -> Carried {
+        let mut carried = Carried::default();
+        let body: Value = serde_json::from_str(&calls.body).unwrap_or_default();
+        for act in &calls.acts {
+            match self.made(self.call(act, &calls.terminal.to_string(), &body).await).await {
+                Ok(command) => {
+                    carried.sent = true;
+                    carried.commands.extend(command);
+                }
+                Err(error) => {
+                    let id = error.field_value("id").and_then(Value::as_str).map(str::to_owned);
+                    carried.failed(id, made_under(self.state, calls.terminal, &key_of(&self.key, act)).await, error);
                 }
             }
         }
         carried
     }
 
-    /// Each call with a ticket of its own.
-    async fn calls(&self, plan: &Plan) -> ApiResult<Vec<Act>> {
+    /// Each call with a ticket of its own, and the terminal that they are for.
+    pub(super) async fn calls(&self, plan: &Plan) -> ApiResult<Calls> {
+        let acts = self.acts(plan).await?;
+        let terminal = resolve::terminal(self.state, self.caller, &self.terminal(), Purpose::Trade)?.token.id;
+        Ok(Calls { terminal, body: plan.body.to_string(), acts })
+    }
+
+    async fn acts(&self, plan: &Plan) -> ApiResult<Vec<Act>> {
         let needed = match plan.act {
             Act::Order | Act::Modify(_) => Permission::TradeWrite,
             Act::Close(_) | Act::CloseAll | Act::Cancel(_) => Permission::TradeReduce,
@@ -127,29 +198,16 @@ impl Carrier<'_> {
         Ok(Relay::before_a_trade(self.state, self.caller, target.live()?, self.caller.arrived.steady.plus_ms(ms)))
     }
 
-    async fn call(&self, act: &Act, body: &Value) -> ApiResult<Response> {
-        let (state, caller) = (State(self.state.clone()), self.caller.clone());
-        let body = JsonBody { value: body.clone() };
-        let terminal = self.terminal();
-        let of = |which: &Which| match which {
-            Which::Ticket(ticket) => (ticket.to_string(), format!("{}-{ticket}", self.key)),
-            Which::Symbol(symbol) => (symbol.clone(), self.key.clone()),
-        };
+    async fn call(&self, act: &Act, terminal: &str, body: &Value) -> ApiResult<Response> {
+        let (state, caller, terminal) = (State(self.state.clone()), self.caller.clone(), terminal.to_owned());
+        let (headers, body) = (headers(&key_of(&self.key, act))?, JsonBody { value: body.clone() });
+        let ticket = act.ticket().unwrap_or_default().to_string();
         match act {
-            Act::Order => placing::place(state, caller, Path(terminal), headers(&self.key)?, body).await,
-            Act::CloseAll => close_all::close_all(state, caller, Path(terminal), headers(&self.key)?, body).await,
-            Act::Close(which) => {
-                let (ticket, key) = of(which);
-                closing::close(state, caller, Path((terminal, ticket)), headers(&key)?, body).await
-            }
-            Act::Modify(which) => {
-                let (ticket, key) = of(which);
-                modifying::modify_position(state, caller, Path((terminal, ticket)), headers(&key)?, body).await
-            }
-            Act::Cancel(which) => {
-                let (ticket, key) = of(which);
-                modifying::cancel_order(state, caller, Path((terminal, ticket)), headers(&key)?, body).await
-            }
+            Act::Order => placing::place(state, caller, Path(terminal), headers, body).await,
+            Act::CloseAll => close_all::close_all(state, caller, Path(terminal), headers, body).await,
+            Act::Close(_) => closing::close(state, caller, Path((terminal, ticket)), headers, body).await,
+            Act::Modify(_) => modifying::modify_position(state, caller, Path((terminal, ticket)), headers, body).await,
+            Act::Cancel(_) => modifying::cancel_order(state, caller, Path((terminal, ticket)), headers, body).await,
         }
     }
 
@@ -176,6 +234,28 @@ impl Carrier<'_> {
         }
         id.to_string()
     }
+}
+
+/// The key of one call of an alert, whose own is `key`.
+fn key_of(key: &str, act: &Act) -> String {
+    act.ticket().map_or_else(|| key.to_owned(), |ticket| format!("{key}-{ticket}"))
+}
+
+/// What was made of calls, when none can be made any more.
+pub(super) async fn made_before(state: &ApiState, calls: &Calls, key: &str, why: ApiError) -> Carried {
+    let mut carried = Carried::default();
+    for act in &calls.acts {
+        let found = made_under(state, calls.terminal, &key_of(key, act)).await;
+        carried.failed(None, found, why.clone());
+    }
+    carried
+}
+
+/// The command that a key made at a terminal's account.
+async fn made_under(state: &ApiState, terminal: TokenId, key: &str) -> Result<Option<CommandId>, StoreError> {
+    let Some(token) = state.access.token(terminal) else { return Ok(None) };
+    let Some(lock) = &token.lock else { return Ok(None) };
+    state.trading.made_under(token.owner, &lock.account, key).await
 }
 
 /// As a bot says it: this key, and no waiting for the outcome.

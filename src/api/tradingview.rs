@@ -23,14 +23,14 @@ use super::{
     auth::{Arrived, Caller, Connection},
     error::{ApiError, ApiResult},
     extract::Path,
-    hook_act::Carrier,
+    hook_act::{self, Carried, Carrier},
 };
 use crate::{
     access::plans::Purse,
     domain::{
         api_key::ApiKey,
         hook::{Hook, Outcome, Received, State as Stands},
-        ids::AlertId,
+        ids::{AlertId, CommandId},
     },
     hooks::{
         Refusal,
@@ -149,7 +149,7 @@ impl Taking {
             Entered::New(received, turn) => {
                 // Nobody else sets it.
                 let _ = self.entered.set(received.id);
-                carried(&self.state, &self.hook, *received, (plan, turn), self.arrived).await
+                carried(&self.state, &self.hook, *received, (Some(plan), turn), self.arrived).await
             }
             Entered::Repeats(first) => {
                 let mut body = told(&first);
@@ -176,29 +176,39 @@ fn understand(hook: &Hook, text: &str) -> Result<(Fields, Plan), Refusal> {
     Ok((fields, plan))
 }
 
-/// Carries out an alert that is on the disk, in its turn, and writes down what came of it.
+/// Carries out an alert that is on the disk, in its turn, and writes down what came of it. Without a plan it is one of before a start: what
+/// was written down for it is carried out, and nothing else.
 async fn carried(
     state: &ApiState,
     hook: &Hook,
     mut received: Received,
-    (plan, mut turn): (Plan, Turn),
+    (plan, mut turn): (Option<Plan>, Turn),
     arrived: Arrived,
 ) -> ApiResult<Response> {
     turn.wait().await;
     fail::fail_point!("alert_entered", |_| std::process::abort());
-    let shown = plan.shown().to_string();
+    if let Some(plan) = &plan {
+        received.outcome.plan = plan.shown().to_string();
+    }
     let mut error = None;
-    received.outcome = if hook.dry_run {
-        Outcome { state: Stands::DryRun, plan: shown, ..Outcome::default() }
+    if hook.dry_run && plan.is_some() {
+        received.outcome.state = Stands::DryRun;
     } else {
-        let done = carry_out(state, hook, &received, &plan, arrived).await;
-        let outcome = match &done.error {
-            None => Outcome { state: Stands::Sent, plan: shown, ..Outcome::default() },
-            Some(error) => refused(error.code(), error.detail(), shown),
+        let done = carry_out(state, hook, &mut received, (plan.as_ref(), &mut turn.open), arrived).await;
+        turn.open.extend(done.commands.iter().filter_map(|id| id.parse::<CommandId>().ok()));
+        let outcome = &mut received.outcome;
+        outcome.commands = done.commands;
+        if let Some(error) = &done.error {
+            (outcome.code, outcome.detail) = (error.code().to_owned(), error.detail().to_owned());
+        }
+        outcome.state = match done.error.is_some() {
+            // The next start looks again.
+            _ if done.unknown => Stands::Pending,
+            true if !done.sent => Stands::Refused,
+            _ => Stands::Sent,
         };
-        error = done.error;
-        Outcome { commands: done.commands, ..outcome }
-    };
+        error = done.error.filter(|_| received.outcome.state == Stands::Refused);
+    }
     if let Err(error) = state.hooks.settle(&received).await {
         // What it did is in the commands' own records.
         error!(alert = %received.id, %error, "what came of an alert could not be written down");
@@ -207,7 +217,7 @@ async fn carried(
     match error {
         Some(error) => Err(error.with("alert", received.id.to_string()).with("commands", received.outcome.commands.clone())),
         None => {
-            let status = if hook.dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
+            let status = if received.outcome.state == Stands::DryRun { StatusCode::OK } else { StatusCode::ACCEPTED };
             Ok((status, Json(told(&received))).into_response())
         }
     }
@@ -216,25 +226,54 @@ async fn carried(
 async fn carry_out(
     state: &ApiState,
     hook: &Hook,
-    received: &Received,
-    plan: &Plan,
+    received: &mut Received,
+    (plan, open): (Option<&Plan>, &mut Vec<CommandId>),
     arrived: Arrived,
-) -> super::hook_act::Carried {
-    let Some(key) = acting_key(state, hook) else {
-        let detail = "the API key that this hook acts under was revoked or has expired: give the hook another; nothing was sent";
-        let error = ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail);
-        return super::hook_act::Carried { error: Some(error), ..Default::default() };
-    };
+) -> Carried {
     let name = match received.identity.filter(|identity| identity.for_good) {
         Some(identity) => crate::crypto::hex(&identity.digest),
         None => received.id.to_string(),
     };
-    let permit = match state.usage.plans().enter(&key, Purse::Plan) {
-        Ok((permit, _)) => Arc::new(permit),
-        Err(refused) => return super::hook_act::Carried { error: Some(super::quota::too_many(&refused)), ..Default::default() },
+    let name = format!("hook-{name}");
+    match make(state, (hook, &name), received, (plan, open), arrived).await {
+        Ok(carried) => carried,
+        Err(error) => match &received.calls {
+            Some(calls) => hook_act::made_before(state, calls, &name, error).await,
+            None => Carried::nothing(error),
+        },
+    }
+}
+
+/// Makes the calls of an alert, once it is on the disk which they are.
+async fn make(
+    state: &ApiState,
+    (hook, name): (&Hook, &str),
+    received: &mut Received,
+    (plan, open): (Option<&Plan>, &mut Vec<CommandId>),
+    arrived: Arrived,
+) -> ApiResult<Carried> {
+    let interrupted = || {
+        let detail = "the hub stopped before anything was sent for this alert; nothing was sent";
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "expired", detail)
     };
-    let caller = Caller { key, person: None, client: None, permit, arrived };
-    Carrier { state, caller: &caller, hook, key: format!("hook-{name}") }.carry_out(plan).await
+    if plan.is_none() && (hook.dry_run || received.calls.is_none()) {
+        return Err(interrupted());
+    }
+    let key = acting_key(state, hook).ok_or_else(|| {
+        let detail = "the API key that this hook acts under was revoked or has expired: give the hook another; nothing was sent";
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    })?;
+    let permit = state.usage.plans().enter(&key, Purse::Plan).map_err(|refused| super::quota::too_many(&refused))?;
+    let caller = Caller { key, person: None, client: None, permit: Arc::new(permit.0), arrived };
+    let carrier = Carrier { state, caller: &caller, hook, key: name.to_owned() };
+    if let Some(plan) = plan {
+        carrier.earlier(plan, open).await;
+        received.calls = Some(carrier.calls(plan).await?);
+        state.hooks.decide(received).await?;
+        fail::fail_point!("alert_decided", |_| std::process::abort());
+    }
+    let calls = received.calls.as_ref().ok_or_else(interrupted)?;
+    Ok(carrier.make(calls).await)
 }
 
 /// The hook's key, or the one that took over from it.
@@ -250,16 +289,22 @@ fn acting_key(state: &ApiState, hook: &Hook) -> Option<Arc<ApiKey>> {
 /// What became of an alert, for whoever sent it.
 fn told(received: &Received) -> Value {
     let plan: Value = serde_json::from_str(&received.outcome.plan).unwrap_or(Value::Null);
-    json!({
+    let mut told = json!({
         "alert": received.id,
         "state": received.outcome.state,
         "commands": received.outcome.commands,
         "plan": plan,
-    })
+    });
+    if !received.outcome.code.is_empty() {
+        told["code"] = json!(received.outcome.code);
+        told["message"] = json!(received.outcome.detail);
+    }
+    told
 }
 
-/// Takes up what a hub that stopped had answered for and not carried out to its end. Commands that were made are found under their keys;
-/// of the rest the time is over, and that is written down.
+/// Takes up what a hub that stopped had answered for and not carried out to its end. The calls that were written down are made under the
+/// same keys, so commands that were made are found, also when their terminal is away; where none were nothing was sent, and that is
+/// written down.
 pub async fn resume_alerts(state: ApiState) {
     for hook in state.hooks.all() {
         let pending = state.hooks.pending(hook.id).await.unwrap_or_else(|error| {
@@ -269,9 +314,9 @@ pub async fn resume_alerts(state: ApiState) {
         for received in pending {
             let late = state.clock.wall().since(received.at);
             let arrived = Arrived { steady: state.clock.steady().plus_ms(-late), wall: received.at };
-            let (Ok((_, plan)), Some(turn)) = (understand(&hook, &received.text), state.hooks.turn_again()) else { continue };
+            let Some(turn) = state.hooks.turn_again(hook.id).await else { continue };
             // What comes of it is written down; nobody waits for the answer.
-            let _ = carried(&state, &hook, received, (plan, turn), arrived).await;
+            let _ = carried(&state, &hook, received, (None, turn), arrived).await;
         }
     }
 }

@@ -342,7 +342,7 @@ impl From<ReplayError> for ApiError {
     fn from(error: ReplayError) -> Self {
         match error {
             ReplayError::Hook(error) => error.into(),
-            ReplayError::TooMany => Self::field("to", error.to_string()),
+            ReplayError::TooMany | ReplayError::Waiting => Self::field("to", error.to_string()),
             ReplayError::Missed(Missed::Store(error)) => error.into(),
             ReplayError::Missed(Missed::Gap(gap)) => {
                 Self::new(StatusCode::GONE, "events_gone", gap.to_string()).with("from", gap.to)
@@ -407,7 +407,7 @@ fn row(standing: &Standing) -> Value {
 
 fn delivery_json(id: WebhookId, delivery: &Delivery) -> Value {
     json!({
-        "message": message_id(id, delivery.seq),
+        "message": message_id(id, delivery.seq, delivery.mark),
         "seq": delivery.seq,
         "type": delivery.kind,
         "state": if delivery.dead { "dead" } else { "waiting" },

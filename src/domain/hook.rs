@@ -152,8 +152,65 @@ pub struct Received {
     /// By which another one is the same; none if it could not be read.
     #[serde(default)]
     pub identity: Option<Identity>,
+    /// What is called for it: written down before the first call, so that a hub that stopped finds what it made.
+    #[serde(default)]
+    pub calls: Option<Calls>,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+/// The calls of an alert, with everything that was looked up for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// The terminal they are for.
+    pub terminal: TokenId,
+    /// The body of each, JSON.
+    pub body: String,
+    /// One after the other, each with a ticket of its own.
+    pub acts: Vec<Act>,
+}
+
+/// A call of the API, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Act {
+    /// `POST …/orders`
+    Order,
+    /// `POST …/positions/{ticket}/close`
+    Close(Which),
+    /// `POST …/positions/close-all`
+    CloseAll,
+    /// `PATCH …/positions/{ticket}`
+    Modify(Which),
+    /// `DELETE …/orders/{ticket}`
+    Cancel(Which),
+}
+
+impl Act {
+    /// Whether it depends on what earlier alerts came to: on which positions or orders there are.
+    #[must_use]
+    pub const fn reads(&self) -> bool {
+        !matches!(self, Self::Order)
+    }
+
+    /// The ticket it is about.
+    #[must_use]
+    pub const fn ticket(&self) -> Option<u64> {
+        match self {
+            Self::Close(Which::Ticket(ticket)) | Self::Modify(Which::Ticket(ticket)) | Self::Cancel(Which::Ticket(ticket)) => {
+                Some(*ticket)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Which position or order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Which {
+    /// The one with this ticket.
+    Ticket(u64),
+    /// Those of this symbol.
+    Symbol(String),
 }
 
 /// By which two alerts are the same one.
@@ -194,11 +251,11 @@ pub enum State {
     /// It is written down, and is being carried out.
     #[default]
     Pending,
-    /// Commands were made, or there was nothing to do.
+    /// Commands were made, or there was nothing to do. With a code and a detail something else was not sent.
     Sent,
     /// Nothing was sent, because the hook only tries.
     DryRun,
-    /// Nothing was sent, or not all.
+    /// Nothing was sent, or it certainly came to nothing.
     Refused,
     /// It was here before.
     Duplicate,

@@ -85,6 +85,9 @@ pub struct Progress {
 pub struct Delivery {
     /// The event's place.
     pub seq: u64,
+    /// The history that it is of: see [`crate::store::Committed::mark`].
+    #[serde(default)]
+    pub mark: u32,
     /// Its kind.
     pub kind: String,
     /// Tries that failed.

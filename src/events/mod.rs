@@ -73,6 +73,8 @@ pub struct Page {
 #[derive(Debug, Clone)]
 pub struct Events {
     inner: Arc<Inner>,
+    /// The turns of those who read the store's files.
+    readers: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,6 @@ struct Inner {
     accounts: RwLock<Accounts>,
     ring: RwLock<Ring>,
     head: watch::Sender<u64>,
-    readers: Semaphore,
     metrics: Metrics,
 }
 
@@ -104,11 +105,17 @@ impl Events {
         }
         let mut ring = Ring::default();
         ring.restart(store.head().saturating_sub(REMEMBERED));
-        let (head, readers) = (watch::Sender::new(0), Semaphore::new(READERS));
+        let (head, readers) = (watch::Sender::new(0), Arc::new(Semaphore::new(READERS)));
         let (accounts, ring) = (RwLock::new(accounts), RwLock::new(ring));
-        let events = Self { inner: Arc::new(Inner { store, access, accounts, ring, head, readers, metrics }) };
+        let events = Self { inner: Arc::new(Inner { store, access, accounts, ring, head, metrics }), readers };
         events.catch_up().await?;
         Ok(events)
+    }
+
+    /// The same log for readers with turns of their own: those who are far behind there keep nobody here waiting.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), readers: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Follows the store until `stop`.
@@ -185,7 +192,7 @@ impl Events {
             return Ok(page);
         }
         // The semaphore is never closed.
-        let _turn = self.inner.readers.acquire().await;
+        let _turn = self.readers.acquire().await;
         // A cursor in the midst of a batch needs the rest of it.
         let batch = batch_of(cursor);
         let from = if cursor == end_of(batch) { batch } else { batch.saturating_sub(1) };
@@ -201,6 +208,25 @@ impl Events {
                     }
                 }
                 Ok(page)
+            }
+        }
+    }
+
+    /// One event, if there is one with this `seq`. Of the store only its batch is read.
+    ///
+    /// # Errors
+    /// [`Missed`].
+    pub async fn at(&self, seq: u64) -> Result<Option<Arc<Told>>, Missed> {
+        let before = seq.saturating_sub(1);
+        if let Some(page) = self.remembered(before, 1) {
+            return Ok(page.events.into_iter().find(|told| told.seq == seq));
+        }
+        let _turn = self.readers.acquire().await;
+        match self.inner.store.replay(batch_of(seq).saturating_sub(1), 1).await? {
+            Replay::Gone { oldest } => Err(Gap { from: before, to: end_of(oldest.saturating_sub(1)) }.into()),
+            Replay::Batches(batches) => {
+                let events = batches.first().map(|batch| self.events_of(batch)).unwrap_or_default();
+                Ok(events.into_iter().find(|told| told.seq == seq))
             }
         }
     }
@@ -240,7 +266,7 @@ impl Events {
         if batch == 0 {
             return Ok(0);
         }
-        let _turn = self.inner.readers.acquire().await;
+        let _turn = self.readers.acquire().await;
         match self.inner.store.replay(batch - 1, 1).await? {
             Replay::Batches(found) if !found.is_empty() => Ok(found[0].mark),
             Replay::Batches(_) => Err(Gap { from: cursor, to: self.now() }.into()),

@@ -119,7 +119,22 @@ async fn memory_and_store_tell_the_same() {
     assert_eq!(read.next, remembered.next);
     for told in &remembered.events {
         assert_eq!(later.mark_of(told.seq).await.unwrap(), told.mark);
+        for log in [&events, &later] {
+            assert_eq!(**log.at(told.seq).await.unwrap().unwrap(), ***told, "one alone");
+            assert!(log.at(told.seq + 1).await.unwrap().is_none());
+        }
     }
+}
+
+#[tokio::test]
+async fn webhooks_that_are_far_behind_keep_no_stream_waiting() {
+    let (store, _) = log().await;
+    deal(&store, 1).await;
+    let later = over(&store).await;
+    later.inner.ring.write().unwrap().restart(store.head());
+    let webhooks = later.apart();
+    let _all = webhooks.readers.acquire_many(u32::try_from(READERS).unwrap()).await.unwrap();
+    assert_eq!(tickets(&later, 0).await, [1]);
 }
 
 #[tokio::test]

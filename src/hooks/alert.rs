@@ -39,6 +39,9 @@ const FIELDS: [(&str, &[&str]); 22] = [
     ("note", &[]),
 ];
 
+/// What says nothing of what is to be done: two alerts of a strategy's order that differ only there are the same.
+const UNLIKE: [&str; 2] = ["note", "seen_price"];
+
 /// The field that a name means.
 pub(super) fn field(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
@@ -208,8 +211,8 @@ impl Fields {
         })
     }
 
-    /// By which a repetition of this alert is known: its `id`; else the strategy's order with its time; else its text, within the
-    /// window only unless it bears a time.
+    /// By which a repetition of this alert is known: its `id`; else, when it has the strategy's order and a time, all that it
+    /// wants done; else its text, within the window only unless it bears a time.
     #[must_use]
     pub fn identity(&self, hook: HookId, text: &str) -> Identity {
         let hook = hook.to_bytes();
@@ -218,8 +221,9 @@ impl Fields {
         }
         let times = self.get("time").or(self.get("timenow")).is_some();
         if times && self.get("order_id").is_some() {
-            let told = ["order_id", "time", "timenow", "action", "symbol", "volume", "market_position"];
-            let of = told.map(|field| self.get(field).unwrap_or_default()).join("\0");
+            // Each with its length, so that no value looks like the next field.
+            let part = |(field, value): (&&str, &String)| format!("{field}={}:{value}\0", value.len());
+            let of: String = self.0.iter().filter(|(field, _)| !UNLIKE.contains(*field)).map(part).collect();
             return Identity { digest: crypto::sha256(&[&hook, b"order\0", of.as_bytes()]), for_good: true };
         }
         Identity { digest: crypto::sha256(&[&hook, b"text\0", text.trim().as_bytes()]), for_good: times }
@@ -333,6 +337,13 @@ mod tests {
         assert_eq!(of("buy EURUSD order_id=L time=5 close=1.1"), of("buy EURUSD order_id=L time=5 close=1.2"));
         assert_ne!(of("buy EURUSD order_id=L time=5"), of("buy EURUSD order_id=L time=6"));
         assert_ne!(of("buy EURUSD order_id=L time=5"), of("sell EURUSD order_id=L time=5"));
+        for more in
+            ["sl=1", "tp=1", "price=1", "ticket=1", "side=buy", "type=limit", "magic=1", "exchange=X", "ttl_ms=1", "comment=x"]
+        {
+            let another = of(&format!("buy EURUSD order_id=L time=5 {more}"));
+            assert_ne!(of("buy EURUSD order_id=L time=5"), another, "{more}");
+        }
+        assert_eq!(of("buy EURUSD order_id=L time=5 note=x"), of("note=y buy order_id=L time=5 symbol=EURUSD"));
         assert!(of("buy EURUSD time=5").for_good && !of("buy EURUSD order_id=L").for_good);
         assert_eq!(of("buy EURUSD"), of(" buy EURUSD\n"));
         let other = HookId::new(ulid::Ulid::from_parts(1, 2));

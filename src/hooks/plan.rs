@@ -9,6 +9,7 @@ use super::{
     alert::{Action, Fields},
 };
 use crate::domain::hook::Hook;
+pub use crate::domain::hook::{Act, Which};
 
 /// What is asked of the hub.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,30 +18,6 @@ pub struct Plan {
     pub act: Act,
     /// The body of the call.
     pub body: Value,
-}
-
-/// A call of the API, and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// `POST …/orders`
-    Order,
-    /// `POST …/positions/{ticket}/close`
-    Close(Which),
-    /// `POST …/positions/close-all`
-    CloseAll,
-    /// `PATCH …/positions/{ticket}`
-    Modify(Which),
-    /// `DELETE …/orders/{ticket}`
-    Cancel(Which),
-}
-
-/// Which position or order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// The one with this ticket.
-    Ticket(u64),
-    /// Those of this symbol.
-    Symbol(String),
 }
 
 impl Plan {

@@ -1,12 +1,12 @@
 //! What came to a hook: written down before it is carried out, once however often it comes, one after the other.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::book::{HookError, Hooks};
 use crate::{
@@ -14,15 +14,22 @@ use crate::{
     domain::{
         UnixMillis,
         hook::{Hook, Identity, Outcome, Received, State},
-        ids::{AlertId, HookId},
+        ids::{AlertId, CommandId, HookId},
     },
     store::{Batch, Store, StoreError, records},
 };
 
-/// Alerts that are kept of each hook.
+/// Alerts that are kept of each hook, of those that could be carried out.
 pub const KEPT: usize = 200;
+/// The same of the others, such as repetitions: however many come, they take nothing from what tells repetitions.
+const KEPT_OF_OTHERS: usize = 100;
+/// Alerts of one hook in work at once: a hook that floods stops no other.
+const WORKING: usize = 16;
 /// Whoever waits for the alert before it goes on after that time: its command's own life is no longer.
 const TURN: Duration = Duration::from_secs(60);
+
+/// Commands of earlier alerts that the next one is told of, the newest.
+const OPEN: usize = 64;
 
 /// The alerts of one hook.
 pub(super) type Lane = tokio::sync::Mutex<Inside>;
@@ -30,33 +37,86 @@ pub(super) type Lane = tokio::sync::Mutex<Inside>;
 #[derive(Debug, Default)]
 pub(super) struct Inside {
     /// Oldest first.
-    kept: VecDeque<(AlertId, Option<Identity>)>,
+    kept: VecDeque<(AlertId, Identity)>,
+    /// What came of them is not known yet: they stay, however many come after them.
+    pending: HashSet<AlertId>,
+    /// Those of which nothing came, oldest first.
+    others: VecDeque<AlertId>,
+    working: Working,
     seen: HashMap<[u8; 32], (AlertId, UnixMillis)>,
-    /// Done when the newest alert has been carried out.
-    last: Option<oneshot::Receiver<()>>,
+    /// Done when the newest alert has been carried out: what it and those before it sent and has no outcome yet.
+    last: Option<oneshot::Receiver<Vec<CommandId>>>,
     /// The hook was deleted: nothing may be written any more.
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Working(Arc<Semaphore>);
+
+impl Default for Working {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(WORKING)))
+    }
 }
 
 impl Inside {
     /// Reads what was written down.
     pub(super) async fn load(store: &dyn Store, hook: HookId) -> Result<Self, StoreError> {
         let mut inside = Self::default();
+        let mut open = Vec::new();
         for received in read(store, hook).await? {
             inside.add(&received);
+            open.extend(received.outcome.commands.iter().filter_map(|id| id.parse::<CommandId>().ok()));
         }
+        // Whether they have their outcomes is looked at when somebody wants to know.
+        inside.last = Some(over(open));
         Ok(inside)
     }
 
     fn add(&mut self, received: &Received) {
-        self.kept.push_back((received.id, received.identity));
-        if let Some(identity) = received.identity {
-            self.seen.insert(identity.digest, (received.id, received.at));
+        match received.identity {
+            Some(identity) => {
+                self.kept.push_back((received.id, identity));
+                self.seen.insert(identity.digest, (received.id, received.at));
+            }
+            None => self.others.push_back(received.id),
+        }
+        if received.outcome.state == State::Pending {
+            self.pending.insert(received.id);
         }
     }
 
+    /// Those that give their place to a new one.
+    fn surplus(&self, identity: Option<Identity>) -> Vec<AlertId> {
+        if identity.is_none() {
+            return self.others.iter().take((self.others.len() + 1).saturating_sub(KEPT_OF_OTHERS)).copied().collect();
+        }
+        let settled = self.kept.iter().map(|(id, _)| *id).filter(|id| !self.pending.contains(id));
+        settled.take((self.kept.len() + 1).saturating_sub(KEPT)).collect()
+    }
+
+    fn forget(&mut self, old: AlertId) {
+        self.others.retain(|id| *id != old);
+        let Some(at) = self.kept.iter().position(|(id, _)| *id == old) else { return };
+        if let Some((_, identity)) = self.kept.remove(at)
+            && self.seen.get(&identity.digest).is_some_and(|(id, _)| *id == old)
+        {
+            self.seen.remove(&identity.digest);
+        }
+    }
+
+    /// A turn behind all others.
+    fn turn(&mut self, places: [OwnedSemaphorePermit; 2]) -> Turn {
+        let (over, last) = oneshot::channel();
+        Turn { before: self.last.replace(last), open: Vec::new(), over: Some(over), _places: places }
+    }
+
+    fn has(&self, alert: AlertId) -> bool {
+        !self.closed && self.kept.iter().any(|(id, _)| *id == alert)
+    }
+
     pub(super) fn keys(&self, hook: HookId) -> Vec<Vec<u8>> {
-        self.kept.iter().map(|(id, _)| records::alert(hook, *id)).collect()
+        self.kept.iter().map(|(id, _)| id).chain(&self.others).map(|id| records::alert(hook, *id)).collect()
     }
 
     pub(super) fn close(&mut self) {
@@ -64,8 +124,16 @@ impl Inside {
     }
 }
 
+/// What an alert that is over left to the next one.
+fn over(mut open: Vec<CommandId>) -> oneshot::Receiver<Vec<CommandId>> {
+    let (over, last) = oneshot::channel();
+    open.drain(..open.len().saturating_sub(OPEN));
+    let _ = over.send(open);
+    last
+}
+
 async fn read(store: &dyn Store, hook: HookId) -> Result<Vec<Received>, StoreError> {
-    let page = store.scan(&records::alerts(hook), None, 2 * KEPT).await?;
+    let page = store.scan(&records::alerts(hook), None, 2 * (KEPT + KEPT_OF_OTHERS)).await?;
     page.iter().map(|(key, entry)| records::decode(key, entry)).collect()
 }
 
@@ -83,10 +151,13 @@ pub enum Entered {
 /// An alert's place behind those that came to its hook before.
 #[derive(Debug)]
 pub struct Turn {
-    before: Option<oneshot::Receiver<()>>,
-    /// Dropped when it is over, which lets the next one go on.
-    _over: oneshot::Sender<()>,
-    _place: OwnedSemaphorePermit,
+    before: Option<oneshot::Receiver<Vec<CommandId>>>,
+    /// What this alert and those before it sent and has no outcome yet, as far as is known.
+    pub open: Vec<CommandId>,
+    /// Told when it is over, which lets the next one go on.
+    over: Option<oneshot::Sender<Vec<CommandId>>>,
+    /// Of its hook, and of all.
+    _places: [OwnedSemaphorePermit; 2],
 }
 
 impl Turn {
@@ -94,8 +165,19 @@ impl Turn {
     pub async fn wait(&mut self) {
         if let Some(before) = self.before.take() {
             // Over, or given up.
-            let _ = tokio::time::timeout(TURN, before).await;
+            if let Ok(Ok(open)) = tokio::time::timeout(TURN, before).await {
+                self.open = open;
+            }
         }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        open.drain(..open.len().saturating_sub(OPEN));
+        // The next one may not have come yet.
+        let _ = self.over.take().map(|over| over.send(open));
     }
 }
 
@@ -106,8 +188,8 @@ impl Hooks {
     /// [`HookError::NotFound`] when the hook was deleted meanwhile, and the store's.
     pub async fn enter(&self, hook: &Hook, from: &str, text: &str, identity: Identity) -> Result<Entered, HookError> {
         let (_, lane) = self.row(hook.id).ok_or(HookError::NotFound)?;
-        let Ok(place) = Arc::clone(&self.inner.working).try_acquire_owned() else { return Ok(Entered::Crowded) };
         let mut lane = lane.lock().await;
+        let working = Arc::clone(&lane.working.0);
         let now = self.inner.clock.wall();
         let window = i64::from(hook.defaults.duplicate_window_s) * 1_000;
         let before = lane.seen.get(&identity.digest).filter(|(_, at)| identity.for_good || now.since(*at) < window).copied();
@@ -118,10 +200,11 @@ impl Hooks {
             self.write(&mut lane, hook.id, (from, text), None, outcome).await?;
             return Ok(Entered::Repeats(Box::new(first)));
         }
+        let (Ok(place), Ok(of_all)) = (working.try_acquire_owned(), Arc::clone(&self.inner.working).try_acquire_owned()) else {
+            return Ok(Entered::Crowded);
+        };
         let received = self.write(&mut lane, hook.id, (from, text), Some(identity), Outcome::default()).await?;
-        let (over, last) = oneshot::channel();
-        let before = lane.last.replace(last);
-        Ok(Entered::New(Box::new(received), Turn { before, _over: over, _place: place }))
+        Ok(Entered::New(Box::new(received), lane.turn([place, of_all])))
     }
 
     /// Writes down an alert of which nothing will come.
@@ -134,6 +217,20 @@ impl Hooks {
         self.write(&mut lane, hook.id, (from, text), None, outcome).await
     }
 
+    /// Writes down what is called for an alert. Before that nothing may be sent.
+    ///
+    /// # Errors
+    /// [`HookError::NotFound`] when the hook was deleted meanwhile, and the store's: then nothing is sent.
+    pub async fn decide(&self, received: &Received) -> Result<(), HookError> {
+        let (_, lane) = self.row(received.hook).ok_or(HookError::NotFound)?;
+        let lane = lane.lock().await;
+        if !lane.has(received.id) {
+            return Err(HookError::NotFound);
+        }
+        self.inner.store.commit(put(Batch::admission(), received)).await?;
+        Ok(())
+    }
+
     /// Writes down what became of an alert.
     ///
     /// # Errors
@@ -141,11 +238,14 @@ impl Hooks {
     pub async fn settle(&self, received: &Received) -> Result<(), HookError> {
         // Without its hook it is gone, and with it the key that sealed it.
         let Some((_, lane)) = self.row(received.hook) else { return Ok(()) };
-        let lane = lane.lock().await;
-        if lane.closed || !lane.kept.iter().any(|(id, _)| *id == received.id) {
+        let mut lane = lane.lock().await;
+        if !lane.has(received.id) {
             return Ok(());
         }
         self.inner.store.commit(put(Batch::outcome(), received)).await?;
+        if received.outcome.state != State::Pending {
+            lane.pending.remove(&received.id);
+        }
         Ok(())
     }
 
@@ -170,11 +270,13 @@ impl Hooks {
         Ok(rows)
     }
 
-    /// A turn for an alert of before the start, behind nobody; none when too many are in work.
-    #[must_use]
-    pub fn turn_again(&self) -> Option<Turn> {
-        let place = Arc::clone(&self.inner.working).try_acquire_owned().ok()?;
-        Some(Turn { before: None, _over: oneshot::channel().0, _place: place })
+    /// A turn for an alert of before the start; none when its hook was deleted.
+    pub async fn turn_again(&self, hook: HookId) -> Option<Turn> {
+        let (_, lane) = self.row(hook)?;
+        let working = Arc::clone(&lane.lock().await.working.0);
+        let places = [working.acquire_owned().await.ok()?, Arc::clone(&self.inner.working).acquire_owned().await.ok()?];
+        let mut lane = lane.lock().await;
+        Some(lane.turn(places))
     }
 
     async fn alert(&self, hook: HookId, id: AlertId) -> Result<Option<Received>, StoreError> {
@@ -195,20 +297,12 @@ impl Hooks {
         }
         let id = AlertId::new(self.inner.ids.next().map_err(AccessError::from)?);
         let at = self.inner.clock.wall();
-        let received = Received { id, hook, at, from: from.to_owned(), text: text.to_owned(), identity, outcome };
+        let received = Received { id, hook, at, from: from.to_owned(), text: text.to_owned(), identity, calls: None, outcome };
         let mut batch = put(Batch::admission(), &received);
-        let surplus = (lane.kept.len() + 1).saturating_sub(KEPT);
-        for (old, _) in lane.kept.iter().take(surplus) {
-            batch = batch.delete(records::alert(hook, *old));
-        }
+        let surplus = lane.surplus(identity);
+        batch = surplus.iter().fold(batch, |batch, old| batch.delete(records::alert(hook, *old)));
         self.inner.store.commit(batch).await?;
-        for (old, identity) in lane.kept.drain(..surplus) {
-            if let Some(identity) = identity
-                && lane.seen.get(&identity.digest).is_some_and(|(id, _)| *id == old)
-            {
-                lane.seen.remove(&identity.digest);
-            }
-        }
+        surplus.into_iter().for_each(|old| lane.forget(old));
         lane.add(&received);
         Ok(received)
     }

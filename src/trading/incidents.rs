@@ -33,6 +33,9 @@ pub struct NewIncident {
     pub text: String,
 }
 
+/// Pages of incidents that one look from the newest goes through.
+const LOOKS_BACK: usize = 50;
+
 impl Trading {
     /// Records an incident, once for each (account, kind, subject), and latches the account's kill switch at `block` when its kind asks
     /// for that. Both are durable when it returns; `false` means that it was known already, and nothing changed.
@@ -94,6 +97,29 @@ impl Trading {
                 _ => return Ok((found, None)),
             }
         }
+    }
+
+    /// The newest incidents that are wanted, oldest first, of those that one call looks through.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn newest_incidents(&self, limit: usize, keep: impl Fn(&Incident) -> bool) -> Result<Vec<Incident>, StoreError> {
+        let mut found = std::collections::VecDeque::new();
+        let mut before: Option<Vec<u8>> = None;
+        for _ in 0..LOOKS_BACK {
+            let page = self.inner.store.scan_back(records::INCIDENTS, before.as_deref(), limit.max(1)).await?;
+            for (key, entry) in &page {
+                let incident: Incident = records::decode(key, entry)?;
+                if found.len() < limit && keep(&incident) {
+                    found.push_front(incident);
+                }
+            }
+            match page.into_iter().next_back() {
+                Some((key, _)) if found.len() < limit => before = Some(key),
+                _ => break,
+            }
+        }
+        Ok(found.into())
     }
 
     /// About one command. Whether it is on the disk; if not, the log has it, and its cause comes again.

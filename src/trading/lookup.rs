@@ -39,6 +39,16 @@ impl Trading {
         Ok(self.follow_command(id).await?.map(|updates| updates.borrow().clone()))
     }
 
+    /// What an idempotency key made, whatever it was used for: a command, or a call that makes many.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn made_under(&self, owner: OwnerId, account: &Account, key: &str) -> Result<Option<CommandId>, StoreError> {
+        let key = records::idempotency(owner, account, key);
+        let used = self.inner.store.get(&key).await?;
+        used.map(|entry| records::decode::<records::IdempotencyRecord>(&key, &entry).map(|used| used.command)).transpose()
+    }
+
     /// A command as it stands now and at every change.
     pub(super) async fn follow_command(&self, id: CommandId) -> Result<Option<watch::Receiver<CommandRecord>>, StoreError> {
         let live = self.inner.live().get(&id).map(|live| live.updates.subscribe());

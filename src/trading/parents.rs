@@ -341,6 +341,20 @@ impl Trading {
         self.parent(id).await
     }
 
+    /// Waits until a command, or all of a call that makes many, has its outcome, as long as the time lasts; whether it has.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn settled(&self, id: CommandId, within: Duration, stopping: &CancellationToken) -> Result<bool, StoreError> {
+        if let Some(view) = self.parent_settled(id, within, stopping).await? {
+            return Ok(view.state().is_final());
+        }
+        let Some(mut updates) = self.follow_command(id).await? else { return Ok(true) };
+        let ended = updates.wait_for(|record| record.state.is_final());
+        let _ = tokio::time::timeout(within, stopping.run_until_cancelled(ended)).await;
+        Ok(updates.borrow().state.is_final())
+    }
+
     /// The commands that were made for a parent, and the tickets for which none was.
     async fn children(&self, record: &ParentRecord) -> Result<(Vec<CommandRecord>, Vec<u64>), StoreError> {
         let (mut made, mut missing) = (Vec::new(), Vec::new());

@@ -3,7 +3,13 @@
 use mtbridge::access::secret::{KEY_LIVE, Secret};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, HubProcess, Machine, TestHub, eventually, free_port, simulator_config, soon};
+use crate::harness::{
+    Api, HubProcess, Machine, TestHub,
+    controls::Shown,
+    eventually,
+    fake::{accepted, executed},
+    free_port, simulator_config, soon,
+};
 
 /// A hook, and how its alerts come in.
 struct Hook {
@@ -269,6 +275,51 @@ async fn an_alert_is_answered_before_tradingview_gives_up_though_the_terminal_sa
 }
 
 #[tokio::test]
+async fn an_alert_that_closes_waits_for_what_the_one_before_it_opened() {
+    let hub = TestHub::start_with(|config| config.trading.market_ttl = std::time::Duration::from_secs(30)).await;
+    let mut terminal = hub.fake(1001).await;
+    let hook = Hook::new(&hub, json!({})).await;
+    let mut shown = Shown::default();
+    let (opened, trade) = tokio::join!(hook.alert("buy EURUSD 0.1"), shown.trade(&mut terminal));
+    assert_eq!(opened.expect(202)["state"], "sent");
+    let closing = shown.while_nothing_is_sent(&mut terminal, hook.alert("close EURUSD")).await.expect(202);
+    assert_eq!((&closing["state"], shown.asked.get()), (&json!("pending"), 0), "it saw too early what there is");
+    shown.positions.push(Shown::long(7, 0.1));
+    terminal.send(accepted(trade.command)).await;
+    terminal.send(executed(&trade, 5)).await;
+    let close = shown.trade(&mut terminal).await;
+    assert_eq!((close.request.0.position, close.request.0.volume), (7, 0.1));
+}
+
+#[tokio::test]
+async fn one_hook_that_floods_stops_no_other_and_loses_nothing() {
+    let hub = TestHub::start_with(|config| config.trading.market_ttl = std::time::Duration::from_secs(20)).await;
+    // It never answers what the orders need to know.
+    let _terminal = hub.fake(1001).await;
+    let (flooding, other) = (Hook::new(&hub, json!({})).await, Hook::new(&hub, json!({})).await);
+    let flood =
+        futures_util::future::join_all((0..17).map(async |n| flooding.alert(&format!("buy EURUSD 0.1 id={n}")).await)).await;
+    let refused: Vec<_> = flood.iter().filter(|answer| answer.status == 503).collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(other.alert("buy EURUSD 0.1").await.expect(202)["state"], "pending");
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_takes_no_alert_away_that_did() {
+    let mut hub = TestHub::start().await;
+    let hook = Hook::new(&hub, json!({"dry_run": true})).await;
+    let first = hook.alert("buy EURUSD 0.1 id=1").await.expect(200);
+    for _ in 0..201 {
+        hook.alert("hold").await.refused(422, "invalid_alert");
+    }
+    hub.restart().await;
+    let again = hook.alert("buy EURUSD 0.1 id=1").await.expect(200);
+    assert_eq!((&again["duplicate"], &again["alert"]), (&json!(true), &first["alert"]));
+    let list = hub.admin().get(&format!("/api/v1/hooks/{}/received?limit=200", hook.id)).await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 101, "of the others the newest hundred are kept");
+}
+
+#[tokio::test]
 async fn no_log_and_no_metric_shows_a_secret() {
     let (dir, key) = (tempfile::tempdir().unwrap(), Secret::generate(KEY_LIVE).unwrap().reveal().to_owned());
     let mut hub = HubProcess::start(dir.path(), free_port(), &key, &[("MTBRIDGE_LOG", "trace")]).await;
@@ -326,4 +377,31 @@ async fn an_alert_of_a_hub_that_dies_trades_once_or_never_and_is_accounted_for()
             other => panic!("{failpoint}: {other}"),
         }
     }
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn what_an_alert_traded_is_told_though_the_hub_died_and_the_terminal_is_away() {
+    let (dir, port, key) = (tempfile::tempdir().unwrap(), free_port(), Secret::generate(KEY_LIVE).unwrap().reveal().to_owned());
+    // The first trade goes through.
+    let mut hub = HubProcess::start(dir.path(), port, &key, &[("FAILPOINTS", "trade_after_send=1*off->return")]).await;
+    let api = hub.api(&key);
+    let token = api.mint_token().await;
+    let terminal = Machine::start(simulator_config(&hub.url(), &token, 1001)).unwrap();
+    soon("the terminal connects", terminal.connected().wait_for(|connected| *connected)).await.unwrap();
+    let hook = Hook::of(&api.post("/api/v1/hooks", json!({"kind": "tradingview"})).await.expect(201), hub.api(""));
+    let opened = hook.alert("buy EURUSD 0.1").await.expect(202);
+    assert_eq!(api.final_command(&command(&opened)).await["state"], "executed");
+    let close = "close EURUSD 0.05 id=7";
+    let _ = hook.sender.send(reqwest::Method::POST, &hook.path, Some(close.to_owned())).await;
+    let status = soon("the hub dies", hub.program.child.wait()).await.unwrap();
+    assert!(!status.success(), "it was to abort");
+    drop(terminal);
+    let _hub = HubProcess::start(dir.path(), port, &key, &[]).await;
+    let row = eventually("the alert is accounted for", async || {
+        let row = hook.received(&api).await.remove(0);
+        if row["state"] == "pending" { Err(row.to_string()) } else { Ok(row) }
+    })
+    .await;
+    assert_eq!((&row["state"], row["commands"].as_array().unwrap().len()), (&json!("sent"), 1), "{row}");
 }

@@ -162,6 +162,28 @@ async fn a_webhook_that_is_gone_or_fails_for_long_is_disabled_and_goes_on_where_
 }
 
 #[tokio::test]
+async fn what_is_asked_for_again_ahead_of_its_turn_takes_no_other_event_away() {
+    let hub = hub(3).await;
+    let admin = hub.admin();
+    let mut receiver = Canned::start(std::iter::once(says(410)).chain((0..8).map(|_| ok())).collect()).await;
+    let made = webhook(&admin, &receiver, &["token.created"]).await;
+    hub.mint_token().await;
+    receiver.asked().await;
+    shows(&admin, &made, "it is disabled", |row| row["enabled"] == false).await;
+    let behind = hub.mint_token().await;
+    // Its place is the one after that.
+    let here = webhook(&admin, &receiver, &["kill_switch"]).await["cursor"].as_u64().unwrap();
+    let ahead = hub.mint_token().await;
+    assert_eq!(admin.post(&path(&made, "/replay"), json!({"from": here + 1})).await.expect(202)["replayed"], 1);
+    admin.patch(&path(&made, ""), json!({"enabled": true})).await.expect(200);
+    let mut came = Vec::new();
+    while !came.contains(&behind.id) {
+        came.push(name_of(&receiver.asked().await));
+    }
+    assert!(came.contains(&ahead.id), "{came:?}");
+}
+
+#[tokio::test]
 async fn nothing_that_happened_is_lost_to_a_webhook_whose_hub_is_killed() {
     let (dir, port, key) = (tempfile::tempdir().unwrap(), free_port(), Secret::generate(KEY_LIVE).unwrap().reveal().to_owned());
     let env = [("MTBRIDGE_WEBHOOKS__ALLOW_HTTP", "true"), ("MTBRIDGE_WEBHOOKS__ALLOW_PRIVATE", "[\"127.0.0.0/8\"]")];

@@ -1,7 +1,8 @@
 //! Terminals as they come, go and change: looked at once for all who follow them.
 
 use std::{
-    sync::{Arc, OnceLock},
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -15,13 +16,16 @@ use tokio::{
 use super::words::Encoding;
 use crate::{
     api::{ApiState, terminals},
-    domain::token::Token,
+    domain::{ids::OwnerId, token::Token},
     events::view,
     telemetry::metrics::Metrics,
 };
 
 /// What does not come with an arrival, like a broker link that breaks, is seen within that time.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Between two looks, so that many who arrive together cost one.
+const APART: Duration = Duration::from_millis(100);
 
 /// A terminal as it stands.
 #[derive(Debug)]
@@ -40,24 +44,50 @@ impl Row {
     }
 }
 
-/// All terminals of all owners, as long as somebody follows any.
+/// The terminals of those owners whose somebody follows.
 #[derive(Debug)]
 pub(super) struct Presence {
+    owners: Arc<Mutex<HashMap<OwnerId, usize>>>,
     rows: watch::Sender<Arc<Vec<Arc<Row>>>>,
     wanted: Notify,
 }
 
 impl Default for Presence {
     fn default() -> Self {
-        Self { rows: watch::Sender::new(Arc::default()), wanted: Notify::new() }
+        Self { owners: Arc::default(), rows: watch::Sender::new(Arc::default()), wanted: Notify::new() }
+    }
+}
+
+/// While there is one of them an owner's terminals are looked at.
+#[derive(Debug)]
+pub(super) struct Follower {
+    owner: OwnerId,
+    owners: Arc<Mutex<HashMap<OwnerId, usize>>>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(followers) = owners.get_mut(&self.owner) {
+            *followers -= 1;
+            if *followers == 0 {
+                owners.remove(&self.owner);
+            }
+        }
     }
 }
 
 impl Presence {
-    pub(super) fn follow(&self) -> watch::Receiver<Arc<Vec<Arc<Row>>>> {
+    pub(super) fn follow(&self, owner: OwnerId) -> (watch::Receiver<Arc<Vec<Arc<Row>>>>, Follower) {
+        *self.owners.lock().unwrap_or_else(PoisonError::into_inner).entry(owner).or_default() += 1;
+        let follower = Follower { owner, owners: Arc::clone(&self.owners) };
         let rows = self.rows.subscribe();
         self.wanted.notify_one();
-        rows
+        (rows, follower)
+    }
+
+    fn is_followed(&self, owner: OwnerId) -> bool {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&owner)
     }
 }
 
@@ -76,6 +106,10 @@ pub async fn watch_terminals(state: ApiState) {
         }
         if presence.rows.receiver_count() > 0 {
             look(&state, presence, &mut seq);
+            select! {
+                () = state.stopping.cancelled() => return,
+                () = tokio::time::sleep(APART) => {}
+            }
         }
     }
 }
@@ -84,13 +118,14 @@ fn look(state: &ApiState, presence: &Presence, seq: &mut u64) {
     let before = presence.rows.borrow().clone();
     let now = state.clock.wall();
     let mut tokens = state.access.tokens();
-    tokens.retain(|token| token.lock.is_some());
+    tokens.retain(|token| token.lock.is_some() && presence.is_followed(token.owner));
+    let known: HashMap<_, _> = before.iter().map(|row| (row.token.id, row)).collect();
     let rows = tokens.into_iter().map(|token| {
         let data = terminals::describe(state, &token, now);
         let shape = without_ages(&data);
-        if let Some(same) = before.iter().find(|row| row.token.id == token.id && row.shape == shape) {
+        if let Some(same) = known.get(&token.id).filter(|row| row.shape == shape) {
             // Rights depend on the token as it is now.
-            return if Arc::ptr_eq(&same.token, &token) { Arc::clone(same) } else { Arc::new(same.with(token)) };
+            return if Arc::ptr_eq(&same.token, &token) { Arc::clone(*same) } else { Arc::new(same.with(token)) };
         }
         *seq += 1;
         let account = token.lock.as_ref().map(|lock| lock.account.clone());

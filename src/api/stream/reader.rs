@@ -25,17 +25,19 @@ use tokio::{
 use super::{
     desk::Open,
     ending::Ending,
-    presence::Row,
+    presence::{Follower, Row},
     snapshots,
     states::Shared,
     topic::{Item, Topic, Want},
     words::{self, Encoding},
 };
 use crate::{
+    access::plans::{Purse, Reached},
     api::{
         ApiState,
         auth::{Caller, Person, Shown},
         error::{ApiError, ApiResult},
+        quota,
     },
     domain::{api_key::ApiKey, event::Subject, ids::TokenId},
     events::{Gap, Missed, view},
@@ -63,6 +65,7 @@ type Change = BoxFuture<'static, Result<(Want, Subscription), Aborted>>;
 struct Terminals {
     rows: watch::Receiver<Arc<Vec<Arc<Row>>>>,
     sent: HashMap<TokenId, u64>,
+    _follower: Follower,
 }
 
 pub(in crate::api) struct Reader {
@@ -80,6 +83,8 @@ pub(in crate::api) struct Reader {
     keys: watch::Receiver<u64>,
     /// Ready to be written. More is put in only when it is empty, but for answers.
     out: VecDeque<Bytes>,
+    /// Of these it is still to be told how they stand, one at a time, each when nothing else waits to be written.
+    owed: VecDeque<Want>,
     /// A token or key has changed: what is followed is judged again.
     stale: bool,
     look: Interval,
@@ -103,6 +108,7 @@ impl Reader {
             head,
             keys,
             out: VecDeque::new(),
+            owed: VecDeque::new(),
             // It may have been changed while the connection was made.
             stale: true,
             look,
@@ -116,7 +122,7 @@ impl Reader {
 
     /// Whether nothing waits to be written.
     pub(in crate::api) fn is_idle(&self) -> bool {
-        self.out.is_empty()
+        self.out.is_empty() && self.owed.is_empty()
     }
 
     /// A frame that is ready, without waiting for one.
@@ -137,6 +143,11 @@ impl Reader {
             }
             if let Some(frame) = self.out.pop_front() {
                 return Ok(frame);
+            }
+            if let Some(want) = self.owed.front().cloned() {
+                self.snapshot(&want).await?;
+                self.owed.pop_front();
+                continue;
             }
             if self.place < *self.head.borrow_and_update() {
                 self.read_events().await?;
@@ -199,18 +210,17 @@ impl Reader {
         }
     }
 
-    /// Tells that events are missing, and how it stands now.
+    /// Tells that events are missing; how it stands now is told next. Nothing is waited for once something has changed here.
     async fn gap(&mut self, gap: Gap, asked: Option<String>) -> Result<(), Ending> {
+        let place = self.state.events.now();
+        let to = words::cursor(place, self.state.events.mark_of(place).await.unwrap_or_default());
         self.metrics().stream_gaps.inc();
-        self.place = self.state.events.now();
+        self.place = place;
         let from = asked.unwrap_or_else(|| words::cursor(gap.from, 0));
-        let to = self.cursor().await;
         let message = "events between these cursors cannot be told any more: take what follows as how it stands";
         self.tell(&json!({"type": "gap", "from": from, "to": to, "message": message}));
-        for want in self.wants.keys().cloned().collect::<Vec<_>>() {
-            self.wants.insert(want.clone(), self.place);
-            self.snapshot(&want).await?;
-        }
+        self.wants.values_mut().for_each(|from| *from = place);
+        self.owed = self.wants.keys().cloned().collect();
         Ok(())
     }
 
@@ -252,6 +262,21 @@ impl Reader {
     /// Puts an answer of our own among what is written.
     pub(super) fn answer(&mut self, message: &Value) {
         self.tell(message);
+    }
+
+    /// Counts what somebody asks for on an open stream as a request under the key's plan; tells and is false when its rate is used up.
+    pub(super) fn may_ask(&mut self, id: &Value) -> bool {
+        match self.state.usage.plans().enter(&self.caller.key, Purse::Plan) {
+            Err(refused) if refused.reached == Reached::Rate => {
+                let error = quota::too_many(&refused);
+                let mut told = json!({"type": "error", "id": id, "code": error.code(), "message": error.detail()});
+                told["retry_after"] = json!(refused.retry_after_s);
+                self.tell(&told);
+                false
+            }
+            // The stream itself is what is open at once.
+            _ => true,
+        }
     }
 
     /// Begins to follow, all that may be; tells what, and what is refused and why.
@@ -304,9 +329,7 @@ impl Reader {
             Some(Ok(_)) => Ok(()),
             Some(Err(gap)) => self.gap(gap, asked).await,
             None => {
-                for want in &subscribed {
-                    self.snapshot(want).await?;
-                }
+                self.owed.extend(subscribed);
                 Ok(())
             }
         }
@@ -336,8 +359,8 @@ impl Reader {
 
     fn follow(&mut self, want: &Want) {
         if want.topic == Topic::Terminals {
-            let rows = self.state.streams.presence().follow();
-            self.terminals = Some(Terminals { rows, sent: HashMap::new() });
+            let (rows, follower) = self.state.streams.presence().follow(self.caller.tenant());
+            self.terminals = Some(Terminals { rows, sent: HashMap::new(), _follower: follower });
         }
         let Some((account, topic)) = want.live() else { return };
         let owner = self.caller.key.owner;
@@ -389,6 +412,7 @@ impl Reader {
         if let Some(live) = self.live.remove(want) {
             live.stop.abort();
         }
+        self.owed.retain(|owed| owed != want);
         let was = self.wants.remove(want).is_some();
         if !self.wants.keys().any(|want| want.topic == Topic::Terminals) {
             self.terminals = None;

@@ -90,17 +90,8 @@ async fn incidents(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<
             && (live || accounts.contains(account))
             && want.account.as_ref().is_none_or(|wanted| wanted == account)
     };
-    let mut after = None;
-    let mut newest: Vec<Incident> = Vec::new();
-    loop {
-        let (page, next) = state.trading.incidents(after, INCIDENTS_MAX, wanted).await?;
-        newest.extend(page);
-        newest.drain(..newest.len().saturating_sub(INCIDENTS_MAX));
-        if next.is_none() {
-            return Ok(newest.iter().map(view::incident_json).collect());
-        }
-        after = next;
-    }
+    let newest = state.trading.newest_incidents(INCIDENTS_MAX, wanted).await?;
+    Ok(newest.iter().map(view::incident_json).collect())
 }
 
 fn switches(state: &ApiState, caller: &Caller, want: &Want) -> Vec<Value> {

@@ -156,6 +156,9 @@ impl<S: Socket> Wire<S> {
             reader.unsubscribe(&message.id, items);
         }
         if let Some(items) = &message.subscribe {
+            if !reader.may_ask(&message.id) {
+                return Ok(());
+            }
             reader.subscribe(&message.id, items, message.cursor.as_deref()).await?;
         } else if message.ping || message.unsubscribe.is_none() {
             let cursor = reader.cursor().await;

@@ -141,7 +141,7 @@ impl Webhooks {
         let inner = Inner {
             store,
             access,
-            events,
+            events: events.apart(),
             clock,
             ids,
             sender: Sender::new(settings)?,
@@ -296,11 +296,11 @@ impl Webhooks {
     pub async fn replay(&self, id: WebhookId, (from, to): (u64, u64), only_dead: bool) -> Result<usize, ReplayError> {
         let line = self.line(id)?;
         let webhook = line.webhook();
-        let mut wanted: Vec<(u64, String)> = Vec::new();
+        let mut wanted: Vec<(u64, u32, String)> = Vec::new();
         if only_dead {
             let state = line.state.lock().await;
             let dead = state.parked.range(from..=to).filter(|(_, delivery)| delivery.dead);
-            wanted.extend(dead.map(|(seq, delivery)| (*seq, delivery.kind.clone())));
+            wanted.extend(dead.map(|(seq, delivery)| (*seq, delivery.mark, delivery.kind.clone())));
         } else {
             // Nothing is asked for that has not happened yet.
             let (mut cursor, to) = (from.saturating_sub(1), to.min(self.inner.events.now()));
@@ -310,7 +310,7 @@ impl Webhooks {
                     break;
                 }
                 let mine = page.events.iter().filter(|told| told.seq <= to && self.wants(&webhook, told));
-                wanted.extend(mine.map(|told| (told.seq, told.kind.to_owned())));
+                wanted.extend(mine.map(|told| (told.seq, told.mark, told.kind.to_owned())));
                 cursor = page.next;
             }
         }
@@ -319,7 +319,25 @@ impl Webhooks {
         }
         let now = self.inner.clock.wall();
         let mut state = line.state.lock().await;
-        let fresh = |(seq, kind)| Delivery { seq, kind, attempts: 0, next_at: now, dead: false, last: String::new(), since: now };
+        // What waits already only waits no longer.
+        let waits = |seq: &u64| state.parked.get(seq).is_some_and(|delivery| !delivery.dead);
+        let room = PARKED_MAX.saturating_sub(state.parked.keys().filter(|seq| waits(seq)).count());
+        if wanted.iter().filter(|(seq, ..)| !waits(seq)).count() > room {
+            if !only_dead || room == 0 {
+                return Err(ReplayError::Waiting);
+            }
+            wanted.truncate(room);
+        }
+        let fresh = |(seq, mark, kind)| Delivery {
+            seq,
+            mark,
+            kind,
+            attempts: 0,
+            next_at: now,
+            dead: false,
+            last: String::new(),
+            since: now,
+        };
         let deliveries: Vec<_> = wanted.into_iter().map(fresh).collect();
         let put = |batch: Batch, delivery: &Delivery| batch.put(records::delivery(id, delivery.seq), records::encode(delivery));
         self.inner.store.commit(deliveries.iter().fold(Batch::admission(), put)).await.map_err(HookError::from)?;
@@ -409,6 +427,9 @@ pub enum ReplayError {
     /// They are not kept any more.
     #[error(transparent)]
     Missed(#[from] Missed),
+    /// There is no room for them now.
+    #[error("with these more than {PARKED_MAX} events would wait to be sent: let those before them be taken, or ask for fewer")]
+    Waiting,
     /// Ask for fewer at once.
     #[error("these are more than {REPLAY_MAX} events: ask for fewer at once")]
     TooMany,
@@ -424,17 +445,25 @@ async fn load(store: &dyn Store, id: WebhookId) -> Result<State, StoreError> {
     let key = records::webhook_progress(id);
     let progress = store.get(&key).await?.map(|entry| records::decode(&key, &entry)).transpose()?.unwrap_or_default();
     let mut parked = BTreeMap::new();
-    for (key, entry) in store.scan(&records::deliveries(id), None, PARKED_MAX + DEAD_MAX + REPLAY_MAX).await? {
-        let delivery: Delivery = records::decode(&key, &entry)?;
-        parked.insert(delivery.seq, delivery);
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.scan(&records::deliveries(id), after.as_deref(), 1_000).await?;
+        for (key, entry) in &page {
+            let delivery: Delivery = records::decode(key, entry)?;
+            parked.insert(delivery.seq, delivery);
+        }
+        match page.into_iter().next_back() {
+            Some((key, _)) => after = Some(key),
+            None => return Ok(State { progress, parked }),
+        }
     }
-    Ok(State { progress, parked })
 }
 
-/// What stands for an event at its receiver, the same at each try.
+/// What stands for an event at its receiver, the same at each try. After a backup was restored other events have the same places, in a
+/// history with another mark.
 #[must_use]
-pub fn message_id(webhook: WebhookId, seq: u64) -> String {
-    format!("msg_{}_{seq}", webhook.to_string().trim_start_matches(WebhookId::PREFIX))
+pub fn message_id(webhook: WebhookId, seq: u64, mark: u32) -> String {
+    format!("msg_{}_{seq}_{mark:08x}", webhook.to_string().trim_start_matches(WebhookId::PREFIX))
 }
 
 /// Largest message, bytes.
@@ -470,4 +499,15 @@ fn pause(retries: &[Duration], attempts: u32) -> Option<Duration> {
 /// The next moment at which something is due.
 fn next_due(parked: &BTreeMap<u64, Delivery>) -> Option<(UnixMillis, u64)> {
     parked.values().filter(|delivery| !delivery.dead).map(|delivery| (delivery.next_at, delivery.seq)).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_another_history_has_another_id_at_the_same_place() {
+        let webhook = WebhookId::from_bytes([0; 16]);
+        assert_ne!(message_id(webhook, 7, 1), message_id(webhook, 7, 2));
+    }
 }

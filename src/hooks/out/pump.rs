@@ -3,22 +3,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{select, sync::watch};
+use tokio::{select, sync::watch, time::Instant};
 use tracing::{debug, error, warn};
 
-use super::{DEAD_MAX, Failure, Line, PARKED_MAX, Webhooks, body, message_id, next_due, pause};
+use super::{DEAD_MAX, Failure, Line, PARKED_MAX, State, Webhooks, body, message_id, next_due, pause};
 use crate::{
-    domain::{
-        event::Event,
-        webhook::{Delivery, Progress, Webhook},
-    },
-    events::Missed,
+    domain::webhook::{Delivery, Progress, Webhook},
+    events::{Gap, Missed, Told},
     hooks::HookError,
     store::{Batch, records},
 };
 
 /// Events that are looked at together.
 const PAGE: usize = 64;
+/// A page of events is read again when it is older.
+const IN_HAND: Duration = Duration::from_secs(5);
 /// After an error of the store.
 const RETRY: Duration = Duration::from_secs(1);
 /// It looks again by itself after that time.
@@ -79,22 +78,32 @@ impl Webhooks {
         Ok(())
     }
 
-    /// The next event of its place; whether there was anything.
-    async fn onward(&self, line: &Line, webhook: &Webhook, cursor: u64, saved: &mut u64) -> Result<bool, HookError> {
+    /// The next events of its place, as long as they are taken; whether there was anything.
+    async fn onward(&self, line: &Line, webhook: &Arc<Webhook>, cursor: u64, saved: &mut u64) -> Result<bool, HookError> {
         let page = match self.inner.events.after(cursor, PAGE).await {
             Ok(page) => page,
             Err(Missed::Gap(gap)) => {
                 warn!(webhook = %webhook.id, from = gap.from, to = gap.to, "events are not kept any more and were never sent to a webhook");
-                self.move_to(line, webhook, gap.to).await?;
+                self.miss(line, webhook, gap).await?;
                 *saved = gap.to;
                 return Ok(true);
             }
             Err(Missed::Store(error)) => return Err(error.into()),
         };
-        if let Some(told) = page.events.iter().find(|told| self.wants(webhook, told)) {
-            self.deliver(line, webhook, told, 0).await?;
-            *saved = told.seq;
-            return Ok(true);
+        let read = Instant::now();
+        let mut sent = false;
+        for told in page.events.iter().filter(|told| self.wants(webhook, told)) {
+            // What is long in hand may have been deleted meanwhile, and the page is read again.
+            let interrupted = read.elapsed() > IN_HAND || !Arc::ptr_eq(&line.webhook(), webhook);
+            if sent && (interrupted || self.is_due(line).await) {
+                return Ok(true);
+            }
+            let failing = line.state.lock().await.parked.len();
+            self.deliver(line, webhook, told, None).await?;
+            (*saved, sent) = (told.seq, true);
+            if line.state.lock().await.parked.len() > failing {
+                return Ok(true);
+            }
         }
         if page.next <= cursor {
             return Ok(false);
@@ -106,6 +115,35 @@ impl Webhooks {
             line.state.lock().await.progress.cursor = page.next;
         }
         Ok(true)
+    }
+
+    /// Events are gone that were never sent: its place moves over them, and a dead letter says so.
+    async fn miss(&self, line: &Line, webhook: &Webhook, gap: Gap) -> Result<(), HookError> {
+        let now = self.inner.clock.wall();
+        let mut state = line.state.lock().await;
+        let progress = Progress { cursor: gap.to, ..state.progress };
+        let letter = Delivery {
+            // Where no event can be.
+            seq: gap.to,
+            mark: 0,
+            kind: "gap".to_owned(),
+            attempts: 0,
+            next_at: now,
+            dead: true,
+            last: format!("what happened after {} and up to {} is not kept any more, and was never sent", gap.from, gap.to),
+            since: now,
+        };
+        let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
+        let batch = self.inner.access.audited(batch, "hub", "webhook.gap", &webhook.id.to_string(), &letter.last)?;
+        self.park(&mut state, webhook, letter, batch).await?;
+        state.progress = progress;
+        Ok(())
+    }
+
+    /// Whether a parked event is to be tried now.
+    async fn is_due(&self, line: &Line) -> bool {
+        let due = next_due(&line.state.lock().await.parked);
+        due.is_some_and(|(at, _)| at <= self.inner.clock.wall())
     }
 
     async fn move_to(&self, line: &Line, webhook: &Webhook, cursor: u64) -> Result<(), HookError> {
@@ -120,11 +158,9 @@ impl Webhooks {
     /// A parked event is tried again.
     async fn again(&self, line: &Line, webhook: &Webhook, seq: u64) -> Result<(), HookError> {
         let attempts = line.state.lock().await.parked.get(&seq).map_or(0, |delivery| delivery.attempts);
-        match self.inner.events.after(seq.saturating_sub(1), 1).await {
-            Ok(page) => match page.events.first().filter(|told| told.seq == seq) {
-                Some(told) => self.deliver(line, webhook, told, attempts).await,
-                None => self.bury(line, webhook, seq, "the event was deleted with its account").await,
-            },
+        match self.inner.events.at(seq).await {
+            Ok(Some(told)) => self.deliver(line, webhook, &told, Some(attempts)).await,
+            Ok(None) => self.bury(line, webhook, seq, "the event was deleted with its account").await,
             Err(Missed::Gap(_)) => self.bury(line, webhook, seq, "the event is not kept any more").await,
             Err(Missed::Store(error)) => Err(error.into()),
         }
@@ -134,24 +170,37 @@ impl Webhooks {
         let mut state = line.state.lock().await;
         let Some(delivery) = state.parked.get(&seq) else { return Ok(()) };
         let dead = Delivery { dead: true, last: why.to_owned(), ..delivery.clone() };
-        self.inner.store.commit(Batch::outcome().put(records::delivery(webhook.id, seq), records::encode(&dead))).await?;
-        state.parked.insert(seq, dead);
+        self.park(&mut state, webhook, dead, Batch::outcome()).await
+    }
+
+    /// Writes down how it stands with one event, and lets the oldest dead letters go.
+    async fn park(&self, state: &mut State, webhook: &Webhook, delivery: Delivery, batch: Batch) -> Result<(), HookError> {
+        let dead = state.parked.values().filter(|parked| parked.dead && parked.seq != delivery.seq);
+        let many = (dead.clone().count() + usize::from(delivery.dead)).saturating_sub(DEAD_MAX);
+        let surplus: Vec<_> = dead.map(|parked| parked.seq).take(many).collect();
+        let batch = surplus.iter().fold(batch, |batch, seq| batch.delete(records::delivery(webhook.id, *seq)));
+        let batch = batch.put(records::delivery(webhook.id, delivery.seq), records::encode(&delivery));
+        self.inner.store.commit(batch).await?;
+        surplus.iter().for_each(|seq| drop(state.parked.remove(seq)));
+        state.parked.insert(delivery.seq, delivery);
         Ok(())
     }
 
-    async fn deliver(&self, line: &Line, webhook: &Webhook, event: &Event, attempts: u32) -> Result<(), HookError> {
-        let id = message_id(webhook.id, event.seq);
+    /// Sends an event: the next of its place, which moves on with it, or a parked one that was `tried` so often. The latter may be ahead of
+    /// the place, when somebody asked for it, and what is between has still to be sent.
+    async fn deliver(&self, line: &Line, webhook: &Webhook, event: &Told, tried: Option<u32>) -> Result<(), HookError> {
+        let id = message_id(webhook.id, event.seq, event.mark);
         let sent = self.inner.sender.send(webhook, &id, self.inner.clock.wall(), body(&id, event)).await;
         fail::fail_point!("webhook_sent", |_| std::process::abort());
         match sent {
-            Ok(_) => self.taken(line, webhook, event).await,
-            Err(failure) => self.failed(line, webhook, event, attempts + 1, failure).await,
+            Ok(_) => self.taken(line, webhook, event, tried).await,
+            Err(failure) => self.failed(line, webhook, event, tried, failure).await,
         }
     }
 
-    async fn taken(&self, line: &Line, webhook: &Webhook, event: &Event) -> Result<(), HookError> {
+    async fn taken(&self, line: &Line, webhook: &Webhook, event: &Told, tried: Option<u32>) -> Result<(), HookError> {
         let mut state = line.state.lock().await;
-        let progress = Progress { cursor: state.progress.cursor.max(event.seq), failing_since: None };
+        let progress = Progress { cursor: after(&state.progress, event, tried), failing_since: None };
         let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
         self.inner.store.commit(batch.delete(records::delivery(webhook.id, event.seq))).await?;
         state.progress = progress;
@@ -164,17 +213,18 @@ impl Webhooks {
         &self,
         line: &Line,
         webhook: &Webhook,
-        event: &Event,
-        attempts: u32,
+        event: &Told,
+        tried: Option<u32>,
         failure: Failure,
     ) -> Result<(), HookError> {
-        let now = self.inner.clock.wall();
+        let (now, attempts) = (self.inner.clock.wall(), tried.unwrap_or(0) + 1);
         debug!(webhook = %webhook.id, seq = event.seq, attempts, status = failure.status, "a message was not taken");
         let gone = failure.status == Some(410);
         let mut state = line.state.lock().await;
         let pause = pause(&self.inner.retries, attempts);
         let delivery = Delivery {
             seq: event.seq,
+            mark: event.mark,
             kind: event.kind.to_owned(),
             attempts,
             next_at: pause.map_or(now, |pause| now.plus_ms(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))),
@@ -183,16 +233,10 @@ impl Webhooks {
             since: state.parked.get(&event.seq).map_or(now, |before| before.since),
         };
         let failing_since = state.progress.failing_since.or(Some(now));
-        let progress = Progress { cursor: state.progress.cursor.max(event.seq), failing_since };
-        let dead = state.parked.values().filter(|parked| parked.dead);
-        let surplus: Vec<_> = dead.clone().map(|parked| parked.seq).take((dead.count() + 1).saturating_sub(DEAD_MAX)).collect();
+        let progress = Progress { cursor: after(&state.progress, event, tried), failing_since };
         let batch = Batch::outcome().put(records::webhook_progress(webhook.id), records::encode(&progress));
-        let batch = surplus.iter().fold(batch, |batch, seq| batch.delete(records::delivery(webhook.id, *seq)));
-        let batch = batch.put(records::delivery(webhook.id, event.seq), records::encode(&delivery));
-        self.inner.store.commit(batch).await?;
-        surplus.iter().for_each(|seq| drop(state.parked.remove(seq)));
+        self.park(&mut state, webhook, delivery, batch).await?;
         state.progress = progress;
-        state.parked.insert(event.seq, delivery);
         drop(state);
         let failing_for = failing_since.map_or(0, |since| now.since(since));
         if gone {
@@ -202,4 +246,9 @@ impl Webhooks {
         }
         Ok(())
     }
+}
+
+/// The place when it is known what became of an event.
+fn after(progress: &Progress, event: &Told, tried: Option<u32>) -> u64 {
+    if tried.is_some() { progress.cursor } else { progress.cursor.max(event.seq) }
 }

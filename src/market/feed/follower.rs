@@ -27,8 +27,9 @@ use crate::{
 
 /// Between the beginnings of two reads of a kind, however much happens on the account.
 const READ_GAP: Duration = Duration::from_millis(100);
-/// Between two messages that tell a terminal what is wanted: readers come and go together.
-const TELL_GAP: Duration = Duration::from_millis(100);
+/// Between two messages that tell a terminal what is wanted: readers come and go together, and each makes the terminal tell all of it again. The
+/// first one goes at once.
+const TELL_GAP: Duration = Duration::from_secs(1);
 /// A push says what is wrong by a number alone.
 const NO_WORDS: &str = "it cannot give this";
 /// Far enough away: something else wakes the follower before.

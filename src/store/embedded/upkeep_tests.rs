@@ -468,15 +468,30 @@ async fn a_later_life_tells_the_past_from_its_journal_as_it_was_told_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_went_to_the_archive_is_told_to_be_gone() {
+async fn what_went_to_the_archive_a_while_ago_is_told_again_and_what_is_older_is_told_to_be_gone() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     put(&store, 0..100).await;
+    let live = told_again(&store, 0, 1_000).await;
     export(&store).await;
     store.close().await.unwrap();
     let begins: Seq = segments(dir.path())[0].trim_end_matches(".log").parse().unwrap();
-    assert!(begins > 2, "something was archived");
+    let archive = archive_dir(dir.path());
+    let archived = names(&archive);
+    assert!(begins > 2 && archived.len() > 2, "something was archived");
     let store = open(dir.path());
+    for limit in [1_000, 3] {
+        assert_eq!(told_again(&store, 0, limit).await, live, "pages of {limit}");
+    }
+    assert_eq!(told_again(&store, 1, 1).await[..2], live[1..3], "and back");
+    // Of a file that does not read only its own records are gone.
+    let first = |name: &str| name.trim_end_matches(".log.zst").parse::<Seq>().unwrap();
+    change(&archive.join(&archived[0]), |bytes| bytes.truncate(20));
+    assert_eq!(store.replay(0, 10).await.unwrap(), Replay::Gone { oldest: first(&archived[1]) });
+    for name in &archived {
+        let file = std::fs::File::options().append(true).open(archive.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(15 * 86_400)).unwrap();
+    }
     assert_eq!(store.replay(begins - 2, 10).await.unwrap(), Replay::Gone { oldest: begins });
     let told = told_again(&store, begins - 1, 10).await;
     assert_eq!((told[0].seq, told.last().unwrap().seq), (begins, 100));
