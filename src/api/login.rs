@@ -78,6 +78,7 @@ struct SetupBody {
     #[schema(pattern = r"^[A-Za-z0-9._+@-]{1,64}$")]
     login: Option<String>,
     /// What a person is called.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
 }
 

@@ -42,7 +42,7 @@ use crate::{
     description = "A WebSocket with the subprotocol of the terminal protocol, and a connection token instead of a key.",
     responses(
         (status = 101, description = "The connection is a WebSocket now."),
-        (status = "4XX", description = "malformed_request unauthorized forbidden upgrade_required"),
+        (status = "4XX", description = "malformed_request unauthorized forbidden upgrade_required too_many_failures owner_disabled/503"),
     )
 )]
 pub(super) async fn connect(

@@ -43,6 +43,7 @@ pub(in crate::api) struct User {
 
 /// Who calls, and what they may.
 #[derive(ToSchema)]
+#[schema(as = CallerSession)]
 pub(in crate::api) struct Session {
     /// Who is logged in; null for a key.
     user: Option<User>,
