@@ -64,6 +64,9 @@ pub(super) async fn receive(
             "there is no hook at this address; copy its URL whole",
         ));
     };
+    if !state.hooks.takes_one(hook.id) {
+        return Err(unavailable("too many alerts come to this hook; nothing was recorded, and sending it again is safe"));
+    }
     let from = connection.as_ref().map(|Extension(connection)| connection.client);
     if let Some(Extension(connection)) = &connection {
         connection.authenticated();
