@@ -190,11 +190,13 @@ async fn carried(
         if let Some(error) = &done.error {
             (outcome.code, outcome.detail) = (error.code().to_owned(), error.detail().to_owned());
         }
-        outcome.state = match done.error.is_some() {
+        outcome.state = if done.unknown {
             // The next start looks again.
-            _ if done.unknown => Stands::Pending,
-            true if !done.sent => Stands::Refused,
-            _ => Stands::Sent,
+            Stands::Pending
+        } else if done.sent || done.error.is_none() {
+            Stands::Sent
+        } else {
+            Stands::Refused
         };
         error = done.error.filter(|_| received.outcome.state == Stands::Refused);
     }
