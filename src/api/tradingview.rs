@@ -78,6 +78,9 @@ pub(super) async fn receive(
             "there is no hook at this address; copy its URL whole",
         ));
     };
+    if !state.hooks.takes_one(hook.id) {
+        return Err(unavailable("too many alerts come to this hook; nothing was recorded, and sending it again is safe"));
+    }
     let from = connection.as_ref().map(|Extension(connection)| connection.client);
     if let Some(Extension(connection)) = &connection {
         connection.authenticated();
@@ -201,11 +204,13 @@ async fn carried(
         if let Some(error) = &done.error {
             (outcome.code, outcome.detail) = (error.code().to_owned(), error.detail().to_owned());
         }
-        outcome.state = match done.error.is_some() {
+        outcome.state = if done.unknown {
             // The next start looks again.
-            _ if done.unknown => Stands::Pending,
-            true if !done.sent => Stands::Refused,
-            _ => Stands::Sent,
+            Stands::Pending
+        } else if done.sent || done.error.is_none() {
+            Stands::Sent
+        } else {
+            Stands::Refused
         };
         error = done.error.filter(|_| received.outcome.state == Stands::Refused);
     }

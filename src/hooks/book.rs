@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,6 +28,9 @@ use crate::{
 
 /// Alerts in work at once, of all hooks.
 const WORKING: usize = 256;
+/// Each hook may get an alert so often, ms, and so many at once, before anything of them is written down.
+const EACH_MS: i64 = 200;
+const AT_ONCE: i64 = 300;
 
 /// Why a hook was not made or changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -90,6 +96,8 @@ pub(super) struct Inner {
 struct Row {
     hook: Arc<Hook>,
     lane: Arc<Lane>,
+    /// Up to then its rate is used up, ms of the steady clock.
+    spent: Arc<AtomicI64>,
 }
 
 impl Hooks {
@@ -107,7 +115,7 @@ impl Hooks {
             for (key, entry) in &page {
                 let hook: Hook = records::decode(key, entry)?;
                 let lane = Arc::new(Lane::new(Inside::load(store.as_ref(), hook.id).await?));
-                rows.insert(hook.id, Row { hook: Arc::new(hook), lane });
+                rows.insert(hook.id, Row { hook: Arc::new(hook), lane, spent: Arc::default() });
             }
         }
         let inner = Inner {
@@ -158,6 +166,15 @@ impl Hooks {
 
     pub(super) fn row(&self, id: HookId) -> Option<(Arc<Hook>, Arc<Lane>)> {
         self.read().get(&id).map(|row| (Arc::clone(&row.hook), Arc::clone(&row.lane)))
+    }
+
+    /// Counts one that comes to a hook; false when too many have come lately.
+    #[must_use]
+    pub fn takes_one(&self, id: HookId) -> bool {
+        let Some(spent) = self.read().get(&id).map(|row| Arc::clone(&row.spent)) else { return true };
+        let now = self.inner.clock.steady().0;
+        let next = |spent: i64| Some(spent.max(now) + EACH_MS).filter(|spent| spent - now <= EACH_MS * AT_ONCE);
+        spent.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_ok()
     }
 
     /// All hooks of an owner, oldest first.
@@ -243,8 +260,10 @@ impl Hooks {
         self.inner.store.commit(batch).await?;
         let hook = Arc::new(hook);
         let mut rows = self.inner.rows.write().unwrap_or_else(PoisonError::into_inner);
-        let lane = rows.get(&hook.id).map(|row| Arc::clone(&row.lane)).unwrap_or_default();
-        rows.insert(hook.id, Row { hook: Arc::clone(&hook), lane });
+        let before = rows.get(&hook.id);
+        let lane = before.map(|row| Arc::clone(&row.lane)).unwrap_or_default();
+        let spent = before.map(|row| Arc::clone(&row.spent)).unwrap_or_default();
+        rows.insert(hook.id, Row { hook: Arc::clone(&hook), lane, spent });
         Ok(hook)
     }
 
