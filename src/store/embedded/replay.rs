@@ -136,7 +136,11 @@ fn segments(shared: &Shared) -> Result<Vec<Segment>, StoreError> {
         let made = std::fs::metadata(&segment.path).and_then(|metadata| metadata.modified());
         made.is_ok_and(|made| SystemTime::now().duration_since(made).unwrap_or_default() < TOLD_FROM_ARCHIVE)
     };
-    let mut segments: Vec<_> = scan::list_packed(&archive)?.into_iter().filter(|segment| segment.first < begins).collect();
+    let archived = scan::list_packed(&archive).unwrap_or_else(|error| {
+        tracing::error!(%error, "the archive cannot be listed: what is in it is not told again");
+        Vec::new()
+    });
+    let mut segments: Vec<_> = archived.into_iter().filter(|segment| segment.first < begins).collect();
     let old = segments.iter().rposition(|segment| !told(segment)).map_or(0, |last| last + 1);
     segments.drain(..old);
     segments.extend(journal);
