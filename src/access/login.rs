@@ -6,11 +6,10 @@ use zeroize::Zeroizing;
 
 use super::{
     Access, AccessError,
-    attempts::FAILURES,
     logins::{LiveLogin, ending},
     passwords::{self, WeakPassword},
     secret::{self, Secret},
-    users::{NewUser, UserError},
+    users::{NewUser, UserError, checked_login},
 };
 use crate::{
     domain::{
@@ -18,6 +17,7 @@ use crate::{
         user::{PasswordHash, Role, SetupCode, User},
     },
     store::{Batch, Seq, StoreError, records},
+    telemetry::origin,
 };
 
 /// Why somebody is not let in.
@@ -91,9 +91,11 @@ impl Access {
         from: IpAddr,
         agent: &str,
     ) -> Result<(Arc<LiveLogin>, Arc<User>, Secret), LoginError> {
+        // However it is spelled it is one login, and all that can be nobody's are one.
+        let login = checked_login(login).unwrap_or_default();
         loop {
-            let known = self.user_by_login(login).and_then(|user| self.inner.users.versioned(&records::user(user.id)));
-            self.judge(login, known.as_ref().map(|(user, _)| user.as_ref()), password, from).await?;
+            let known = self.user_by_login(&login).and_then(|user| self.inner.users.versioned(&records::user(user.id)));
+            self.judge(&login, known.as_ref().map(|(user, _)| user.as_ref()), password, from).await?;
             let (user, version) = known.ok_or(LoginError::Wrong)?;
             match self.insert_login((&user, version), from, agent).await {
                 Ok((live, secret)) => return Ok((live, user, secret)),
@@ -126,17 +128,15 @@ impl Access {
             return Err(LoginError::TooMany(seconds));
         }
         let place = self.inner.hasher.place().await.map_err(|_| LoginError::Busy)?;
-        let times = self.inner.attempts.begin(login, from, now).map_err(LoginError::TooMany)?;
+        self.inner.attempts.begin(login, from, now).map_err(LoginError::TooMany)?;
         let kept = user.filter(|user| user.is_active()).and_then(|user| user.password.as_ref());
         if self.inner.hasher.is(place, kept, self.password_digest(password)).await {
             self.inner.attempts.forget(login, from);
             return Ok(());
         }
-        // The first of a series and the one after which no more are heard: whoever tries fills no disk.
-        if let Some(user) = user.filter(|_| times == 1 || times == FAILURES) {
-            let detail = format!("failure {times} from {from}");
-            let batch = self.audited(Batch::admission(), "stranger", "session.refused", &user.id.to_string(), &detail)?;
-            self.inner.store.commit(batch).await?;
+        // The refusal is noted as one of this user's, in memory: whoever tries waits for no disk and fills none.
+        if let (Some(user), Some(origin)) = (user, origin::current()) {
+            origin.is_of(user.id.to_string());
         }
         Err(LoginError::Wrong)
     }

@@ -350,3 +350,16 @@ async fn the_history_is_checked_by_the_running_hub_and_by_the_command_line_when_
     let (code, said, error) = mtbridge(scratch.path(), &verify).await;
     assert!(code == Some(1) && said.is_empty() && error.contains("record 1 "), "{code:?} {said} {error}");
 }
+
+#[tokio::test]
+async fn a_failed_login_is_a_denial_of_the_user_whose_login_it_was() {
+    let hub = TestHub::start().await;
+    let anna = hub.made_user(&hub.admin(), "member").await;
+    let wrong = json!({"login": anna["login"].as_str().unwrap().to_uppercase(), "password": "not the password"});
+    let refused = hub.api("").post("/api/v1/session", wrong).await;
+    let request = refused.header("x-request-id").to_owned();
+    refused.refused(401, "login_failed");
+    let rows = some_rows(&hub, "outcome=denied").await;
+    assert_eq!((rows.len(), &rows[0]["actor"], &rows[0]["detail"]), (1, &anna["id"], &json!("login_failed")));
+    assert_eq!((&rows[0]["from"], &rows[0]["request_id"]), (&json!("127.0.0.1"), &json!(request)));
+}

@@ -87,6 +87,21 @@ async fn who_guesses_is_stopped_and_the_user_comes_in_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn however_a_login_is_spelled_its_failures_count_together() {
+    let hub = TestHub::start().await;
+    let anna = hub.made_user(&hub.admin(), "member").await;
+    let login = anna["login"].as_str().unwrap();
+    for spelled in [login, &login.to_uppercase(), &format!(" {login}"), &format!("{login}\t"), &format!("{login}  ")] {
+        hub.try_login(spelled, "not the password").await.refused(401, "login_failed");
+    }
+    hub.try_login(&format!("  {login}"), PASSWORD).await.refused(429, "too_many_logins");
+    for nobody in ["", "a b", "a/b", "a\n/", &"x".repeat(65)] {
+        hub.try_login(nobody, "not the password").await.refused(401, "login_failed");
+    }
+    hub.try_login("c / d", "not the password").await.refused(429, "too_many_logins");
+}
+
+#[tokio::test]
 async fn the_cookie_is_bound_to_the_host_where_there_is_tls_and_never_readable_by_a_page() {
     let hub = TestHub::start_with(|config| config.http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await;
     let anna = hub.made_user(&hub.admin(), "member").await;
