@@ -231,8 +231,13 @@ pub(super) fn authenticate(state: &ApiState, request: &Request, client: Option<I
         let (login, user) = state.access.present_login(secret).map_err(|error| {
             failed("session_ended");
             debug!(%error, "a login was not accepted");
-            ApiError::unauthorized("Not logged in any more: log in again")
-                .with_header(header::SET_COOKIE, browser::no_cookie(secure))
+            let refusal = ApiError::unauthorized("Not logged in any more: log in again");
+            // What has run out was right once. What is not known any more looks as if it never was.
+            let refusal = match error {
+                AccessError::Unknown => denied::failed(state, "session", client, refusal),
+                _ => refusal,
+            };
+            refusal.with_header(header::SET_COOKIE, browser::no_cookie(secure))
         })?;
         browser::check(request, secure, Strictness::Cookie)?;
         let key = Arc::new(user.principal());
