@@ -235,3 +235,33 @@ async fn what_a_user_owns_stops_with_them_and_the_hubs_own_goes_on() {
     let (_, own) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
     assert!(access.present_key(own.reveal()).is_ok());
 }
+
+/// A user with this password, of a hub that has no other.
+async fn someone(access: &Access, password: &Password) -> Arc<User> {
+    let code = access.ensure_setup().await.unwrap().unwrap();
+    let who = Newcomer { login: Some("anna".to_owned()), name: None };
+    access.set_up(code.reveal(), &who, password).await.unwrap()
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn a_login_that_is_being_made_when_the_password_is_reset_does_not_outlive_it() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::FutureExt as _;
+    let (access, password) = (access().await, Password::new("a heron by the river".to_owned()));
+    let user = someone(&access, &password).await;
+    let (done, resetting, id) = (Arc::new(AtomicBool::new(false)), access.clone(), user.id);
+    let reset = Arc::clone(&done);
+    // Between the disk and the memory.
+    fail::cfg_callback("login_committed", move || {
+        reset.store(resetting.reset_user(id, "test").now_or_never().is_some(), Ordering::SeqCst);
+    })
+    .unwrap();
+    let (live, _, secret) = access.log_in("anna", &password, [127, 0, 0, 1].into(), "a test").await.unwrap();
+    fail::remove("login_committed");
+    if !done.load(Ordering::SeqCst) {
+        access.reset_user(id, "test").await.unwrap();
+    }
+    assert!(access.present_login(secret.reveal()).is_err() && !access.login_stands(live.record.id));
+}

@@ -180,6 +180,8 @@ impl Access {
         from: IpAddr,
         agent: &str,
     ) -> Result<(Arc<LiveLogin>, Secret), AccessError> {
+        // Until it is in memory too: whoever ends a user's logins finds it there, or it finds the user changed.
+        let _turn = self.inner.user_turn.lock().await;
         let (secret, now) = (Secret::generate(secret::SESSION)?, self.inner.clock.wall());
         let record = Login {
             id: LoginId::new(self.inner.ids.next()?),
@@ -201,6 +203,7 @@ impl Access {
         let batch = batch.put(key, records::encode(&record));
         let batch = self.audited(batch, &user.id.to_string(), "session.create", &record.id.to_string(), &record.from)?;
         let version = self.inner.store.commit(batch).await?;
+        fail::fail_point!("login_committed");
         let login = Arc::new(LiveLogin::new(record, version, now.0));
         self.inner.logins.remove(&ended);
         self.inner.logins.insert(Arc::clone(&login));
