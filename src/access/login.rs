@@ -150,7 +150,7 @@ impl Access {
         // Those from there who were before this one in the queue may have failed.
         held()?;
         self.inner.attempts.begin(login, from, now).map_err(LoginError::TooMany)?;
-        let kept = user.filter(|user| user.is_active()).and_then(|user| user.password.as_ref());
+        let kept = user.filter(|user| self.lets_in(user)).and_then(|user| user.password.as_ref());
         if self.inner.hasher.is(place, kept, self.password_digest(password)).await {
             self.inner.attempts.forget(login, from);
             return Ok(());

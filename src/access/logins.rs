@@ -148,7 +148,7 @@ impl Access {
         if !self.is_good(&login, now) {
             return Err(AccessError::Expired);
         }
-        let user = self.user(login.record.user).filter(|user| user.is_active()).ok_or(AccessError::Revoked)?;
+        let user = self.user(login.record.user).filter(|user| self.lets_in(user)).ok_or(AccessError::Revoked)?;
         login.seen.fetch_max(now.0, Ordering::Relaxed);
         Ok((login, user))
     }
@@ -222,7 +222,7 @@ impl Access {
     pub fn login_stands(&self, id: LoginId) -> bool {
         let now = self.inner.clock.wall();
         let found = self.inner.logins.all(|login| login.record.id == id && self.is_good(login, now));
-        found.first().is_some_and(|login| self.user(login.record.user).is_some_and(|user| user.is_active()))
+        found.first().is_some_and(|login| self.user(login.record.user).is_some_and(|user| self.lets_in(&user)))
     }
 
     /// Ends a login of a user for good.

@@ -96,6 +96,11 @@ impl Access {
         if founder.is_active() { Ok(()) } else { Err(AccessError::OwnerDisabled) }
     }
 
+    /// Whether a user may come in: not one who is disabled or deleted, and no viewer of what belonged to one who was deleted.
+    pub(super) fn lets_in(&self, user: &User) -> bool {
+        user.is_active() && !matches!(self.tenant_goes_on(user.tenant), Err(AccessError::Revoked))
+    }
+
     /// The one-time code with which the first user of a hub is made: only when there is neither a user nor a code yet.
     ///
     /// # Errors
@@ -210,7 +215,7 @@ impl Access {
         Ok((self.change_user(id, actor, ("user.reset", ""), reset).await?, secret))
     }
 
-    /// Deletes a user for good: their logins end, their login name is free, and where the tenant is theirs its keys and tokens are
+    /// Deletes a user for good: their logins end, and those of their viewers, their login name is free, and where the tenant is theirs its keys and tokens are
     /// refused, as those of a disabled user are. What was recorded stays in the journal, out of reach.
     ///
     /// # Errors
@@ -237,7 +242,11 @@ impl Access {
         let _turn = self.inner.user_turn.lock().await;
         let before = self.user(id).ok_or(AccessError::NotFound)?;
         let changed = change(&before)?;
-        let ended = if action == "user.rename" { Vec::new() } else { self.logins_but(id, None) };
+        let mut ended = if action == "user.rename" { Vec::new() } else { self.logins_but(id, None) };
+        if changed.deleted_at.is_some() && changed.tenant == id.tenant() {
+            let viewers = self.users().into_iter().filter(|user| user.tenant == changed.tenant && user.id != id);
+            ended.extend(viewers.flat_map(|viewer| self.logins_but(viewer.id, None)));
+        }
         let batch = self.audited(ending(Batch::outcome(), &ended), actor, action, &id.to_string(), detail)?;
         let user = self.write_user(changed, batch).await?;
         self.forget_logins(&ended);
@@ -252,7 +261,7 @@ impl Access {
 
     /// The user whose set-up code this is, if it is still good.
     pub(super) fn user_of_code(&self, digest: &[u8; 32], now: UnixMillis) -> Option<Arc<User>> {
-        let user = self.inner.users.by_digest(digest).filter(|user| user.is_active())?;
+        let user = self.inner.users.by_digest(digest).filter(|user| self.lets_in(user))?;
         user.setup.as_ref().is_some_and(|code| now < code.expires_at).then_some(user)
     }
 }

@@ -276,6 +276,26 @@ async fn nobody_disables_themselves_and_the_operator_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn who_looked_at_what_a_deleted_user_had_is_let_in_no_more() {
+    let hub = TestHub::start().await;
+    let _boss = hub.made_user(&hub.admin(), "owner").await;
+    let anna = hub.user(&hub.admin(), "owner").await;
+    let viewer = hub.made_user(&anna, "viewer").await;
+    let invited = anna.post("/api/v1/users", json!({"login": "late", "role": "viewer"})).await.expect(201);
+    let login = viewer["login"].as_str().unwrap();
+    let looking = hub.logged_in(login).await;
+    let path = format!("/api/v1/users/{}", anna.who().await["user"]["id"].as_str().unwrap());
+    // As long as the user is only disabled, what is recorded is read.
+    hub.admin().patch(&path, json!({"disabled": true})).await.expect(200);
+    looking.get("/api/v1/terminals").await.expect(200);
+    assert_eq!(hub.admin().delete(&path).await.status, 204);
+    looking.get("/api/v1/terminals").await.refused(401, "unauthorized");
+    hub.try_login(login, PASSWORD).await.refused(401, "login_failed");
+    let set = json!({"code": invited["setup_code"], "password": PASSWORD});
+    hub.api("").post("/api/v1/setup", set).await.refused(401, "code_refused");
+}
+
+#[tokio::test]
 async fn the_command_line_makes_lists_resets_and_disables_users() {
     let hub = TestHub::start().await;
     let url = format!("http://{}", hub.config.listen);
