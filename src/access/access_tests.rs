@@ -165,7 +165,7 @@ async fn a_key_of_an_older_hub_opens_with_the_plan_and_reach_that_it_had() {
 #[tokio::test]
 async fn whoever_waits_for_a_change_of_keys_is_told_of_each_and_finds_it_made() {
     let access = access().await;
-    let mut changed = access.keys_changed();
+    let mut changed = access.rights_changed();
     let (key, _) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
     changed.changed().await.unwrap();
     access.revoke_key(key.id, "test").await.unwrap();
@@ -264,4 +264,21 @@ async fn a_login_that_is_being_made_when_the_password_is_reset_does_not_outlive_
         access.reset_user(id, "test").await.unwrap();
     }
     assert!(access.present_login(secret.reveal()).is_err() && !access.login_stands(live.record.id));
+}
+
+#[tokio::test]
+async fn whoever_acts_for_long_hears_of_changed_keys_and_users_and_of_ended_logins() {
+    let (access, password) = (access().await, Password::new("a heron by the river".to_owned()));
+    let user = someone(&access, &password).await;
+    let key = access.mint_key(NewKey::admin("a bot"), OwnerId::SELF, "test").await.unwrap().0;
+    let (live, ..) = access.log_in("anna", &password, [127, 0, 0, 1].into(), "a test").await.unwrap();
+    let mut rights = access.rights_changed();
+    let mut heard = || std::mem::replace(&mut rights, access.rights_changed()).has_changed().unwrap();
+    assert!(!heard());
+    access.end_login(user.id, live.record.id, "test").await.unwrap();
+    assert!(heard(), "of a login");
+    access.disable_user(user.id, true, "test").await.unwrap();
+    assert!(heard(), "of a user");
+    access.revoke_key(key.id, "test").await.unwrap();
+    assert!(heard(), "of a key");
 }

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 use super::{
     Access, AccessError,
     secret::{self, Secret},
@@ -61,10 +63,12 @@ impl LiveLogin {
 #[derive(Debug)]
 pub(super) struct Logins {
     rows: RwLock<HashMap<Vec<u8>, Arc<LiveLogin>>>,
+    /// Told when some ended.
+    rights: watch::Sender<u64>,
 }
 
 impl Logins {
-    pub(super) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+    pub(super) async fn load(store: &dyn Store, rights: watch::Sender<u64>) -> Result<Self, StoreError> {
         let (mut rows, mut after) = (HashMap::new(), None::<Vec<u8>>);
         loop {
             let page = store.scan(records::LOGINS, after.as_deref(), 1_000).await?;
@@ -75,7 +79,7 @@ impl Logins {
             }
             match page.last() {
                 Some((key, _)) if page.len() == 1_000 => after = Some(key.clone()),
-                _ => return Ok(Self { rows: RwLock::new(rows) }),
+                _ => return Ok(Self { rows: RwLock::new(rows), rights }),
             }
         }
     }
@@ -100,6 +104,10 @@ impl Logins {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         for login in ended {
             rows.remove(&login.record.digest);
+        }
+        drop(rows);
+        if !ended.is_empty() {
+            self.rights.send_modify(|count| *count += 1);
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod users;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -146,10 +147,11 @@ impl Access {
         ids: Arc<Ids>,
         settings: config::Sessions,
     ) -> Result<Self, AccessError> {
-        let tokens = Ledger::load(store.as_ref(), records::TOKENS).await?;
-        let keys = Ledger::load(store.as_ref(), records::KEYS).await?;
-        let users = Ledger::load(store.as_ref(), records::USERS).await?;
-        let logins = Logins::load(store.as_ref()).await?;
+        let (rights, changes) = (watch::Sender::new(0), watch::Sender::new(0));
+        let tokens = Ledger::load(store.as_ref(), records::TOKENS, changes).await?;
+        let keys = Ledger::load(store.as_ref(), records::KEYS, rights.clone()).await?;
+        let users = Ledger::load(store.as_ref(), records::USERS, rights.clone()).await?;
+        let logins = Logins::load(store.as_ref(), rights).await?;
         let (pepper, hasher) = (KeyedDigest::new(&pepper), Hasher::new()?);
         let (attempts, user_turn) = (Attempts::default(), tokio::sync::Mutex::default());
         let inner = Inner { store, pepper, clock, ids, tokens, keys, users, logins, attempts, hasher, settings, user_turn };
