@@ -1,11 +1,13 @@
 use super::*;
 use crate::{
     domain::{
+        UnixMillis,
         account::Account,
         api_key::{Permission, Plan},
         ids::OwnerId,
         scope::Scope,
         token::TokenState,
+        user::SetupCode,
     },
     protocol::CloseReason,
     store::memory::MemoryStore,
@@ -281,4 +283,19 @@ async fn whoever_acts_for_long_hears_of_changed_keys_and_users_and_of_ended_logi
     assert!(heard(), "of a user");
     access.revoke_key(key.id, "test").await.unwrap();
     assert!(heard(), "of a key");
+}
+
+#[tokio::test]
+async fn a_first_code_that_nobody_used_in_time_is_renewed_at_the_next_start() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let access = Access::open(Arc::clone(&store), [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+    let first = access.ensure_setup().await.unwrap().unwrap();
+    assert!(access.ensure_setup().await.unwrap().is_none(), "it is good for a day");
+    let late = SetupCode { digest: access.digest(first.reveal()).to_vec(), expires_at: UnixMillis(1) };
+    store.commit(Batch::outcome().put(records::FIRST_SETUP, records::encode(&late))).await.unwrap();
+    let second = access.ensure_setup().await.unwrap().expect("another one");
+    let (who, password) =
+        (Newcomer { login: Some("anna".to_owned()), name: None }, Password::new("a heron by the river".to_owned()));
+    assert!(access.set_up(first.reveal(), &who, &password).await.is_err());
+    access.set_up(second.reveal(), &who, &password).await.unwrap();
 }

@@ -101,16 +101,26 @@ impl Access {
         user.is_active() && !matches!(self.tenant_goes_on(user.tenant), Err(AccessError::Revoked))
     }
 
-    /// The one-time code with which the first user of a hub is made: only when there is neither a user nor a code yet.
+    /// The one-time code with which the first user of a hub is made: only when there is no user yet, nor a code that is still good.
     ///
     /// # Errors
     /// The store's, or no randomness.
     pub async fn ensure_setup(&self) -> Result<Option<Secret>, AccessError> {
-        if self.inner.users.len() > 0 || self.inner.store.get(records::FIRST_SETUP).await?.is_some() {
+        if self.inner.users.len() > 0 {
             return Ok(None);
         }
+        let batch = match self.inner.store.get(records::FIRST_SETUP).await? {
+            None => Batch::admission().expect_absent(records::FIRST_SETUP),
+            Some(entry) => {
+                let shown: SetupCode = records::decode(records::FIRST_SETUP, &entry)?;
+                if self.inner.clock.wall() < shown.expires_at {
+                    return Ok(None);
+                }
+                Batch::admission().expect_version(records::FIRST_SETUP, entry.version)
+            }
+        };
         let (secret, code) = self.new_code()?;
-        let batch = Batch::admission().expect_absent(records::FIRST_SETUP).put(records::FIRST_SETUP, records::encode(&code));
+        let batch = batch.put(records::FIRST_SETUP, records::encode(&code));
         self.inner.store.commit(batch).await?;
         Ok(Some(secret))
     }
