@@ -84,7 +84,7 @@ impl Logins {
         }
     }
 
-    fn get(&self, digest: &[u8; 32]) -> Option<Arc<LiveLogin>> {
+    pub(super) fn get(&self, digest: &[u8; 32]) -> Option<Arc<LiveLogin>> {
         let found = self.rows.read().unwrap_or_else(PoisonError::into_inner).get(digest.as_slice()).cloned()?;
         crate::crypto::equal(&found.record.digest, digest).then_some(found)
     }

@@ -225,6 +225,30 @@ impl Access {
         Ok((self.change_user(id, actor, ("user.reset", ""), reset).await?, secret))
     }
 
+    /// Ends a user's one-time code before anybody uses it: they need another.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] and the store's.
+    pub async fn end_code(&self, id: UserId, actor: &str) -> Result<Arc<User>, UserError> {
+        self.change_user(id, actor, ("user.code_end", ""), |user| Ok(User { setup: None, ..user.clone() })).await
+    }
+
+    /// Ends the code with which the first user of a hub is made, if this is it; the next start makes another.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_first_code(&self, text: &str, actor: &str) -> Result<bool, AccessError> {
+        let Some(shown) = Secret::parse(text, &[secret::SETUP]) else { return Ok(false) };
+        let Some(entry) = self.inner.store.get(records::FIRST_SETUP).await? else { return Ok(false) };
+        let code: SetupCode = records::decode(records::FIRST_SETUP, &entry)?;
+        if !crate::crypto::equal(&code.digest, &self.digest(shown.reveal())) {
+            return Ok(false);
+        }
+        let batch = Batch::outcome().expect_version(records::FIRST_SETUP, entry.version).delete(records::FIRST_SETUP);
+        self.inner.store.commit(self.audited(batch, actor, "setup.code_end", "hub", "")?).await?;
+        Ok(true)
+    }
+
     /// Deletes a user for good: their logins end, and those of their viewers, their login name is free, and where the tenant is theirs its keys and tokens are
     /// refused, as those of a disabled user are. What was recorded stays in the journal, out of reach.
     ///

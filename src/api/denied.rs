@@ -41,6 +41,8 @@ pub(super) fn name(state: &ApiState, secret: &str) {
         origin.is_of(match found {
             Found::Token(token) => token.id.to_string(),
             Found::Key(key) => key.id.to_string(),
+            Found::Login(login) => login.record.user.to_string(),
+            Found::Code(user) => user.id.to_string(),
         });
     }
 }

@@ -407,3 +407,40 @@ async fn codes_cookies_tickets_and_addresses_of_hooks_that_are_none_count_as_fai
         guess(what, address).await.refused(429, "too_many_failures");
     }
 }
+
+#[tokio::test]
+async fn a_login_a_code_and_the_secret_of_a_hook_are_ended_by_showing_them() {
+    let hub = TestHub::start().await;
+    let revoke = async |secret: &str| hub.api("").post("/api/v1/credentials/revoke", json!({"secret": secret})).await;
+    let first = hub.setup_code().unwrap();
+    let ended = revoke(&first).await.expect(200);
+    assert_eq!((&ended["kind"], &ended["id"]), (&json!("setup_code"), &Value::Null));
+    let set = |code: &Value| json!({"code": code, "login": "anna", "password": PASSWORD});
+    hub.api("").post("/api/v1/setup", set(&json!(first))).await.refused(401, "code_refused");
+
+    let invited = hub.admin().post("/api/v1/users", json!({"login": "late", "role": "member"})).await.expect(201);
+    let ended = revoke(invited["setup_code"].as_str().unwrap()).await.expect(200);
+    assert_eq!((&ended["kind"], &ended["id"]), (&json!("setup_code"), &invited["id"]));
+    hub.api("").post("/api/v1/setup", set(&invited["setup_code"])).await.refused(401, "code_refused");
+
+    let user = hub.made_user(&hub.admin(), "member").await;
+    let answer = hub.try_login(user["login"].as_str().unwrap(), PASSWORD).await;
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    let anna = hub.browser(&cookie);
+    anna.who().await;
+    let secret = cookie.split_once('=').unwrap().1;
+    assert_eq!(revoke(secret).await.expect(200)["kind"], "session");
+    anna.get("/api/v1/session").await.refused(401, "unauthorized");
+    revoke(secret).await.refused(404, "not_found");
+
+    let hook = hub.admin().post("/api/v1/hooks", json!({"kind": "tradingview", "name": "leaked"})).await.expect(201);
+    let address = hook["path"].as_str().unwrap();
+    hub.api("").post(address, json!({})).await.refused(422, "invalid_alert");
+    let secret = address.rsplit('/').next().unwrap();
+    for _ in 0..2 {
+        let ended = revoke(secret).await.expect(200);
+        assert_eq!((&ended["kind"], &ended["id"]), (&json!("hook"), &hook["id"]));
+    }
+    hub.api("").post(address, json!({})).await.refused(404, "hook_not_found");
+    hub.admin().get(&format!("/api/v1/hooks/{}", hook["id"].as_str().unwrap())).await.expect(200);
+}
