@@ -144,6 +144,19 @@ impl Caller {
         token.owner == self.tenant() && account && (self.key.reach == Reach::Live || demo)
     }
 
+    /// Looks again once the body is here, which may take its time: whoever was revoked, put out or narrowed meanwhile acts no more.
+    ///
+    /// # Errors
+    /// 401, or 403 `forbidden` that names what is missing now.
+    pub(super) fn still_stands(&self, state: &ApiState) -> ApiResult<()> {
+        let now = stream::standing(state, &self.shown()).ok_or_else(|| {
+            count(&state.hub.metrics().auth_failures, "reason", "ended_meanwhile");
+            ApiError::unauthorized("The API key, or the login, has ended while the request came in")
+        })?;
+        let lost = Permission::all().find(|held| self.key.may(*held) && !now.key.may(*held));
+        lost.map_or(Ok(()), |lost| Err(forbidden(lost)))
+    }
+
     /// What a person may only do within minutes of giving their password; a key is no less than what it makes.
     ///
     /// # Errors

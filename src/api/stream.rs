@@ -37,7 +37,7 @@ pub use desk::Streams;
 pub(in crate::api) use desk::TICKET_LIFE;
 pub(in crate::api) use ending::Ending;
 pub use presence::watch_terminals;
-pub(in crate::api) use reader::Reader;
+pub(in crate::api) use reader::{Reader, standing};
 pub(in crate::api) use topic::Item;
 pub(in crate::api) use words::Encoding;
 

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Answer, PASSWORD, Program, TestHub, eventually};
 
@@ -357,4 +358,52 @@ async fn no_password_no_login_and_no_code_is_in_any_file() {
         }
     }
     assert!(files > 5, "{files}");
+}
+
+/// A token is asked for by whoever has these header lines, who is let in and then changed by `meanwhile` before the body comes.
+async fn mint_while(hub: &TestHub, lines: &str, meanwhile: impl Future<Output = ()>) -> String {
+    let (mut stream, body) = (tokio::net::TcpStream::connect(hub.addr()).await.unwrap(), r#"{"name": "too late"}"#);
+    let head = format!(
+        "POST /api/v1/tokens HTTP/1.1\r\nHost: {}\r\n{lines}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\nConnection: close\r\n\r\n",
+        hub.addr(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It says so when somebody wants the body, which is after the caller was judged.
+    let mut goes_on = [0; 25];
+    stream.read_exact(&mut goes_on).await.unwrap();
+    assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    meanwhile.await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn whoever_is_put_out_or_narrowed_while_the_body_comes_does_nothing_more() {
+    let hub = TestHub::start().await;
+    let admin = hub.admin();
+    let key = async || {
+        let made = admin.post("/api/v1/keys", json!({"permissions": ["admin"]})).await.expect(201);
+        let path = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
+        (path, format!("Authorization: Bearer {}", made["key"].as_str().unwrap()))
+    };
+    let (path, bearer) = key().await;
+    let answer = mint_while(&hub, &bearer, async { assert_eq!(admin.delete(&path).await.status, 204) }).await;
+    assert!(answer.contains(" 401 "), "{answer}");
+
+    let (path, bearer) = key().await;
+    let narrow = json!({"permissions": ["read:bars"]});
+    let answer = mint_while(&hub, &bearer, async { drop(admin.patch(&path, narrow).await.expect(200)) }).await;
+    assert!(answer.contains(" 403 "), "{answer}");
+
+    let user = hub.made_user(&admin, "member").await;
+    let session = cookie(&hub.try_login(user["login"].as_str().unwrap(), PASSWORD).await);
+    let anna = hub.browser(&session);
+    let lines = format!("Cookie: {session}\r\nOrigin: http://{}", hub.addr());
+    let answer = mint_while(&hub, &lines, async { assert_eq!(anna.delete("/api/v1/session").await.status, 204) }).await;
+    assert!(answer.contains(" 401 "), "{answer}");
+    assert_eq!(admin.get("/api/v1/tokens").await.expect(200)["data"], json!([]));
 }

@@ -427,7 +427,7 @@ async fn changed(terminals: Option<&mut Terminals>) {
 }
 
 /// Who reads, with their rights of this moment; nobody once they have none.
-pub(super) fn standing(state: &ApiState, shown: &Shown) -> Option<Shown> {
+pub(in crate::api) fn standing(state: &ApiState, shown: &Shown) -> Option<Shown> {
     if let Some(person) = &shown.person {
         let stands = state.access.login_stands(person.login.record.id);
         let user = state.access.user(person.user.id).filter(|user| user.is_active() && stands)?;
