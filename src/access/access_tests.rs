@@ -1,11 +1,13 @@
 use super::*;
 use crate::{
     domain::{
+        UnixMillis,
         account::Account,
         api_key::{Permission, Plan},
         ids::OwnerId,
         scope::Scope,
         token::TokenState,
+        user::SetupCode,
     },
     protocol::CloseReason,
     store::memory::MemoryStore,
@@ -165,7 +167,7 @@ async fn a_key_of_an_older_hub_opens_with_the_plan_and_reach_that_it_had() {
 #[tokio::test]
 async fn whoever_waits_for_a_change_of_keys_is_told_of_each_and_finds_it_made() {
     let access = access().await;
-    let mut changed = access.keys_changed();
+    let mut changed = access.rights_changed();
     let (key, _) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
     changed.changed().await.unwrap();
     access.revoke_key(key.id, "test").await.unwrap();
@@ -234,4 +236,66 @@ async fn what_a_user_owns_stops_with_them_and_the_hubs_own_goes_on() {
     access.disable_user(first.id, true, "test").await.unwrap();
     let (_, own) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
     assert!(access.present_key(own.reveal()).is_ok());
+}
+
+/// A user with this password, of a hub that has no other.
+async fn someone(access: &Access, password: &Password) -> Arc<User> {
+    let code = access.ensure_setup().await.unwrap().unwrap();
+    let who = Newcomer { login: Some("anna".to_owned()), name: None };
+    access.set_up(code.reveal(), &who, password).await.unwrap()
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn a_login_that_is_being_made_when_the_password_is_reset_does_not_outlive_it() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::FutureExt as _;
+    let (access, password) = (access().await, Password::new("a heron by the river".to_owned()));
+    let user = someone(&access, &password).await;
+    let (done, resetting, id) = (Arc::new(AtomicBool::new(false)), access.clone(), user.id);
+    let reset = Arc::clone(&done);
+    // Between the disk and the memory.
+    fail::cfg_callback("login_committed", move || {
+        reset.store(resetting.reset_user(id, "test").now_or_never().is_some(), Ordering::SeqCst);
+    })
+    .unwrap();
+    let (live, _, secret) = access.log_in("anna", &password, [127, 0, 0, 1].into(), "a test").await.unwrap();
+    fail::remove("login_committed");
+    if !done.load(Ordering::SeqCst) {
+        access.reset_user(id, "test").await.unwrap();
+    }
+    assert!(access.present_login(secret.reveal()).is_err() && !access.login_stands(live.record.id));
+}
+
+#[tokio::test]
+async fn whoever_acts_for_long_hears_of_changed_keys_and_users_and_of_ended_logins() {
+    let (access, password) = (access().await, Password::new("a heron by the river".to_owned()));
+    let user = someone(&access, &password).await;
+    let key = access.mint_key(NewKey::admin("a bot"), OwnerId::SELF, "test").await.unwrap().0;
+    let (live, ..) = access.log_in("anna", &password, [127, 0, 0, 1].into(), "a test").await.unwrap();
+    let mut rights = access.rights_changed();
+    let mut heard = || std::mem::replace(&mut rights, access.rights_changed()).has_changed().unwrap();
+    assert!(!heard());
+    access.end_login(user.id, live.record.id, "test").await.unwrap();
+    assert!(heard(), "of a login");
+    access.disable_user(user.id, true, "test").await.unwrap();
+    assert!(heard(), "of a user");
+    access.revoke_key(key.id, "test").await.unwrap();
+    assert!(heard(), "of a key");
+}
+
+#[tokio::test]
+async fn a_first_code_that_nobody_used_in_time_is_renewed_at_the_next_start() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let access = Access::open(Arc::clone(&store), [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+    let first = access.ensure_setup().await.unwrap().unwrap();
+    assert!(access.ensure_setup().await.unwrap().is_none(), "it is good for a day");
+    let late = SetupCode { digest: access.digest(first.reveal()).to_vec(), expires_at: UnixMillis(1) };
+    store.commit(Batch::outcome().put(records::FIRST_SETUP, records::encode(&late))).await.unwrap();
+    let second = access.ensure_setup().await.unwrap().expect("another one");
+    let (who, password) =
+        (Newcomer { login: Some("anna".to_owned()), name: None }, Password::new("a heron by the river".to_owned()));
+    assert!(access.set_up(first.reveal(), &who, &password).await.is_err());
+    access.set_up(second.reveal(), &who, &password).await.unwrap();
 }

@@ -9,7 +9,7 @@ use std::{
 use crate::domain::UnixMillis;
 
 /// So many failures in so long.
-pub(super) const FAILURES: u32 = 5;
+const FAILURES: u32 = 5;
 const WINDOW_MS: i64 = 15 * 60_000;
 /// Pairs remembered; above it the oldest is forgotten.
 const PAIRS: usize = 20_000;

@@ -178,10 +178,10 @@ impl Access {
         self.inner.keys.get(&records::api_key(id))
     }
 
-    /// Told after each change of any key: whoever acts under one for long (a stream) then asks for it again, because it may have been
-    /// revoked or allow less.
+    /// Told after each change of any key or user and each end of a login: whoever acts by one for long (a stream) then asks for it again,
+    /// because it may be over or allow less.
     #[must_use]
-    pub fn keys_changed(&self) -> watch::Receiver<u64> {
+    pub fn rights_changed(&self) -> watch::Receiver<u64> {
         self.inner.keys.changes()
     }
 

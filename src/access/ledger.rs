@@ -119,7 +119,7 @@ impl Kept for User {
 
 pub(super) struct Ledger<T> {
     rows: RwLock<Rows<T>>,
-    /// How many times a row was added or changed.
+    /// How many times a row was added or changed, here or in what else counts on it.
     changes: watch::Sender<u64>,
 }
 
@@ -130,9 +130,9 @@ struct Rows<T> {
 }
 
 impl<T: Kept> Ledger<T> {
-    pub(super) async fn load(store: &dyn Store, prefix: &[u8]) -> Result<Self, AccessError> {
+    pub(super) async fn load(store: &dyn Store, prefix: &[u8], changes: watch::Sender<u64>) -> Result<Self, AccessError> {
         let rows = Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() };
-        let ledger = Self { rows: RwLock::new(rows), changes: watch::Sender::new(0) };
+        let ledger = Self { rows: RwLock::new(rows), changes };
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = store.scan(prefix, after.as_deref(), 1_000).await?;

@@ -1,23 +1,27 @@
 //! How somebody shows who they are: by their password, or once by a set-up code.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use zeroize::Zeroizing;
 
 use super::{
     Access, AccessError,
-    attempts::FAILURES,
     logins::{LiveLogin, ending},
-    passwords::{self, WeakPassword},
+    passwords::{self, WeakPassword, Whose},
     secret::{self, Secret},
-    users::{NewUser, UserError},
+    users::{NewUser, UserError, checked_login},
 };
 use crate::{
     domain::{
-        ids::OwnerId,
+        ids::{LoginId, OwnerId},
         user::{PasswordHash, Role, SetupCode, User},
     },
     store::{Batch, Seq, StoreError, records},
+    telemetry::origin,
 };
 
 /// Why somebody is not let in.
@@ -29,6 +33,9 @@ pub enum LoginError {
     /// Too many failures of this account from this address; seconds to wait.
     #[error("too many failed logins; try again in {0} s")]
     TooMany(u64),
+    /// Too many failures from this address, of whatever account; how long nothing is tried for it.
+    #[error("too many failed attempts from this address")]
+    Throttled(Duration),
     /// Too many passwords are being computed.
     #[error("too many logins at once")]
     Busy,
@@ -70,6 +77,14 @@ impl std::fmt::Debug for Password {
     }
 }
 
+/// Who gives a password, and by what failures are counted.
+enum By<'a> {
+    /// Whoever says that this is their login, from there: by both together, and by the address.
+    Stranger(&'a str, IpAddr),
+    /// Whoever has this login already: by it alone, so that no stranger's failures stand in their way.
+    LoggedIn(LoginId),
+}
+
 /// Who sets a password for the first time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Newcomer {
@@ -91,9 +106,11 @@ impl Access {
         from: IpAddr,
         agent: &str,
     ) -> Result<(Arc<LiveLogin>, Arc<User>, Secret), LoginError> {
+        // However it is spelled it is one login, and all that can be nobody's are one.
+        let login = checked_login(login).unwrap_or_default();
         loop {
-            let known = self.user_by_login(login).and_then(|user| self.inner.users.versioned(&records::user(user.id)));
-            self.judge(login, known.as_ref().map(|(user, _)| user.as_ref()), password, from).await?;
+            let known = self.user_by_login(&login).and_then(|user| self.inner.users.versioned(&records::user(user.id)));
+            self.judge(By::Stranger(&login, from), known.as_ref().map(|(user, _)| user.as_ref()), password).await?;
             let (user, version) = known.ok_or(LoginError::Wrong)?;
             match self.insert_login((&user, version), from, agent).await {
                 Ok((live, secret)) => return Ok((live, user, secret)),
@@ -108,37 +125,42 @@ impl Access {
     ///
     /// # Errors
     /// [`LoginError`].
-    pub async fn confirm_login(
-        &self,
-        (live, user): (&LiveLogin, &User),
-        password: &Password,
-        from: IpAddr,
-    ) -> Result<(), LoginError> {
-        self.judge(&user.login, Some(user), password, from).await?;
+    pub async fn confirm_login(&self, (live, user): (&LiveLogin, &User), password: &Password) -> Result<(), LoginError> {
+        self.judge(By::LoggedIn(live.record.id), Some(user), password).await?;
         self.confirm(live);
         Ok(())
     }
 
     /// Whether a password is the user's, at the same cost whether there is one; counted as a failure until it is known to be right.
-    async fn judge(&self, login: &str, user: Option<&User>, password: &Password, from: IpAddr) -> Result<(), LoginError> {
+    async fn judge(&self, by: By<'_>, user: Option<&User>, password: &Password) -> Result<(), LoginError> {
+        let (name, from, whose) = match by {
+            By::Stranger(login, from) => (login.to_owned(), from, Whose::Strangers),
+            // No login has a colon.
+            By::LoggedIn(id) => (format!(":{id}"), Ipv4Addr::UNSPECIFIED.into(), Whose::Known),
+        };
+        let (login, throttle) = (name.as_str(), &self.guard.throttle);
+        let held =
+            || throttle.waits(from).filter(|_| whose == Whose::Strangers).map_or(Ok(()), |wait| Err(LoginError::Throttled(wait)));
+        held()?;
         let now = self.inner.clock.steady();
         if let Some(seconds) = self.inner.attempts.blocked(login, from, now) {
             return Err(LoginError::TooMany(seconds));
         }
-        let place = self.inner.hasher.place().await.map_err(|_| LoginError::Busy)?;
-        let times = self.inner.attempts.begin(login, from, now).map_err(LoginError::TooMany)?;
-        let kept = user.filter(|user| user.is_active()).and_then(|user| user.password.as_ref());
+        let place = self.inner.hasher.place(whose).await.map_err(|_| LoginError::Busy)?;
+        // Those from there who were before this one in the queue may have failed.
+        held()?;
+        self.inner.attempts.begin(login, from, now).map_err(LoginError::TooMany)?;
+        let kept = user.filter(|user| self.lets_in(user)).and_then(|user| user.password.as_ref());
         if self.inner.hasher.is(place, kept, self.password_digest(password)).await {
             self.inner.attempts.forget(login, from);
             return Ok(());
         }
-        // The first of a series and the one after which no more are heard: whoever tries fills no disk.
-        if let Some(user) = user.filter(|_| times == 1 || times == FAILURES) {
-            let detail = format!("failure {times} from {from}");
-            let batch = self.audited(Batch::admission(), "stranger", "session.refused", &user.id.to_string(), &detail)?;
-            self.inner.store.commit(batch).await?;
+        // The refusal is noted as one of this user's, in memory: whoever tries waits for no disk and fills none.
+        if let (Some(user), Some(origin)) = (user, origin::current()) {
+            origin.is_of(user.id.to_string());
         }
-        Err(LoginError::Wrong)
+        let wait = if whose == Whose::Strangers { throttle.failed(from) } else { None };
+        Err(wait.map_or(LoginError::Wrong, LoginError::Throttled))
     }
 
     /// Sets a password by a one-time code, and makes the first user where the code is that of a hub without users.
@@ -149,7 +171,7 @@ impl Access {
         let secret = Secret::parse(code.trim(), &[secret::SETUP]).ok_or(LoginError::Wrong)?;
         let digest = self.digest(secret.reveal());
         if let Some(user) = self.user_of_code(&digest, self.inner.clock.wall()) {
-            let kept = self.keep(password, &user.login).await?;
+            let kept = self.keep(Whose::Strangers, password, &user.login).await?;
             let _turn = self.inner.user_turn.lock().await;
             // Once only: whoever was faster has used it.
             let user = self.user_of_code(&digest, self.inner.clock.wall()).ok_or(LoginError::Wrong)?;
@@ -162,7 +184,7 @@ impl Access {
         }
         let version = self.first_code(&digest).await?.ok_or(LoginError::Wrong)?;
         let login = who.login.clone().ok_or(LoginError::Wrong)?;
-        let kept = self.keep(password, &login).await?;
+        let kept = self.keep(Whose::Strangers, password, &login).await?;
         let _turn = self.inner.user_turn.lock().await;
         if !self.users().is_empty() {
             return Err(LoginError::Wrong);
@@ -192,11 +214,10 @@ impl Access {
         &self,
         (live, user): (&LiveLogin, &User),
         (current, new): (&Password, &Password),
-        from: IpAddr,
     ) -> Result<(), LoginError> {
         passwords::check(&new.0, &user.login)?;
-        self.judge(&user.login, Some(user), current, from).await?;
-        let kept = self.keep(new, &user.login).await?;
+        self.judge(By::LoggedIn(live.record.id), Some(user), current).await?;
+        let kept = self.keep(Whose::Known, new, &user.login).await?;
         let _turn = self.inner.user_turn.lock().await;
         let now = self.user(user.id).ok_or(LoginError::Wrong)?;
         // Set anew or taken away while this one was computed: the one that was judged is not the one there is.
@@ -217,9 +238,9 @@ impl Access {
         User { password: Some(kept), setup: None, password_set_at: Some(now), ..user.clone() }
     }
 
-    async fn keep(&self, password: &Password, login: &str) -> Result<PasswordHash, LoginError> {
+    async fn keep(&self, whose: Whose, password: &Password, login: &str) -> Result<PasswordHash, LoginError> {
         passwords::check(&password.0, login)?;
-        let place = self.inner.hasher.place().await.map_err(|_| LoginError::Busy)?;
+        let place = self.inner.hasher.place(whose).await.map_err(|_| LoginError::Busy)?;
         Ok(self.inner.hasher.keep(place, self.password_digest(password)).await.map_err(AccessError::from)?)
     }
 

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 use super::{
     Access, AccessError,
     secret::{self, Secret},
@@ -61,10 +63,12 @@ impl LiveLogin {
 #[derive(Debug)]
 pub(super) struct Logins {
     rows: RwLock<HashMap<Vec<u8>, Arc<LiveLogin>>>,
+    /// Told when some ended.
+    rights: watch::Sender<u64>,
 }
 
 impl Logins {
-    pub(super) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+    pub(super) async fn load(store: &dyn Store, rights: watch::Sender<u64>) -> Result<Self, StoreError> {
         let (mut rows, mut after) = (HashMap::new(), None::<Vec<u8>>);
         loop {
             let page = store.scan(records::LOGINS, after.as_deref(), 1_000).await?;
@@ -75,12 +79,12 @@ impl Logins {
             }
             match page.last() {
                 Some((key, _)) if page.len() == 1_000 => after = Some(key.clone()),
-                _ => return Ok(Self { rows: RwLock::new(rows) }),
+                _ => return Ok(Self { rows: RwLock::new(rows), rights }),
             }
         }
     }
 
-    fn get(&self, digest: &[u8; 32]) -> Option<Arc<LiveLogin>> {
+    pub(super) fn get(&self, digest: &[u8; 32]) -> Option<Arc<LiveLogin>> {
         let found = self.rows.read().unwrap_or_else(PoisonError::into_inner).get(digest.as_slice()).cloned()?;
         crate::crypto::equal(&found.record.digest, digest).then_some(found)
     }
@@ -100,6 +104,10 @@ impl Logins {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         for login in ended {
             rows.remove(&login.record.digest);
+        }
+        drop(rows);
+        if !ended.is_empty() {
+            self.rights.send_modify(|count| *count += 1);
         }
     }
 }
@@ -148,7 +156,7 @@ impl Access {
         if !self.is_good(&login, now) {
             return Err(AccessError::Expired);
         }
-        let user = self.user(login.record.user).filter(|user| user.is_active()).ok_or(AccessError::Revoked)?;
+        let user = self.user(login.record.user).filter(|user| self.lets_in(user)).ok_or(AccessError::Revoked)?;
         login.seen.fetch_max(now.0, Ordering::Relaxed);
         Ok((login, user))
     }
@@ -180,6 +188,8 @@ impl Access {
         from: IpAddr,
         agent: &str,
     ) -> Result<(Arc<LiveLogin>, Secret), AccessError> {
+        // Until it is in memory too: whoever ends a user's logins finds it there, or it finds the user changed.
+        let _turn = self.inner.user_turn.lock().await;
         let (secret, now) = (Secret::generate(secret::SESSION)?, self.inner.clock.wall());
         let record = Login {
             id: LoginId::new(self.inner.ids.next()?),
@@ -201,6 +211,7 @@ impl Access {
         let batch = batch.put(key, records::encode(&record));
         let batch = self.audited(batch, &user.id.to_string(), "session.create", &record.id.to_string(), &record.from)?;
         let version = self.inner.store.commit(batch).await?;
+        fail::fail_point!("login_committed");
         let login = Arc::new(LiveLogin::new(record, version, now.0));
         self.inner.logins.remove(&ended);
         self.inner.logins.insert(Arc::clone(&login));
@@ -219,7 +230,7 @@ impl Access {
     pub fn login_stands(&self, id: LoginId) -> bool {
         let now = self.inner.clock.wall();
         let found = self.inner.logins.all(|login| login.record.id == id && self.is_good(login, now));
-        found.first().is_some_and(|login| self.user(login.record.user).is_some_and(|user| user.is_active()))
+        found.first().is_some_and(|login| self.user(login.record.user).is_some_and(|user| self.lets_in(&user)))
     }
 
     /// Ends a login of a user for good.

@@ -21,6 +21,7 @@ pub mod users;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,7 +36,7 @@ pub use guard::Guard;
 pub use keys::NewKey;
 use ledger::Ledger;
 pub use login::{LoginError, Newcomer, Password};
-use logins::Logins;
+use logins::{LiveLogin, Logins};
 use passwords::Hasher;
 pub use passwords::WeakPassword;
 pub use tokens::History;
@@ -82,6 +83,10 @@ pub enum Found {
     Token(Arc<Token>),
     /// An API key.
     Key(Arc<ApiKey>),
+    /// A login.
+    Login(Arc<LiveLogin>),
+    /// A one-time code, with which this user sets a password.
+    Code(Arc<User>),
 }
 
 /// Tokens, keys, users and logins. Cheap to clone.
@@ -146,10 +151,11 @@ impl Access {
         ids: Arc<Ids>,
         settings: config::Sessions,
     ) -> Result<Self, AccessError> {
-        let tokens = Ledger::load(store.as_ref(), records::TOKENS).await?;
-        let keys = Ledger::load(store.as_ref(), records::KEYS).await?;
-        let users = Ledger::load(store.as_ref(), records::USERS).await?;
-        let logins = Logins::load(store.as_ref()).await?;
+        let (rights, changes) = (watch::Sender::new(0), watch::Sender::new(0));
+        let tokens = Ledger::load(store.as_ref(), records::TOKENS, changes).await?;
+        let keys = Ledger::load(store.as_ref(), records::KEYS, rights.clone()).await?;
+        let users = Ledger::load(store.as_ref(), records::USERS, rights.clone()).await?;
+        let logins = Logins::load(store.as_ref(), rights).await?;
         let (pepper, hasher) = (KeyedDigest::new(&pepper), Hasher::new()?);
         let (attempts, user_turn) = (Attempts::default(), tokio::sync::Mutex::default());
         let inner = Inner { store, pepper, clock, ids, tokens, keys, users, logins, attempts, hasher, settings, user_turn };
@@ -168,15 +174,18 @@ impl Access {
         denials.run(Arc::clone(&self.inner.store), Arc::clone(&self.inner.ids), every, stop).await;
     }
 
-    /// What a secret is the secret of, whether it is still good or not: for whoever wants to end it. Text without the right checksum is not
+    /// What a secret is the secret of, whether it is still good or not: for whoever wants to end it. Hooks and the first code of a hub
+    /// without users are not among it: [`Self::end_first_code`]. Text without the right checksum is not
     /// looked up.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Found> {
         let digest = self.digest(secret::Secret::parse(text, &secret::PREFIXES)?.reveal());
-        if text.starts_with(secret::TOKEN) {
-            self.inner.tokens.by_digest(&digest).map(Found::Token)
-        } else {
-            self.inner.keys.by_digest(&digest).map(Found::Key)
+        match *secret::PREFIXES.iter().find(|prefix| text.starts_with(**prefix))? {
+            secret::TOKEN => self.inner.tokens.by_digest(&digest).map(Found::Token),
+            secret::KEY_LIVE | secret::KEY_TEST => self.inner.keys.by_digest(&digest).map(Found::Key),
+            secret::SESSION => self.inner.logins.get(&digest).map(Found::Login),
+            secret::SETUP => self.inner.users.by_digest(&digest).filter(|user| user.deleted_at.is_none()).map(Found::Code),
+            _ => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Passwords: which are taken, and how they are kept and compared.
 //!
 //! Argon2id over the keyed digest of the password, so that a copy of the records without `secret.key` gives nothing to guess at. Two at
-//! once at most, on threads that may block: each takes 19 MiB and tens of milliseconds, and a crowd of logins must not take the hub's.
+//! once at most, one for strangers and one for those who are logged in, on threads that may block: each takes 19 MiB and tens of milliseconds, and a crowd of logins must not take the hub's.
 
 use std::{
     sync::{
@@ -26,8 +26,7 @@ const PASSES: u32 = 2;
 /// Characters of a password.
 const SHORTEST: usize = 12;
 const LONGEST: usize = 256;
-/// Computations at once, those that may wait for one, and how long.
-const AT_ONCE: usize = 2;
+/// Those that may wait for a computation, and how long.
 const WAITING: usize = 64;
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -168,11 +167,33 @@ fn own_letters(password: &str) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Crowded;
 
+/// Whose password is computed. Each has a place apart, so that a crowd of strangers keeps nobody waiting who is logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Somebody's who wants to come in.
+    Strangers,
+    /// That of a user who is logged in.
+    Known,
+}
+
+/// One computation, and those that wait for it.
+#[derive(Debug)]
+struct Lane {
+    place: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self { place: Arc::new(Semaphore::new(1)), waiting: AtomicUsize::new(0) }
+    }
+}
+
 /// Who computes.
 #[derive(Debug)]
 pub(super) struct Hasher {
-    places: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    strangers: Lane,
+    known: Lane,
     /// Compared with where there is no password, so that a login takes the same time whether its user exists.
     nobody: PasswordHash,
 }
@@ -185,23 +206,27 @@ impl Hasher {
             salt: crypto::random::<16>()?.to_vec(),
             hash: crypto::random::<32>()?.to_vec(),
         };
-        Ok(Self { places: Arc::new(Semaphore::new(AT_ONCE)), waiting: AtomicUsize::new(0), nobody })
+        Ok(Self { strangers: Lane::new(), known: Lane::new(), nobody })
     }
 
     /// A place to compute in.
-    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Crowded> {
+    pub(super) async fn place(&self, whose: Whose) -> Result<OwnedSemaphorePermit, Crowded> {
         struct Waits<'a>(&'a AtomicUsize);
         impl Drop for Waits<'_> {
             fn drop(&mut self) {
                 self.0.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waits = Waits(&self.waiting);
+        let lane = match whose {
+            Whose::Strangers => &self.strangers,
+            Whose::Known => &self.known,
+        };
+        let before = lane.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waits = Waits(&lane.waiting);
         if before >= WAITING {
             return Err(Crowded);
         }
-        match tokio::time::timeout(WAIT, Arc::clone(&self.places).acquire_owned()).await {
+        match tokio::time::timeout(WAIT, Arc::clone(&lane.place).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err(Crowded),
         }
@@ -276,20 +301,21 @@ mod tests {
     #[tokio::test]
     async fn a_kept_password_is_known_again_and_another_or_none_is_not() {
         let hasher = Hasher::new().unwrap();
-        let kept = hasher.keep(hasher.place().await.unwrap(), [1; 32]).await.unwrap();
+        let kept = hasher.keep(hasher.place(Whose::Known).await.unwrap(), [1; 32]).await.unwrap();
         assert_eq!((kept.memory_kib, kept.passes, kept.salt.len(), kept.hash.len()), (19_456, 2, 16, 32));
-        assert!(hasher.is(hasher.place().await.unwrap(), Some(&kept), [1; 32]).await);
-        assert!(!hasher.is(hasher.place().await.unwrap(), Some(&kept), [2; 32]).await);
-        assert!(!hasher.is(hasher.place().await.unwrap(), None, [1; 32]).await);
+        assert!(hasher.is(hasher.place(Whose::Known).await.unwrap(), Some(&kept), [1; 32]).await);
+        assert!(!hasher.is(hasher.place(Whose::Known).await.unwrap(), Some(&kept), [2; 32]).await);
+        assert!(!hasher.is(hasher.place(Whose::Known).await.unwrap(), None, [1; 32]).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_compute_at_once_and_who_waits_too_long_is_told() {
+    async fn one_stranger_computes_at_a_time_and_nobody_who_is_logged_in_waits_for_one() {
         let hasher = Hasher::new().unwrap();
-        let (one, _two) = (hasher.place().await.unwrap(), hasher.place().await.unwrap());
-        assert_eq!(hasher.place().await.err(), Some(Crowded));
+        let one = hasher.place(Whose::Strangers).await.unwrap();
+        assert_eq!(hasher.place(Whose::Strangers).await.err(), Some(Crowded));
+        assert!(hasher.place(Whose::Known).await.is_ok());
         drop(one);
-        assert!(hasher.place().await.is_ok());
-        assert_eq!(hasher.waiting.load(Ordering::Relaxed), 0);
+        assert!(hasher.place(Whose::Strangers).await.is_ok());
+        assert_eq!(hasher.strangers.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -22,7 +22,7 @@ pub const SESSION: &str = "ses_";
 /// Prefix of a one-time set-up code.
 pub const SETUP: &str = "set_";
 /// All of them.
-pub const PREFIXES: [&str; 5] = [TOKEN, KEY_LIVE, KEY_TEST, SESSION, SETUP];
+pub const PREFIXES: [&str; 6] = [TOKEN, KEY_LIVE, KEY_TEST, HOOK, SESSION, SETUP];
 /// Characters after the prefix, digits and letters all of them.
 pub const AFTER_PREFIX: usize = RANDOM + CHECK;
 

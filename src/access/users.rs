@@ -96,16 +96,31 @@ impl Access {
         if founder.is_active() { Ok(()) } else { Err(AccessError::OwnerDisabled) }
     }
 
-    /// The one-time code with which the first user of a hub is made: only when there is neither a user nor a code yet.
+    /// Whether a user may come in: not one who is disabled or deleted, and no viewer of what belonged to one who was deleted.
+    pub(super) fn lets_in(&self, user: &User) -> bool {
+        user.is_active() && !matches!(self.tenant_goes_on(user.tenant), Err(AccessError::Revoked))
+    }
+
+    /// The one-time code with which the first user of a hub is made: only when there is no user yet, nor a code that is still good.
     ///
     /// # Errors
     /// The store's, or no randomness.
     pub async fn ensure_setup(&self) -> Result<Option<Secret>, AccessError> {
-        if self.inner.users.len() > 0 || self.inner.store.get(records::FIRST_SETUP).await?.is_some() {
+        if self.inner.users.len() > 0 {
             return Ok(None);
         }
+        let batch = match self.inner.store.get(records::FIRST_SETUP).await? {
+            None => Batch::admission().expect_absent(records::FIRST_SETUP),
+            Some(entry) => {
+                let shown: SetupCode = records::decode(records::FIRST_SETUP, &entry)?;
+                if self.inner.clock.wall() < shown.expires_at {
+                    return Ok(None);
+                }
+                Batch::admission().expect_version(records::FIRST_SETUP, entry.version)
+            }
+        };
         let (secret, code) = self.new_code()?;
-        let batch = Batch::admission().expect_absent(records::FIRST_SETUP).put(records::FIRST_SETUP, records::encode(&code));
+        let batch = batch.put(records::FIRST_SETUP, records::encode(&code));
         self.inner.store.commit(batch).await?;
         Ok(Some(secret))
     }
@@ -210,7 +225,31 @@ impl Access {
         Ok((self.change_user(id, actor, ("user.reset", ""), reset).await?, secret))
     }
 
-    /// Deletes a user for good: their logins end, their login name is free, and where the tenant is theirs its keys and tokens are
+    /// Ends a user's one-time code before anybody uses it: they need another.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] and the store's.
+    pub async fn end_code(&self, id: UserId, actor: &str) -> Result<Arc<User>, UserError> {
+        self.change_user(id, actor, ("user.code_end", ""), |user| Ok(User { setup: None, ..user.clone() })).await
+    }
+
+    /// Ends the code with which the first user of a hub is made, if this is it; the next start makes another.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_first_code(&self, text: &str, actor: &str) -> Result<bool, AccessError> {
+        let Some(shown) = Secret::parse(text, &[secret::SETUP]) else { return Ok(false) };
+        let Some(entry) = self.inner.store.get(records::FIRST_SETUP).await? else { return Ok(false) };
+        let code: SetupCode = records::decode(records::FIRST_SETUP, &entry)?;
+        if !crate::crypto::equal(&code.digest, &self.digest(shown.reveal())) {
+            return Ok(false);
+        }
+        let batch = Batch::outcome().expect_version(records::FIRST_SETUP, entry.version).delete(records::FIRST_SETUP);
+        self.inner.store.commit(self.audited(batch, actor, "setup.code_end", "hub", "")?).await?;
+        Ok(true)
+    }
+
+    /// Deletes a user for good: their logins end, and those of their viewers, their login name is free, and where the tenant is theirs its keys and tokens are
     /// refused, as those of a disabled user are. What was recorded stays in the journal, out of reach.
     ///
     /// # Errors
@@ -237,7 +276,11 @@ impl Access {
         let _turn = self.inner.user_turn.lock().await;
         let before = self.user(id).ok_or(AccessError::NotFound)?;
         let changed = change(&before)?;
-        let ended = if action == "user.rename" { Vec::new() } else { self.logins_but(id, None) };
+        let mut ended = if action == "user.rename" { Vec::new() } else { self.logins_but(id, None) };
+        if changed.deleted_at.is_some() && changed.tenant == id.tenant() {
+            let viewers = self.users().into_iter().filter(|user| user.tenant == changed.tenant && user.id != id);
+            ended.extend(viewers.flat_map(|viewer| self.logins_but(viewer.id, None)));
+        }
         let batch = self.audited(ending(Batch::outcome(), &ended), actor, action, &id.to_string(), detail)?;
         let user = self.write_user(changed, batch).await?;
         self.forget_logins(&ended);
@@ -252,7 +295,7 @@ impl Access {
 
     /// The user whose set-up code this is, if it is still good.
     pub(super) fn user_of_code(&self, digest: &[u8; 32], now: UnixMillis) -> Option<Arc<User>> {
-        let user = self.inner.users.by_digest(digest).filter(|user| user.is_active())?;
+        let user = self.inner.users.by_digest(digest).filter(|user| self.lets_in(user))?;
         user.setup.as_ref().is_some_and(|code| now < code.expires_at).then_some(user)
     }
 }

@@ -144,6 +144,19 @@ impl Caller {
         token.owner == self.tenant() && account && (self.key.reach == Reach::Live || demo)
     }
 
+    /// Looks again once the body is here, which may take its time: whoever was revoked, put out or narrowed meanwhile acts no more.
+    ///
+    /// # Errors
+    /// 401, or 403 `forbidden` that names what is missing now.
+    pub(super) fn still_stands(&self, state: &ApiState) -> ApiResult<()> {
+        let now = stream::standing(state, &self.shown()).ok_or_else(|| {
+            count(&state.hub.metrics().auth_failures, "reason", "ended_meanwhile");
+            ApiError::unauthorized("The API key, or the login, has ended while the request came in")
+        })?;
+        let lost = Permission::all().find(|held| self.key.may(*held) && !now.key.may(*held));
+        lost.map_or(Ok(()), |lost| Err(forbidden(lost)))
+    }
+
     /// What a person may only do within minutes of giving their password; a key is no less than what it makes.
     ///
     /// # Errors
@@ -231,8 +244,13 @@ pub(super) fn authenticate(state: &ApiState, request: &Request, client: Option<I
         let (login, user) = state.access.present_login(secret).map_err(|error| {
             failed("session_ended");
             debug!(%error, "a login was not accepted");
-            ApiError::unauthorized("Not logged in any more: log in again")
-                .with_header(header::SET_COOKIE, browser::no_cookie(secure))
+            let refusal = ApiError::unauthorized("Not logged in any more: log in again");
+            // What has run out was right once. What is not known any more looks as if it never was.
+            let refusal = match error {
+                AccessError::Unknown => denied::failed(state, "session", client, refusal),
+                _ => refusal,
+            };
+            refusal.with_header(header::SET_COOKIE, browser::no_cookie(secure))
         })?;
         browser::check(request, secure, Strictness::Cookie)?;
         let key = Arc::new(user.principal());

@@ -1,5 +1,7 @@
 //! Whoever finds a secret can end it, by showing it: no login, no support ticket, nothing else that could be wrong.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +14,18 @@ use super::{
     json::rfc3339_or_null,
     tokens,
 };
-use crate::{access::Found, telemetry::origin};
+use crate::{
+    access::{
+        AccessError, Found,
+        secret::{PREFIXES, Secret},
+    },
+    crypto,
+    domain::{
+        UnixMillis,
+        hook::{Hook, Previous},
+    },
+    telemetry::origin,
+};
 
 /// Secrets of one call.
 const SECRETS_MAX: usize = 100;
@@ -72,7 +85,9 @@ pub(super) async fn revoke(State(state): State<ApiState>, body: JsonBody) -> Api
 
 /// Revokes the secret, if it is one of ours. Once revoked it stays so, and is told again.
 async fn one(state: &ApiState, secret: &str) -> ApiResult<Option<Value>> {
-    let Some(found) = state.access.find(secret) else { return Ok(None) };
+    let Some(shown) = Secret::parse(secret, &PREFIXES) else { return Ok(None) };
+    let (prefix, now) = (shown.shown_prefix(), Some(state.clock.wall()));
+    let Some(found) = state.access.find(secret) else { return other(state, &shown).await };
     let (kind, id, prefix, at) = match found {
         Found::Token(token) => {
             let token = tokens::revoke_now(state, token.id, ACTOR).await?;
@@ -83,8 +98,47 @@ async fn one(state: &ApiState, secret: &str) -> ApiResult<Option<Value>> {
             let key = state.access.revoke_key(key.id, ACTOR).await?;
             ("key", key.id.to_string(), key.prefix.clone(), key.revoked_at)
         }
+        Found::Login(login) => {
+            let id = login.record.id;
+            match state.access.end_login(login.record.user, id, ACTOR).await {
+                // It ended at this moment.
+                Ok(()) | Err(AccessError::NotFound) => ("session", id.to_string(), prefix, now),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Found::Code(user) => {
+            state.access.end_code(user.id, ACTOR).await?;
+            ("setup_code", user.id.to_string(), prefix, now)
+        }
     };
-    Ok(Some(json!({"kind": kind, "id": id, "prefix": prefix, "state": "revoked", "revoked_at": rfc3339_or_null(at)})))
+    Ok(Some(row(kind, Some(id), &prefix, at)))
+}
+
+fn row(kind: &str, id: Option<String>, prefix: &str, at: Option<UnixMillis>) -> Value {
+    json!({"kind": kind, "id": id, "prefix": prefix, "state": "revoked", "revoked_at": rfc3339_or_null(at)})
+}
+
+/// The first code of a hub, or a hook's: its address is unknown from then on, and its owner has to rotate it to have another.
+async fn other(state: &ApiState, shown: &Secret) -> ApiResult<Option<Value>> {
+    let (prefix, now) = (shown.shown_prefix(), state.clock.wall());
+    if state.access.end_first_code(shown.reveal(), ACTOR).await? {
+        return Ok(Some(row("setup_code", None, &prefix, Some(now))));
+    }
+    let digest = state.access.digest(shown.reveal());
+    let is_before = |hook: &Hook| hook.previous.as_ref().is_some_and(|before| crypto::equal(&before.digest, &digest));
+    let found = state.hooks.all().into_iter().find(|hook| crypto::equal(&hook.digest, &digest) || is_before(hook));
+    let Some(hook) = found else { return Ok(None) };
+    let mut until = hook.previous.as_ref().map_or(now, |before| before.until);
+    if !is_before(&hook) {
+        // Nobody is told the secret that comes after it.
+        state.hooks.rotate(hook.id, Duration::ZERO, ACTOR).await?;
+        until = now;
+    } else if now < until {
+        let end = |before: Previous| Previous { until: before.until.min(now), ..before };
+        state.hooks.change(hook.id, |hook| Hook { previous: hook.previous.map(end), ..hook }, ACTOR).await?;
+        until = now;
+    }
+    Ok(Some(row("hook", Some(hook.id.to_string()), &prefix, Some(until))))
 }
 
 /// 404, or 429 when too many secrets from this address were none.

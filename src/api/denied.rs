@@ -1,6 +1,6 @@
 //! Which answers are denials, and what the audit hears of them; the throttle's 429; and secrets where they must not be.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 
@@ -41,6 +41,8 @@ pub(super) fn name(state: &ApiState, secret: &str) {
         origin.is_of(match found {
             Found::Token(token) => token.id.to_string(),
             Found::Key(key) => key.id.to_string(),
+            Found::Login(login) => login.record.user.to_string(),
+            Found::Code(user) => user.id.to_string(),
         });
     }
 }
@@ -49,8 +51,13 @@ pub(super) fn name(state: &ApiState, secret: &str) {
 pub(super) fn failed(state: &ApiState, what: &'static str, address: Option<IpAddr>, refusal: ApiError) -> ApiError {
     let Some(wait) = address.and_then(|address| state.access.guard().throttle.failed(address)) else { return refusal };
     count(&state.hub.metrics().throttled, "what", what);
+    too_many(wait, refusal.detail())
+}
+
+/// The throttle's 429.
+pub(super) fn too_many(wait: Duration, refused: &str) -> ApiError {
     let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
-    let detail = format!("{}; too many attempts from this address have failed, so wait {seconds} s", refusal.detail());
+    let detail = format!("{refused}; too many attempts from this address have failed, so wait {seconds} s");
     let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail).with("retry_after", seconds);
     match HeaderValue::from_str(&seconds.to_string()) {
         Ok(value) => error.with_header(header::RETRY_AFTER, value),

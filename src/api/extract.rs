@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     ApiState,
+    auth::Caller,
     error::{ApiError, ApiResult},
     json::parse_time,
 };
@@ -55,6 +56,7 @@ impl<const AT_LEAST: usize> FromRequest<ApiState> for JsonBody<AT_LEAST> {
 
     async fn from_request(request: Request, state: &ApiState) -> ApiResult<Self> {
         let limit = state.http.max_body_bytes.max(AT_LEAST);
+        let caller = request.extensions().get::<Caller>().cloned();
         let read = tokio::time::timeout(state.http.body_timeout, to_bytes(request.into_body(), limit)).await;
         let bytes = match read {
             Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time")),
@@ -66,6 +68,9 @@ impl<const AT_LEAST: usize> FromRequest<ApiState> for JsonBody<AT_LEAST> {
             }
             Ok(Ok(bytes)) => bytes,
         };
+        if let Some(caller) = caller {
+            caller.still_stands(state)?;
+        }
         if bytes.is_empty() {
             return Ok(Self { value: Value::Object(serde_json::Map::new()) });
         }

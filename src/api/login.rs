@@ -1,9 +1,6 @@
 //! Logging in and out, who is logged in, and a user's own password and logins.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
     Extension, Json,
@@ -19,6 +16,7 @@ use super::{
     ApiState,
     auth::{Caller, Connection, Person},
     browser::{self, Strictness},
+    denied,
     error::{ApiError, ApiResult},
     extract::{JsonBody, Path},
     json::{list, rfc3339, rfc3339_or_null},
@@ -31,6 +29,7 @@ use crate::{
         ids::LoginId,
         user::User,
     },
+    telemetry::metrics::count,
 };
 
 /// Where a call came from that has no address: only in a program that has the hub inside.
@@ -93,6 +92,7 @@ impl From<LoginError> for ApiError {
             )
             .with("retry_after", seconds)
             .with_header(header::RETRY_AFTER, seconds.into()),
+            LoginError::Throttled(wait) => denied::too_many(wait, "not logged in"),
             LoginError::Busy => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "login_busy",
@@ -132,7 +132,12 @@ pub(super) async fn log_in(State(state): State<ApiState>, request: Request) -> A
     let (connection, agent, body) = from_a_stranger(&state, request).await?;
     let LoginBody { login, password } = body.read()?;
     let from = connection.as_ref().map_or([0, 0, 0, 0].into(), |connection| connection.client);
-    let (live, user, secret) = state.access.log_in(&login, &Password::new(password), from, &agent).await?;
+    let (live, user, secret) =
+        state.access.log_in(&login, &Password::new(password), from, &agent).await.inspect_err(|error| {
+            if matches!(error, LoginError::Throttled(_)) {
+                count(&state.hub.metrics().throttled, "what", "login");
+            }
+        })?;
     if let Some(connection) = &connection {
         connection.authenticated();
     }
@@ -231,11 +236,7 @@ pub(super) async fn log_out(
 pub(super) async fn confirm(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let Person { user, login } = person(&caller)?;
     let ConfirmBody { password } = body.read()?;
-    state
-        .access
-        .confirm_login((login, user), &Password::new(password), caller.client.unwrap_or(NOWHERE))
-        .await
-        .map_err(unlike_a_login)?;
+    state.access.confirm_login((login, user), &Password::new(password)).await.map_err(unlike_a_login)?;
     Ok(Json(about(&state, &caller.key, caller.person.as_ref())))
 }
 
@@ -257,7 +258,7 @@ pub(super) async fn change_password(State(state): State<ApiState>, caller: Calle
     let Person { user, login } = person(&caller)?;
     let PasswordBody { current, new } = body.read()?;
     let passwords = (&Password::new(current), &Password::new(new));
-    state.access.change_password((login, user), passwords, caller.client.unwrap_or(NOWHERE)).await.map_err(unlike_a_login)?;
+    state.access.change_password((login, user), passwords).await.map_err(unlike_a_login)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -356,24 +357,22 @@ pub(super) async fn setup_needed(State(state): State<ApiState>) -> Json<Value> {
     )
 )]
 pub(super) async fn set_up(State(state): State<ApiState>, request: Request) -> ApiResult<(StatusCode, Json<Value>)> {
-    let (_, _, body) = from_a_stranger(&state, request).await?;
+    let (connection, _, body) = from_a_stranger(&state, request).await?;
     let SetupBody { code, password, login, name } = body.read()?;
     let wrong = || ApiError::field("login", users::LOGIN_RULE);
     let login = login.map(|login| checked_login(&login).ok_or_else(wrong)).transpose()?;
     let name = name.map(|name| super::tokens::checked_name(&name).map(str::to_owned)).transpose()?;
     let no_login = login.is_none();
-    let user: Arc<User> =
-        state.access.set_up(&code, &Newcomer { login, name }, &Password::new(password)).await.map_err(|error| match error {
-            LoginError::Wrong if no_login => ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                "code_refused",
-                "the code is unknown, was used or has expired; that of a hub without users also needs login",
-            ),
-            LoginError::Wrong => {
-                ApiError::new(StatusCode::UNAUTHORIZED, "code_refused", "the code is unknown, was used or has expired")
-            }
-            error => error.into(),
-        })?;
+    let set = state.access.set_up(&code, &Newcomer { login, name }, &Password::new(password)).await;
+    let user: Arc<User> = set.map_err(|error| match error {
+        LoginError::Wrong => {
+            let needs = if no_login { "; that of a hub without users also needs login" } else { "" };
+            let detail = format!("the code is unknown, was used or has expired{needs}");
+            let refusal = ApiError::new(StatusCode::UNAUTHORIZED, "code_refused", detail);
+            denied::failed(&state, "login", connection.map(|connection| connection.client), refusal)
+        }
+        error => error.into(),
+    })?;
     Ok((StatusCode::CREATED, Json(users::row(&user))))
 }
 

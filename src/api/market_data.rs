@@ -40,7 +40,7 @@ pub(super) struct SymbolsQuery {
     group: String,
     /// Rows, 500 if left out; above 1,000 it is 1,000.
     #[param(minimum = 0, example = 1)]
-    limit: Option<u32>,
+    limit: Option<u64>,
     /// `next_cursor` of a page.
     cursor: Option<u32>,
 }
@@ -66,7 +66,7 @@ pub(super) async fn list_symbols(
     Params(query): Params<SymbolsQuery>,
 ) -> ApiResult<Json<Value>> {
     let relay = Relay::open(&state, &caller, &terminal)?;
-    let limit = query.limit.unwrap_or(500).clamp(1, SYMBOLS_MAX);
+    let limit = u32::try_from(query.limit.unwrap_or(500)).unwrap_or(SYMBOLS_MAX).clamp(1, SYMBOLS_MAX);
     let offset = query.cursor.unwrap_or(0);
     let ask = |call| GetSymbols { call, group: query.group, offset, limit }.into();
     let specs: Vec<SymbolSpec> = relay.rows(usize::try_from(SYMBOLS_MAX).unwrap_or(usize::MAX), ask).await?;

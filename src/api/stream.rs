@@ -28,6 +28,7 @@ use tracing::debug;
 use super::{
     ApiState,
     auth::{self, Caller, Connection, Shown},
+    denied,
     error::{ApiError, ApiResult},
     terminal_socket::handshake,
 };
@@ -36,7 +37,7 @@ pub use desk::Streams;
 pub(in crate::api) use desk::TICKET_LIFE;
 pub(in crate::api) use ending::Ending;
 pub use presence::watch_terminals;
-pub(in crate::api) use reader::Reader;
+pub(in crate::api) use reader::{Reader, standing};
 pub(in crate::api) use topic::Item;
 pub(in crate::api) use words::Encoding;
 
@@ -145,7 +146,8 @@ pub(in crate::api) fn shown(state: &ApiState, request: &Request, client: Option<
     if let Some(ticket) = offered.or(in_query) {
         let shown = state.streams.redeem(ticket).and_then(|shown| reader::standing(state, &shown)).ok_or_else(|| {
             count(&state.hub.metrics().auth_failures, "reason", "ticket_unknown");
-            ApiError::unauthorized("Invalid ticket: it is good once, for 30 seconds; POST /api/v1/tickets makes another")
+            let detail = "Invalid ticket: it is good once, for 30 seconds; POST /api/v1/tickets makes another";
+            denied::failed(state, "ticket", client, ApiError::unauthorized(detail))
         })?;
         auth::admit_from(state, &shown.key, client)?;
         return Ok(shown);

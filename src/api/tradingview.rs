@@ -21,6 +21,7 @@ use tracing::{Span, error, field};
 use super::{
     ApiState,
     auth::{Arrived, Caller, Connection},
+    denied,
     error::{ApiError, ApiResult},
     extract::Path,
     hook_act::{self, Carried, Carrier},
@@ -69,19 +70,17 @@ pub(super) async fn receive(
     request: Request,
 ) -> ApiResult<Response> {
     let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
+    let from = connection.as_ref().map(|Extension(connection)| connection.client);
     let Some(hook) = state.hooks.present(&hook, &secret) else {
         count(&state.hub.metrics().auth_failures, "reason", "hook_unknown");
         // Another secret looks like no hook.
-        return Err(ApiError::new(
-            StatusCode::NOT_FOUND,
-            "hook_not_found",
-            "there is no hook at this address; copy its URL whole",
-        ));
+        let detail = "there is no hook at this address; copy its URL whole";
+        let refusal = ApiError::new(StatusCode::NOT_FOUND, "hook_not_found", detail).denied_as("hook_unknown");
+        return Err(denied::failed(&state, "hook", from, refusal));
     };
     if !state.hooks.takes_one(hook.id) {
         return Err(unavailable("too many alerts come to this hook; nothing was recorded, and sending it again is safe"));
     }
-    let from = connection.as_ref().map(|Extension(connection)| connection.client);
     if let Some(Extension(connection)) = &connection {
         connection.authenticated();
     }

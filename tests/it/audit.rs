@@ -5,7 +5,7 @@ use std::time::Duration;
 use mtbridge::{access::secret::Secret, config::Config};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, FakeTerminal, Program, TestHub, bad_upgrade, buy, eventually, orders, soon};
+use crate::harness::{Api, FakeTerminal, PASSWORD, Program, TestHub, bad_upgrade, buy, eventually, orders, soon};
 
 /// Behind a proxy on this machine, which says where each request comes from.
 fn proxied(config: &mut Config) {
@@ -349,4 +349,98 @@ async fn the_history_is_checked_by_the_running_hub_and_by_the_command_line_when_
     std::fs::write(&segment, bytes).unwrap();
     let (code, said, error) = mtbridge(scratch.path(), &verify).await;
     assert!(code == Some(1) && said.is_empty() && error.contains("record 1 "), "{code:?} {said} {error}");
+}
+
+#[tokio::test]
+async fn a_failed_login_is_a_denial_of_the_user_whose_login_it_was() {
+    let hub = TestHub::start().await;
+    let anna = hub.made_user(&hub.admin(), "member").await;
+    let wrong = json!({"login": anna["login"].as_str().unwrap().to_uppercase(), "password": "not the password"});
+    let refused = hub.api("").post("/api/v1/session", wrong).await;
+    let request = refused.header("x-request-id").to_owned();
+    refused.refused(401, "login_failed");
+    let rows = some_rows(&hub, "outcome=denied").await;
+    assert_eq!((rows.len(), &rows[0]["actor"], &rows[0]["detail"]), (1, &anna["id"], &json!("login_failed")));
+    assert_eq!((&rows[0]["from"], &rows[0]["request_id"]), (&json!("127.0.0.1"), &json!(request)));
+}
+
+#[tokio::test]
+async fn an_address_that_guesses_logins_is_held_and_who_is_logged_in_there_is_not() {
+    let hub = TestHub::start_with(proxied).await;
+    let user = hub.made_user(&hub.admin(), "member").await;
+    let anna = hub.logged_in(user["login"].as_str().unwrap()).await;
+    let log_in = async |address: &str, login: &str, password: &str| {
+        from(&hub.api(""), address).post("/api/v1/session", json!({"login": login, "password": password})).await
+    };
+    let (login, guesser) = (user["login"].as_str().unwrap(), "203.0.113.9");
+    for n in 0..5 {
+        log_in(guesser, login, "not the password").await.refused(401, "login_failed");
+        log_in(guesser, &format!("nobody{n}"), PASSWORD).await.refused(401, "login_failed");
+    }
+    log_in(guesser, "nobody", PASSWORD).await.refused(429, "too_many_failures");
+    log_in(guesser, login, PASSWORD).await.refused(429, "too_many_failures");
+    log_in("203.0.113.10", login, PASSWORD).await.expect(201);
+    from(&anna, guesser).post("/api/v1/session/confirm", json!({"password": PASSWORD})).await.expect(200);
+}
+
+#[tokio::test]
+async fn codes_cookies_tickets_and_addresses_of_hooks_that_are_none_count_as_failures() {
+    let hub = TestHub::start_with(proxied).await;
+    let (cookie, hook) = (format!("mtbridge={}", stray("ses_")), format!("/hooks/tradingview/hook_x/{}", stray("hks_")));
+    let code = json!({"code": stray("set_"), "password": PASSWORD});
+    let guess = async |what: &str, address: &str| {
+        let stranger = from(&hub.api(""), address);
+        match what {
+            "code" => stranger.post("/api/v1/setup", code.clone()).await,
+            "cookie" => stranger.with("cookie", &cookie).get("/api/v1/session").await,
+            "ticket" => stranger.get("/api/v1/stream?ticket=tkt_x").await,
+            _ => stranger.post(&hook, json!({})).await,
+        }
+    };
+    for (what, address) in
+        [("code", "203.0.113.1"), ("cookie", "203.0.113.2"), ("ticket", "203.0.113.3"), ("hook", "203.0.113.4")]
+    {
+        for _ in 0..10 {
+            let answer = guess(what, address).await;
+            assert!([401, 404].contains(&answer.status), "{what}: {}", answer.status);
+        }
+        guess(what, address).await.refused(429, "too_many_failures");
+    }
+}
+
+#[tokio::test]
+async fn a_login_a_code_and_the_secret_of_a_hook_are_ended_by_showing_them() {
+    let hub = TestHub::start().await;
+    let revoke = async |secret: &str| hub.api("").post("/api/v1/credentials/revoke", json!({"secret": secret})).await;
+    let first = hub.setup_code().unwrap();
+    let ended = revoke(&first).await.expect(200);
+    assert_eq!((&ended["kind"], &ended["id"]), (&json!("setup_code"), &Value::Null));
+    let set = |code: &Value| json!({"code": code, "login": "anna", "password": PASSWORD});
+    hub.api("").post("/api/v1/setup", set(&json!(first))).await.refused(401, "code_refused");
+
+    let invited = hub.admin().post("/api/v1/users", json!({"login": "late", "role": "member"})).await.expect(201);
+    let ended = revoke(invited["setup_code"].as_str().unwrap()).await.expect(200);
+    assert_eq!((&ended["kind"], &ended["id"]), (&json!("setup_code"), &invited["id"]));
+    hub.api("").post("/api/v1/setup", set(&invited["setup_code"])).await.refused(401, "code_refused");
+
+    let user = hub.made_user(&hub.admin(), "member").await;
+    let answer = hub.try_login(user["login"].as_str().unwrap(), PASSWORD).await;
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    let anna = hub.browser(&cookie);
+    anna.who().await;
+    let secret = cookie.split_once('=').unwrap().1;
+    assert_eq!(revoke(secret).await.expect(200)["kind"], "session");
+    anna.get("/api/v1/session").await.refused(401, "unauthorized");
+    revoke(secret).await.refused(404, "not_found");
+
+    let hook = hub.admin().post("/api/v1/hooks", json!({"kind": "tradingview", "name": "leaked"})).await.expect(201);
+    let address = hook["path"].as_str().unwrap();
+    hub.api("").post(address, json!({})).await.refused(422, "invalid_alert");
+    let secret = address.rsplit('/').next().unwrap();
+    for _ in 0..2 {
+        let ended = revoke(secret).await.expect(200);
+        assert_eq!((&ended["kind"], &ended["id"]), (&json!("hook"), &hook["id"]));
+    }
+    hub.api("").post(address, json!({})).await.refused(404, "hook_not_found");
+    hub.admin().get(&format!("/api/v1/hooks/{}", hook["id"].as_str().unwrap())).await.expect(200);
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Answer, PASSWORD, Program, TestHub, eventually};
 
@@ -84,6 +85,21 @@ async fn who_guesses_is_stopped_and_the_user_comes_in_from_elsewhere() {
     assert!((800..=900).contains(&seconds), "{seconds}");
     late.refused(429, "too_many_logins");
     login("198.51.100.1", PASSWORD).await.expect(201);
+}
+
+#[tokio::test]
+async fn however_a_login_is_spelled_its_failures_count_together() {
+    let hub = TestHub::start().await;
+    let anna = hub.made_user(&hub.admin(), "member").await;
+    let login = anna["login"].as_str().unwrap();
+    for spelled in [login, &login.to_uppercase(), &format!(" {login}"), &format!("{login}\t"), &format!("{login}  ")] {
+        hub.try_login(spelled, "not the password").await.refused(401, "login_failed");
+    }
+    hub.try_login(&format!("  {login}"), PASSWORD).await.refused(429, "too_many_logins");
+    for nobody in ["", "a b", "a/b", "a\n/", &"x".repeat(65)] {
+        hub.try_login(nobody, "not the password").await.refused(401, "login_failed");
+    }
+    hub.try_login("c / d", "not the password").await.refused(429, "too_many_logins");
 }
 
 #[tokio::test]
@@ -261,6 +277,26 @@ async fn nobody_disables_themselves_and_the_operator_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn who_looked_at_what_a_deleted_user_had_is_let_in_no_more() {
+    let hub = TestHub::start().await;
+    let _boss = hub.made_user(&hub.admin(), "owner").await;
+    let anna = hub.user(&hub.admin(), "owner").await;
+    let viewer = hub.made_user(&anna, "viewer").await;
+    let invited = anna.post("/api/v1/users", json!({"login": "late", "role": "viewer"})).await.expect(201);
+    let login = viewer["login"].as_str().unwrap();
+    let looking = hub.logged_in(login).await;
+    let path = format!("/api/v1/users/{}", anna.who().await["user"]["id"].as_str().unwrap());
+    // As long as the user is only disabled, what is recorded is read.
+    hub.admin().patch(&path, json!({"disabled": true})).await.expect(200);
+    looking.get("/api/v1/terminals").await.expect(200);
+    assert_eq!(hub.admin().delete(&path).await.status, 204);
+    looking.get("/api/v1/terminals").await.refused(401, "unauthorized");
+    hub.try_login(login, PASSWORD).await.refused(401, "login_failed");
+    let set = json!({"code": invited["setup_code"], "password": PASSWORD});
+    hub.api("").post("/api/v1/setup", set).await.refused(401, "code_refused");
+}
+
+#[tokio::test]
 async fn the_command_line_makes_lists_resets_and_disables_users() {
     let hub = TestHub::start().await;
     let url = format!("http://{}", hub.config.listen);
@@ -322,4 +358,52 @@ async fn no_password_no_login_and_no_code_is_in_any_file() {
         }
     }
     assert!(files > 5, "{files}");
+}
+
+/// A token is asked for by whoever has these header lines, who is let in and then changed by `meanwhile` before the body comes.
+async fn mint_while(hub: &TestHub, lines: &str, meanwhile: impl Future<Output = ()>) -> String {
+    let (mut stream, body) = (tokio::net::TcpStream::connect(hub.addr()).await.unwrap(), r#"{"name": "too late"}"#);
+    let head = format!(
+        "POST /api/v1/tokens HTTP/1.1\r\nHost: {}\r\n{lines}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\nConnection: close\r\n\r\n",
+        hub.addr(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It says so when somebody wants the body, which is after the caller was judged.
+    let mut goes_on = [0; 25];
+    stream.read_exact(&mut goes_on).await.unwrap();
+    assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    meanwhile.await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn whoever_is_put_out_or_narrowed_while_the_body_comes_does_nothing_more() {
+    let hub = TestHub::start().await;
+    let admin = hub.admin();
+    let key = async || {
+        let made = admin.post("/api/v1/keys", json!({"permissions": ["admin"]})).await.expect(201);
+        let path = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
+        (path, format!("Authorization: Bearer {}", made["key"].as_str().unwrap()))
+    };
+    let (path, bearer) = key().await;
+    let answer = mint_while(&hub, &bearer, async { assert_eq!(admin.delete(&path).await.status, 204) }).await;
+    assert!(answer.contains(" 401 "), "{answer}");
+
+    let (path, bearer) = key().await;
+    let narrow = json!({"permissions": ["read:bars"]});
+    let answer = mint_while(&hub, &bearer, async { drop(admin.patch(&path, narrow).await.expect(200)) }).await;
+    assert!(answer.contains(" 403 "), "{answer}");
+
+    let user = hub.made_user(&admin, "member").await;
+    let session = cookie(&hub.try_login(user["login"].as_str().unwrap(), PASSWORD).await);
+    let anna = hub.browser(&session);
+    let lines = format!("Cookie: {session}\r\nOrigin: http://{}", hub.addr());
+    let answer = mint_while(&hub, &lines, async { assert_eq!(anna.delete("/api/v1/session").await.status, 204) }).await;
+    assert!(answer.contains(" 401 "), "{answer}");
+    assert_eq!(admin.get("/api/v1/tokens").await.expect(200)["data"], json!([]));
 }

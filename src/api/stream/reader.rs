@@ -48,7 +48,7 @@ use crate::{
 
 /// Events taken from the log at once.
 const PAGE: usize = 64;
-/// What no change tells, such as the expiry of a key, is seen within that time.
+/// What no change tells, such as the expiry of a key or a login, is seen within that time.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A state that is followed.
@@ -80,12 +80,12 @@ pub(in crate::api) struct Reader {
     /// Everything up to here was looked at.
     place: u64,
     head: watch::Receiver<u64>,
-    keys: watch::Receiver<u64>,
+    rights: watch::Receiver<u64>,
     /// Ready to be written. More is put in only when it is empty, but for answers.
     out: VecDeque<Bytes>,
     /// Of these it is still to be told how they stand, one at a time, each when nothing else waits to be written.
     owed: VecDeque<Want>,
-    /// A token or key has changed: what is followed is judged again.
+    /// A token, or what the caller may, has changed: what is followed is judged again.
     stale: bool,
     look: Interval,
     _open: Open,
@@ -93,7 +93,7 @@ pub(in crate::api) struct Reader {
 
 impl Reader {
     pub(in crate::api) fn new(state: ApiState, caller: Caller, encoding: Encoding, open: Open) -> Self {
-        let (head, keys, place) = (state.events.head(), state.access.keys_changed(), state.events.now());
+        let (head, rights, place) = (state.events.head(), state.access.rights_changed(), state.events.now());
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -106,7 +106,7 @@ impl Reader {
             terminals: None,
             place,
             head,
-            keys,
+            rights,
             out: VecDeque::new(),
             owed: VecDeque::new(),
             // It may have been changed while the connection was made.
@@ -127,7 +127,7 @@ impl Reader {
 
     /// A frame that is ready, without waiting for one.
     pub(super) fn ready(&mut self) -> Option<Bytes> {
-        if self.keys.has_changed().unwrap_or(true) { None } else { self.out.pop_front() }
+        if self.rights.has_changed().unwrap_or(true) { None } else { self.out.pop_front() }
     }
 
     /// The next frame. May be dropped and called again: nothing is lost.
@@ -136,8 +136,8 @@ impl Reader {
     /// Why the stream ends.
     pub(in crate::api) async fn next(&mut self) -> Result<Bytes, Ending> {
         loop {
-            if self.stale || self.keys.has_changed().unwrap_or(true) {
-                self.keys.mark_unchanged();
+            if self.stale || self.rights.has_changed().unwrap_or(true) {
+                self.rights.mark_unchanged();
                 self.stale = false;
                 self.judge()?;
             }
@@ -155,7 +155,7 @@ impl Reader {
             }
             select! {
                 biased;
-                _ = self.keys.changed() => self.stale = true,
+                _ = self.rights.changed() => self.stale = true,
                 _ = self.head.changed() => {}
                 Some(change) = self.changes.next(), if !self.changes.is_empty() => {
                     if let Ok((want, subscription)) = change {
@@ -451,7 +451,7 @@ async fn changed(terminals: Option<&mut Terminals>) {
 }
 
 /// Who reads, with their rights of this moment; nobody once they have none.
-pub(super) fn standing(state: &ApiState, shown: &Shown) -> Option<Shown> {
+pub(in crate::api) fn standing(state: &ApiState, shown: &Shown) -> Option<Shown> {
     if let Some(person) = &shown.person {
         let stands = state.access.login_stands(person.login.record.id);
         let user = state.access.user(person.user.id).filter(|user| user.is_active() && stands)?;
