@@ -26,7 +26,10 @@ use super::{
     hook_act::Carrier,
 };
 use crate::{
-    access::plans::Purse,
+    access::{
+        AccessError,
+        plans::{Permit, Purse},
+    },
     domain::{
         api_key::ApiKey,
         hook::{Hook, Outcome, Received, State as Stands},
@@ -215,9 +218,9 @@ async fn carry_out(
         Some(identity) => crate::crypto::hex(&identity.digest),
         None => received.id.to_string(),
     };
-    let permit = match state.usage.plans().enter(&key, Purse::Plan) {
-        Ok((permit, _)) => Arc::new(permit),
-        Err(refused) => return super::hook_act::Carried { error: Some(super::quota::too_many(&refused)), ..Default::default() },
+    let permit = match entered(state, &key, plan, &received.from) {
+        Ok(permit) => Arc::new(permit),
+        Err(error) => return super::hook_act::Carried { error: Some(error), ..Default::default() },
     };
     let caller = Caller { key, person: None, client: None, permit, arrived };
     Carrier { state, caller: &caller, hook, key: format!("hook-{name}") }.carry_out(plan).await
@@ -225,6 +228,20 @@ async fn carry_out(
 
 /// The hook's key, or the one that took over from it.
 fn acting_key(state: &ApiState, hook: &Hook) -> Option<Arc<ApiKey>> {
+/// Lets an alert in under the key as a bot's request would be: from the key's addresses, counted, and what closes or cancels never waits for
+/// an hour to pass.
+fn entered(state: &ApiState, key: &ApiKey, plan: &Plan, from: &str) -> ApiResult<Permit> {
+    let client = from.parse().ok();
+    super::auth::admit_from(state, key, client)?;
+    state.usage.asked(key.id, client);
+    let purse = if plan.act.reduces() { Purse::Reserve } else { Purse::Plan };
+    let (permit, _) = state.usage.plans().enter(key, purse).map_err(|refused| {
+        state.usage.refused(key.id);
+        super::quota::too_many(&refused)
+    })?;
+    Ok(permit)
+}
+
     let now = state.clock.wall();
     let mut key = state.access.key(hook.key)?;
     while let Some(next) = key.successor.and_then(|next| state.access.key(next)) {

@@ -34,6 +34,17 @@ pub enum Act {
     Cancel(Which),
 }
 
+impl Act {
+    /// Whether it only closes or cancels.
+    #[must_use]
+    pub const fn reduces(&self) -> bool {
+        match self {
+            Self::Order | Self::Modify(_) => false,
+            Self::Close(_) | Self::CloseAll | Self::Cancel(_) => true,
+        }
+    }
+}
+
 /// Which position or order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
