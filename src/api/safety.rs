@@ -229,6 +229,7 @@ pub(super) struct IncidentsQuery {
 pub(super) async fn list_incidents(
     State(state): State<ApiState>,
     caller: Caller,
+        caller.confirmed(&state)?;
     Params(query): Params<IncidentsQuery>,
 ) -> ApiResult<Json<Value>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 500);
