@@ -23,7 +23,7 @@ use super::{
 use crate::{
     access::{NewKey, secret::Secret},
     domain::{
-        api_key::{Permission, Plan, Reach},
+        api_key::{Permission, Reach},
         hook::{Defaults, Hook, Received, TRADINGVIEW},
         ids::{HookId, KeyId, TokenId},
         limits::Limits,
@@ -124,6 +124,7 @@ pub(super) async fn create(
             key.id
         }
         None => own_key(&state, &caller, &new.name, (body.permissions, body.limits, body.test)).await?,
+            super::keys::within(&caller, &NewKey::like(&key))?;
     };
     let (hook, secret) = state.hooks.create(NewHook { key, ..new }, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&hook, &secret, &headers))))
@@ -141,7 +142,7 @@ async fn own_key(
     {
         return Err(ApiError::field("permissions", "of a hook are trade:write or trade:reduce: it does nothing else"));
     }
-    let limits = limits.unwrap_or_default();
+    let limits = limits.unwrap_or_else(|| caller.key.limits.clone());
     let problems = limits.problems();
     if !problems.is_empty() {
         return Err(ApiError::fields(&problems));
@@ -150,14 +151,17 @@ async fn own_key(
         name: format!("hook {name}").trim().to_owned(),
         permissions,
         reach: if test { Reach::Test } else { Reach::Live },
-        expires_at: None,
+        // As its maker: whoever is bound by these must not free themselves by a hook.
+        expires_at: caller.key.expires_at,
         limits,
-        plan: Plan::default(),
-        scope: Scope::default(),
+        plan: caller.key.plan,
+        scope: Scope { ips: caller.key.scope.ips.clone(), ..Scope::default() },
     };
     // The secret is drawn and forgotten.
     let (key, _) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
     Ok(key.id)
+    super::keys::within(caller, &new)?;
+    super::keys::has_room(state, caller)?;
 }
 
 /// `GET /api/v1/hooks`

@@ -83,9 +83,8 @@ pub(super) async fn create(
         scope: Scope { symbols: body.symbols, accounts: body.accounts, ips: body.ips, default_terminal: body.default_terminal },
     };
     judge(&new)?;
-    if new.permissions.iter().any(|held| held.implies(Permission::TradeReduce)) {
-        caller.confirmed(&state)?;
-    }
+    within(&caller, &new)?;
+    has_room(&state, &caller)?;
     let (key, secret) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &key, &secret))))
 }
@@ -127,6 +126,36 @@ fn judge(key: &NewKey) -> ApiResult<()> {
 /// `GET /api/v1/keys`
 pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     Json(list(rows(&state, &caller), None, state.clock.wall()))
+/// Whether one more key may be made. A rotation makes one in the place of another, and is not asked.
+pub(super) fn has_room(state: &ApiState, caller: &Caller) -> ApiResult<()> {
+    let now = state.clock.wall();
+    let keys = state.access.keys();
+    most(keys.iter().filter(|key| key.owner == caller.tenant() && key.is_valid(now)).count(), KEYS_MAX, "valid API keys")
+}
+
+/// A key hands out no more than it has itself: what its maker set on it would otherwise bind nobody who can mint.
+///
+/// # Errors
+/// 403 `forbidden` that names what is wider.
+pub(super) fn within(caller: &Caller, new: &NewKey) -> ApiResult<()> {
+    let own = &caller.key;
+    let ends_in_time = own.expires_at.is_none_or(|end| new.expires_at.is_some_and(|new| new <= end));
+    let wider = [
+        ("ips", new.scope.addresses_within(&own.scope)),
+        ("limits", new.limits.within(&own.limits)),
+        ("plan", new.plan <= own.plan),
+        ("expires_at", ends_in_time),
+    ];
+    match wider.iter().find(|(_, within)| !within) {
+        None => Ok(()),
+        Some((field, _)) => {
+            let detail =
+                format!("the calling key has {field} of its own, and hands out nothing wider: give the key the same or less");
+            Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail).with("field", *field))
+        }
+    }
+}
+
 }
 
 /// The caller's keys, one row each.
@@ -170,6 +199,7 @@ pub(super) async fn change(
     }
     if !changed.permissions.contains(&Permission::Admin) || changed.expires_at != key.expires_at {
         spare_the_last_admin(&state, &key)?;
+        within(&caller, &changed)?;
     }
     let client = caller.client.map(|client| client.to_canonical());
     if key.id == caller.key.id && changed.scope.ips.is_some() && !client.is_some_and(|ip| changed.scope.allows_address(ip)) {
@@ -214,9 +244,7 @@ pub(super) async fn rotate(
     body: JsonBody,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let key = owned(&state, &caller, &id)?;
-    if key.may(Permission::TradeReduce) {
-        caller.confirmed(&state)?;
-    }
+    within(&caller, &NewKey::like(&key))?;
     let id = key.id;
     let overlap = body.read::<RotateBody>()?.overlap()?;
     // It changes when the old key ends, and so may a `PATCH`.

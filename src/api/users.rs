@@ -20,6 +20,7 @@ use crate::{
         users::{NewUser, UserError, checked_login},
     },
     domain::{
+        api_key::Plan,
         ids::{OwnerId, UserId},
         user::{Role, User},
     },
@@ -76,7 +77,7 @@ pub(super) async fn create(
     body: JsonBody,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let body: CreateBody = body.read()?;
-    caller.confirmed(&state)?;
+    unbound(&caller)?;
     if !caller.operates() && (body.role != Role::Viewer || body.of.is_some()) {
         return Err(operators_only());
     }
@@ -136,7 +137,6 @@ pub(super) async fn reset(
     Path(id): Path<String>,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let user = reached(&state, &caller, &id)?;
-    caller.confirmed(&state)?;
     let (user, code) = state.access.reset_user(user.id, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(with_code(&user, &code))))
 }
@@ -144,7 +144,7 @@ pub(super) async fn reset(
 /// `DELETE /api/v1/users/{id}` → 204: as disabled, and for good.
 pub(super) async fn delete(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let user = reached(&state, &caller, &id)?;
-    caller.confirmed(&state)?;
+    unbound(&caller)?;
     not_oneself(&caller, user.id)?;
     let user = state.access.delete_user(user.id, &caller.actor()).await?;
     stop_terminals(&state, &user).await;
@@ -166,6 +166,16 @@ async fn stop_terminals(state: &ApiState, user: &User) {
     }
     let theirs: Vec<_> = state.hub.sessions().into_iter().filter(|session| session.owner() == user.tenant).collect();
     let asked = theirs.iter().filter(|session| SessionHandle::begin_farewell(session)).map(|session| async {
+/// A person is bound by nothing that is set on a key, so a key that is bound makes none, and sets nobody's password.
+fn unbound(caller: &Caller) -> ApiResult<()> {
+    let key = &caller.key;
+    if key.scope.ips.is_some() || !key.limits.is_empty() || key.plan != Plan::Unlimited || key.expires_at.is_some() {
+        let detail = "a key with ips, limits, a plan or an end makes no users and resets none: that would free it of these";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    Ok(())
+}
+
         state.trading.ask_before_cut(session).await;
         // Disabled, or deleted for good.
         session.cut(state.access.recheck(session.token(), session.account()).err().unwrap_or(CloseReason::OwnerDisabled));
