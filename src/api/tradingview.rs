@@ -58,7 +58,9 @@ pub(super) async fn receive(
     request: Request,
 ) -> ApiResult<Response> {
     let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
-    let Some(hook) = state.hooks.present(&hook, &secret) else {
+    // One of a deleted tenant is no hook any more.
+    let goes_on = |hook: &Arc<Hook>| !matches!(state.access.tenant_goes_on(hook.owner), Err(AccessError::Revoked));
+    let Some(hook) = state.hooks.present(&hook, &secret).filter(goes_on) else {
         count(&state.hub.metrics().auth_failures, "reason", "hook_unknown");
         // Another secret looks like no hook.
         return Err(ApiError::new(

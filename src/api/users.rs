@@ -130,6 +130,7 @@ pub(super) async fn change(
     Ok(Json(row(&user)))
 }
 
+        state.webhooks.look(user.tenant);
 /// `POST /api/v1/users/{id}/reset` → 201 with a new one-time code; the password is gone and every login ended.
 pub(super) async fn reset(
     State(state): State<ApiState>,
@@ -155,6 +156,13 @@ pub(super) async fn delete(State(state): State<ApiState>, caller: Caller, Path(i
 fn not_oneself(caller: &Caller, id: UserId) -> ApiResult<()> {
     if caller.person.as_ref().is_some_and(|person| person.user.id == id) {
         return Err(ApiError::new(StatusCode::CONFLICT, "oneself", "you cannot disable or delete yourself"));
+    if user.role != Role::Viewer && user.tenant != OwnerId::SELF {
+        // What ends nobody else; a hub that dies in between takes no alerts for a deleted tenant, and ends its webhooks.
+        state.webhooks.look(user.tenant);
+        for hook in state.hooks.of(user.tenant) {
+            state.hooks.delete(hook.id, &caller.actor()).await?;
+        }
+    }
     }
     Ok(())
 }

@@ -208,6 +208,11 @@ impl Webhooks {
     /// One webhook.
     pub async fn get(&self, id: WebhookId) -> Option<Standing> {
         let line = self.line(id).ok()?;
+    /// Has those of an owner look whether they may send.
+    pub fn look(&self, owner: OwnerId) {
+        self.lines().values().filter(|line| line.webhook().owner == owner).for_each(|line| line.bell.notify_one());
+    }
+
         Some(standing(&line).await)
     }
 
