@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     ApiState,
     auth::Caller,
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, most},
     extract::{JsonBody, Params, Path, nullable},
     json::{list, rfc3339},
     resolve::{self, Purpose},
@@ -34,6 +34,8 @@ use crate::{
 
 /// Symbols that one hook may map.
 const SYMBOLS_MAX: usize = 1_000;
+/// Hooks of one tenant.
+const HOOKS_MAX: usize = 100;
 /// Longest template.
 const TEMPLATE_MAX: usize = 8_192;
 
@@ -98,6 +100,7 @@ pub(super) async fn create(
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let body: CreateBody = body.read()?;
     let name = checked_name(&body.name)?.to_owned();
+    most(state.hooks.of(caller.tenant()).len(), HOOKS_MAX, "hooks")?;
     let new = NewHook {
         owner: caller.key.owner,
         terminal: body.terminal.as_deref().map(|text| terminal(&state, &caller, text)).transpose()?.flatten(),
@@ -121,10 +124,10 @@ pub(super) async fn create(
             if !key.may(Permission::TradeReduce) {
                 return Err(ApiError::field("key", "must be of a key that may trade: trade:write or trade:reduce"));
             }
+            super::keys::within(&caller, &NewKey::like(&key))?;
             key.id
         }
         None => own_key(&state, &caller, &new.name, (body.permissions, body.limits, body.test)).await?,
-            super::keys::within(&caller, &NewKey::like(&key))?;
     };
     let (hook, secret) = state.hooks.create(NewHook { key, ..new }, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&hook, &secret, &headers))))
@@ -157,11 +160,11 @@ async fn own_key(
         plan: caller.key.plan,
         scope: Scope { ips: caller.key.scope.ips.clone(), ..Scope::default() },
     };
+    super::keys::within(caller, &new)?;
+    super::keys::has_room(state, caller)?;
     // The secret is drawn and forgotten.
     let (key, _) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
     Ok(key.id)
-    super::keys::within(caller, &new)?;
-    super::keys::has_room(state, caller)?;
 }
 
 /// `GET /api/v1/hooks`

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     ApiState,
     auth::Caller,
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, most},
     extract::{JsonBody, Path, nullable},
     json::{list, parse_time, rfc3339, rfc3339_or_null},
     tokens::{RotateBody, checked_name},
@@ -24,6 +24,9 @@ use crate::{
         scope::{AccountName, Network, Scope},
     },
 };
+
+/// Valid keys of one tenant.
+const KEYS_MAX: usize = 1_000;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -123,9 +126,6 @@ fn judge(key: &NewKey) -> ApiResult<()> {
     Ok(())
 }
 
-/// `GET /api/v1/keys`
-pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
-    Json(list(rows(&state, &caller), None, state.clock.wall()))
 /// Whether one more key may be made. A rotation makes one in the place of another, and is not asked.
 pub(super) fn has_room(state: &ApiState, caller: &Caller) -> ApiResult<()> {
     let now = state.clock.wall();
@@ -156,6 +156,9 @@ pub(super) fn within(caller: &Caller, new: &NewKey) -> ApiResult<()> {
     }
 }
 
+/// `GET /api/v1/keys`
+pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
+    Json(list(rows(&state, &caller), None, state.clock.wall()))
 }
 
 /// The caller's keys, one row each.
@@ -196,10 +199,10 @@ pub(super) async fn change(
     let unnamed = NewKey { name: key.name.clone(), ..changed.clone() };
     if unnamed != NewKey::like(&key) {
         caller.confirmed(&state)?;
+        within(&caller, &changed)?;
     }
     if !changed.permissions.contains(&Permission::Admin) || changed.expires_at != key.expires_at {
         spare_the_last_admin(&state, &key)?;
-        within(&caller, &changed)?;
     }
     let client = caller.client.map(|client| client.to_canonical());
     if key.id == caller.key.id && changed.scope.ips.is_some() && !client.is_some_and(|ip| changed.scope.allows_address(ip)) {

@@ -228,8 +228,6 @@ async fn carry_out(
     Carrier { state, caller: &caller, hook, key: format!("hook-{name}") }.carry_out(plan).await
 }
 
-/// The hook's key, or the one that took over from it.
-fn acting_key(state: &ApiState, hook: &Hook) -> Option<Arc<ApiKey>> {
 /// Lets an alert in under the key as a bot's request would be: from the key's addresses, counted, and what closes or cancels never waits for
 /// an hour to pass.
 fn entered(state: &ApiState, key: &ApiKey, plan: &Plan, from: &str) -> ApiResult<Permit> {
@@ -244,6 +242,8 @@ fn entered(state: &ApiState, key: &ApiKey, plan: &Plan, from: &str) -> ApiResult
     Ok(permit)
 }
 
+/// The hook's key, or the one that took over from it.
+fn acting_key(state: &ApiState, hook: &Hook) -> Option<Arc<ApiKey>> {
     let now = state.clock.wall();
     let mut key = state.access.key(hook.key)?;
     while let Some(next) = key.successor.and_then(|next| state.access.key(next)) {
@@ -274,7 +274,9 @@ pub async fn resume_alerts(state: ApiState) {
         for received in pending {
             let late = state.clock.wall().since(received.at);
             let arrived = Arrived { steady: state.clock.steady().plus_ms(-late), wall: received.at };
-            let (Ok((_, plan)), Some(turn)) = (understand(&hook, &received.text), state.hooks.turn_again()) else { continue };
+            let (Ok((_, plan)), Some(turn)) = (understand(&hook, &received.text), state.hooks.turn_again(&hook)) else {
+                continue;
+            };
             // What comes of it is written down; nobody waits for the answer.
             let _ = carried(&state, &hook, received, (plan, turn), arrived).await;
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     ApiState,
     auth::{Caller, operators_only},
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, most},
     extract::{JsonBody, Path},
     json::{list, rfc3339, rfc3339_or_null},
     tokens::checked_name,
@@ -30,6 +30,9 @@ use crate::{
 
 /// What a login must be.
 pub(super) const LOGIN_RULE: &str = "must be 1 to 64 letters, digits and . _ - + @";
+
+/// Viewers of one tenant.
+const VIEWERS_MAX: usize = 100;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +94,10 @@ pub(super) async fn create(
             whose.ok_or_else(|| ApiError::field("of", "names no user who owns something"))?.tenant
         }
     };
+    if body.role == Role::Viewer {
+        let viewers = state.access.users().iter().filter(|user| user.tenant == tenant && user.role == Role::Viewer).count();
+        most(viewers, VIEWERS_MAX, "viewers")?;
+    }
     let (user, code) = state.access.create_user(NewUser { login, name, role: body.role, tenant }, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(with_code(&user, &code))))
 }
@@ -123,6 +130,7 @@ pub(super) async fn change(
         caller.confirmed(&state)?;
         not_oneself(&caller, id)?;
         user = state.access.disable_user(id, disable, &actor).await?;
+        state.webhooks.look(user.tenant);
         if disable {
             stop_terminals(&state, &user).await;
         }
@@ -130,7 +138,6 @@ pub(super) async fn change(
     Ok(Json(row(&user)))
 }
 
-        state.webhooks.look(user.tenant);
 /// `POST /api/v1/users/{id}/reset` → 201 with a new one-time code; the password is gone and every login ended.
 pub(super) async fn reset(
     State(state): State<ApiState>,
@@ -138,6 +145,7 @@ pub(super) async fn reset(
     Path(id): Path<String>,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let user = reached(&state, &caller, &id)?;
+    unbound(&caller)?;
     let (user, code) = state.access.reset_user(user.id, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(with_code(&user, &code))))
 }
@@ -145,17 +153,9 @@ pub(super) async fn reset(
 /// `DELETE /api/v1/users/{id}` → 204: as disabled, and for good.
 pub(super) async fn delete(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let user = reached(&state, &caller, &id)?;
-    unbound(&caller)?;
     not_oneself(&caller, user.id)?;
     let user = state.access.delete_user(user.id, &caller.actor()).await?;
     stop_terminals(&state, &user).await;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Whoever locks themselves out by mistake cannot take it back.
-fn not_oneself(caller: &Caller, id: UserId) -> ApiResult<()> {
-    if caller.person.as_ref().is_some_and(|person| person.user.id == id) {
-        return Err(ApiError::new(StatusCode::CONFLICT, "oneself", "you cannot disable or delete yourself"));
     if user.role != Role::Viewer && user.tenant != OwnerId::SELF {
         // What ends nobody else; a hub that dies in between takes no alerts for a deleted tenant, and ends its webhooks.
         state.webhooks.look(user.tenant);
@@ -163,6 +163,23 @@ fn not_oneself(caller: &Caller, id: UserId) -> ApiResult<()> {
             state.hooks.delete(hook.id, &caller.actor()).await?;
         }
     }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A person is bound by nothing that is set on a key, so a key that is bound makes none, and sets nobody's password.
+fn unbound(caller: &Caller) -> ApiResult<()> {
+    let key = &caller.key;
+    if key.scope.ips.is_some() || !key.limits.is_empty() || key.plan != Plan::Unlimited || key.expires_at.is_some() {
+        let detail = "a key with ips, limits, a plan or an end makes no users and resets none: that would free it of these";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    Ok(())
+}
+
+/// Whoever locks themselves out by mistake cannot take it back.
+fn not_oneself(caller: &Caller, id: UserId) -> ApiResult<()> {
+    if caller.person.as_ref().is_some_and(|person| person.user.id == id) {
+        return Err(ApiError::new(StatusCode::CONFLICT, "oneself", "you cannot disable or delete yourself"));
     }
     Ok(())
 }
@@ -174,16 +191,6 @@ async fn stop_terminals(state: &ApiState, user: &User) {
     }
     let theirs: Vec<_> = state.hub.sessions().into_iter().filter(|session| session.owner() == user.tenant).collect();
     let asked = theirs.iter().filter(|session| SessionHandle::begin_farewell(session)).map(|session| async {
-/// A person is bound by nothing that is set on a key, so a key that is bound makes none, and sets nobody's password.
-fn unbound(caller: &Caller) -> ApiResult<()> {
-    let key = &caller.key;
-    if key.scope.ips.is_some() || !key.limits.is_empty() || key.plan != Plan::Unlimited || key.expires_at.is_some() {
-        let detail = "a key with ips, limits, a plan or an end makes no users and resets none: that would free it of these";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
-    }
-    Ok(())
-}
-
         state.trading.ask_before_cut(session).await;
         // Disabled, or deleted for good.
         session.cut(state.access.recheck(session.token(), session.account()).err().unwrap_or(CloseReason::OwnerDisabled));

@@ -2,11 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::received::{Inside, Lane};
 use crate::{
@@ -25,6 +25,8 @@ use crate::{
 
 /// Alerts in work at once, of all hooks.
 const WORKING: usize = 256;
+/// Of these, alerts of one tenant.
+const WORKING_OF_TENANT: usize = 64;
 
 /// Why a hook was not made or changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -83,7 +85,16 @@ pub(super) struct Inner {
     rows: RwLock<BTreeMap<HookId, Row>>,
     /// Held while a hook is changed, so that no change is lost in another.
     changing: tokio::sync::Mutex<()>,
-    pub(super) working: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+    /// What is left of each tenant's share.
+    shares: Mutex<BTreeMap<OwnerId, Arc<Semaphore>>>,
+}
+
+/// An alert's place among those in work: of its tenant's share, and of all.
+#[derive(Debug)]
+pub(super) struct Place {
+    _share: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
 }
 
 #[derive(Debug, Clone)]
@@ -118,8 +129,19 @@ impl Hooks {
             rows: RwLock::new(rows),
             changing: tokio::sync::Mutex::default(),
             working: Arc::new(Semaphore::new(WORKING)),
+            shares: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A place for one more alert of a tenant, if there is one.
+    pub(super) fn place(&self, owner: OwnerId) -> Option<Place> {
+        let share = {
+            let mut shares = self.inner.shares.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(shares.entry(owner).or_insert_with(|| Arc::new(Semaphore::new(WORKING_OF_TENANT))))
+        };
+        let share = share.try_acquire_owned().ok()?;
+        Some(Place { _share: share, _all: Arc::clone(&self.inner.working).try_acquire_owned().ok()? })
     }
 
     /// Makes a hook. The secret is in the answer and nowhere else.

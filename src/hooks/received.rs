@@ -2,13 +2,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
-use super::book::{HookError, Hooks};
+use super::book::{HookError, Hooks, Place};
 use crate::{
     access::AccessError,
     domain::{
@@ -86,7 +85,7 @@ pub struct Turn {
     before: Option<oneshot::Receiver<()>>,
     /// Dropped when it is over, which lets the next one go on.
     _over: oneshot::Sender<()>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Turn {
@@ -106,7 +105,7 @@ impl Hooks {
     /// [`HookError::NotFound`] when the hook was deleted meanwhile, and the store's.
     pub async fn enter(&self, hook: &Hook, from: &str, text: &str, identity: Identity) -> Result<Entered, HookError> {
         let (_, lane) = self.row(hook.id).ok_or(HookError::NotFound)?;
-        let Ok(place) = Arc::clone(&self.inner.working).try_acquire_owned() else { return Ok(Entered::Crowded) };
+        let Some(place) = self.place(hook.owner) else { return Ok(Entered::Crowded) };
         let mut lane = lane.lock().await;
         let now = self.inner.clock.wall();
         let window = i64::from(hook.defaults.duplicate_window_s) * 1_000;
@@ -172,8 +171,8 @@ impl Hooks {
 
     /// A turn for an alert of before the start, behind nobody; none when too many are in work.
     #[must_use]
-    pub fn turn_again(&self) -> Option<Turn> {
-        let place = Arc::clone(&self.inner.working).try_acquire_owned().ok()?;
+    pub fn turn_again(&self, hook: &Hook) -> Option<Turn> {
+        let place = self.place(hook.owner)?;
         Some(Turn { before: None, _over: oneshot::channel().0, _place: place })
     }
 
