@@ -3,7 +3,8 @@
 //! Requests are counted by the generic cell rate algorithm: a line of keys has one moment up to which its time is spent, each request
 //! spends an hour divided by the plan's number, and no more than an hour can be spent ahead. So nothing is kept of single requests, the
 //! order of arrivals does not matter, and what was spent stays spent when the plan changes or two keys of a line have different ones.
-//! What closes, cancels or stops has a reserve of its own, so that a used-up plan never keeps anybody in a position.
+//! What closes or cancels has a reserve of its own, so that a used-up plan never keeps anybody in a position; dead-man timers have another,
+//! and a kill switch needs none.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,7 @@ use crate::{
     domain::{
         UnixMillis,
         api_key::{ApiKey, Plan},
-        grant::{FREE, Grant, PRO, RESERVE},
+        grant::{FREE, Grant, PRO, RESERVE, TIMERS},
         ids::KeyId,
     },
 };
@@ -33,8 +34,12 @@ const WINDOW: u64 = WINDOW_S * SECOND;
 pub enum Purse {
     /// On the key's plan.
     Plan,
-    /// On the reserve for what closes, cancels or stops.
+    /// On the reserve for what closes or cancels.
     Reserve,
+    /// On what is there for dead-man timers, so that pushing them on takes nothing from what closes.
+    Timers,
+    /// On nothing: a kill switch waits for no hour.
+    Nothing,
 }
 
 /// How a line stands after a request.
@@ -92,6 +97,8 @@ struct Inner {
 struct Line {
     plan: Bucket,
     reserve: Bucket,
+    timers: Bucket,
+    nothing: Bucket,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +126,8 @@ impl Line {
         match purse {
             Purse::Plan => &self.plan,
             Purse::Reserve => &self.reserve,
+            Purse::Timers => &self.timers,
+            Purse::Nothing => &self.nothing,
         }
     }
 }
@@ -151,9 +160,13 @@ impl Plans {
         // Counted first and looked at second, so that of many who come at once no more get in than may.
         let before = bucket.running.fetch_add(1, Ordering::AcqRel);
         let permit = Permit { line: Arc::clone(&line), purse };
-        let Some(grant) = self.grant(key.plan).map(|grant| if purse == Purse::Reserve { RESERVE } else { grant }) else {
-            return Ok((permit, None));
-        };
+        let granted = self.grant(key.plan).and_then(|grant| match purse {
+            Purse::Plan => Some(grant),
+            Purse::Reserve => Some(RESERVE),
+            Purse::Timers => Some(TIMERS),
+            Purse::Nothing => None,
+        });
+        let Some(grant) = granted else { return Ok((permit, None)) };
         let now = self.now();
         let mut spent = bucket.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = |reached, wait, spent| Refused {
@@ -173,11 +186,14 @@ impl Plans {
         Ok((permit, Some(standing)))
     }
 
-    /// How many requests of a line are under way, those that draw on the reserve with them.
+    /// How many requests of a line are under way, whatever they draw on.
     #[must_use]
     pub fn running(&self, line: KeyId) -> u32 {
         let line = self.line(line);
-        [&line.plan, &line.reserve].map(|bucket| bucket.running.load(Ordering::Acquire)).into_iter().sum()
+        [&line.plan, &line.reserve, &line.timers, &line.nothing]
+            .map(|bucket| bucket.running.load(Ordering::Acquire))
+            .into_iter()
+            .sum()
     }
 
     /// Up to when a line's plan is spent, by the time of day: to be kept over a restart.

@@ -21,7 +21,11 @@ use super::{
     quota, stream,
 };
 use crate::{
-    access::{AccessError, logins::LiveLogin, plans::Permit},
+    access::{
+        AccessError,
+        logins::LiveLogin,
+        plans::{Permit, Purse},
+    },
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
@@ -49,6 +53,16 @@ pub enum Needs {
     Owner,
     /// Whoever runs the hub: an admin key of the hub's own, or its owner.
     Operator,
+}
+
+/// All that a route asks of its caller.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asks {
+    pub(super) needs: Needs,
+    /// Of a person the password again.
+    pub(super) confirmed: bool,
+    /// On what a request draws.
+    pub(super) purse: Purse,
 }
 
 /// Who stands behind a request.
@@ -185,16 +199,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// The layer in front of a route.
 pub(super) async fn authorize(
-    State((state, needs)): State<(ApiState, Needs)>,
+    State((state, asks)): State<(ApiState, Asks)>,
     mut request: Request,
     next: Next,
 ) -> ApiResult<Response> {
-    if needs == Needs::Nothing {
+    if asks.needs == Needs::Nothing {
         return run(&state, request, next).await;
     }
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let client = connection.as_ref().map(|connection| connection.client);
-    let Shown { key, person } = match needs {
+    let Shown { key, person } = match asks.needs {
         Needs::Stream => stream::shown(&state, &request, client)?,
         _ => authenticate(&state, &request, client)?,
     };
@@ -204,10 +218,10 @@ pub(super) async fn authorize(
     if let Some(person) = &person {
         state.access.note_use(&person.login).await;
     }
-    let visit = quota::enter(&state, &key, needs, client)?;
+    let visit = quota::enter(&state, &key, asks.purse, client)?;
     let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
     let caller = Caller { key, person, client, permit: visit.permit(), arrived };
-    let answer = match permitted(&state, &caller, needs, request.method()) {
+    let answer = match permitted(&state, &caller, asks, request.method()) {
         Ok(()) => {
             request.extensions_mut().insert(caller);
             run(&state, request, next).await
@@ -280,7 +294,7 @@ pub(super) fn authenticate(state: &ApiState, request: &Request, client: Option<I
 }
 
 /// Whether a caller may use a route at all. What is theirs and what is not, each handler asks of the thing itself.
-fn permitted(state: &ApiState, caller: &Caller, needs: Needs, method: &Method) -> ApiResult<()> {
+fn permitted(state: &ApiState, caller: &Caller, Asks { needs, confirmed, .. }: Asks, method: &Method) -> ApiResult<()> {
     let role = caller.person.as_ref().map(|person| person.user.role);
     let refused = match needs {
         Needs::Nothing | Needs::AnyKey | Needs::Stream => None,
@@ -301,10 +315,14 @@ fn permitted(state: &ApiState, caller: &Caller, needs: Needs, method: &Method) -
         Needs::Owner | Needs::Operator if !caller.key.may(Permission::Admin) => Some(forbidden(Permission::Admin)),
         Needs::Owner | Needs::Operator => Some(operators_only()),
     };
-    refused.map_or(Ok(()), |error| {
-        count(&state.hub.metrics().auth_failures, "reason", "key_forbidden");
-        Err(error)
-    })
+    match refused {
+        Some(error) => {
+            count(&state.hub.metrics().auth_failures, "reason", "key_forbidden");
+            Err(error)
+        }
+        None if confirmed => caller.confirmed(state),
+        None => Ok(()),
+    }
 }
 
 /// 403 for what concerns the whole hub.

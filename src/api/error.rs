@@ -38,6 +38,18 @@ pub struct ApiError {
 /// Shorthand for handlers.
 pub type ApiResult<T> = Result<T, ApiError>;
 
+/// A tenant has so many of a thing already; it must not use up what is there for all.
+///
+/// # Errors
+/// 409 `too_many`.
+pub(super) fn most(there: usize, most: usize, what: &str) -> ApiResult<()> {
+    if there < most {
+        return Ok(());
+    }
+    let detail = format!("you have {there} {what}, and {most} are the most: end some first");
+    Err(ApiError::new(StatusCode::CONFLICT, "too_many", detail).with("most", most))
+}
+
 impl ApiError {
     /// An error with a stable code and a sentence that says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {

@@ -138,10 +138,7 @@ impl Carrier<'_> {
     }
 
     async fn acts(&self, plan: &Plan) -> ApiResult<Vec<Act>> {
-        let needed = match plan.act {
-            Act::Order | Act::Modify(_) => Permission::TradeWrite,
-            Act::Close(_) | Act::CloseAll | Act::Cancel(_) => Permission::TradeReduce,
-        };
+        let needed = if plan.act.reduces() { Permission::TradeReduce } else { Permission::TradeWrite };
         if !self.caller.key.may(needed) {
             return Err(forbidden(needed));
         }

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     ApiState,
     auth::Caller,
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, most},
     extract::{JsonBody, Params, Path, nullable, object, object_or_null},
     json::{list, rfc3339},
     resolve::{self, Purpose},
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     access::{NewKey, secret::Secret},
     domain::{
-        api_key::{Permission, Plan, Reach},
+        api_key::{Permission, Reach},
         hook::{Defaults, Hook, Received, TRADINGVIEW},
         ids::{HookId, KeyId, TokenId},
         limits::Limits,
@@ -35,6 +35,8 @@ use crate::{
 
 /// Symbols that one hook may map.
 const SYMBOLS_MAX: usize = 1_000;
+/// Hooks of one tenant.
+const HOOKS_MAX: usize = 100;
 /// Longest template.
 const TEMPLATE_MAX: usize = 8_192;
 
@@ -141,6 +143,7 @@ pub(super) async fn create(
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let body: CreateBody = body.read()?;
     let name = checked_name(&body.name)?.to_owned();
+    most(state.hooks.of(caller.tenant()).len(), HOOKS_MAX, "hooks")?;
     let new = NewHook {
         owner: caller.key.owner,
         terminal: body.terminal.as_deref().map(|text| terminal(&state, &caller, text)).transpose()?.flatten(),
@@ -164,6 +167,7 @@ pub(super) async fn create(
             if !key.may(Permission::TradeReduce) {
                 return Err(ApiError::field("key", "must be of a key that may trade: trade:write or trade:reduce"));
             }
+            super::keys::within(&caller, &NewKey::like(&key))?;
             key.id
         }
         None => own_key(&state, &caller, &new.name, (body.permissions, body.limits, body.test)).await?,
@@ -184,7 +188,7 @@ async fn own_key(
     {
         return Err(ApiError::field("permissions", "of a hook are trade:write or trade:reduce: it does nothing else"));
     }
-    let limits = limits.unwrap_or_default();
+    let limits = limits.unwrap_or_else(|| caller.key.limits.clone());
     let problems = limits.problems();
     if !problems.is_empty() {
         return Err(ApiError::fields(&problems));
@@ -193,11 +197,14 @@ async fn own_key(
         name: format!("hook {name}").trim().to_owned(),
         permissions,
         reach: if test { Reach::Test } else { Reach::Live },
-        expires_at: None,
+        // As its maker: whoever is bound by these must not free themselves by a hook.
+        expires_at: caller.key.expires_at,
         limits,
-        plan: Plan::default(),
-        scope: Scope::default(),
+        plan: caller.key.plan,
+        scope: Scope { ips: caller.key.scope.ips.clone(), ..Scope::default() },
     };
+    super::keys::within(caller, &new)?;
+    super::keys::has_room(state, caller)?;
     // The secret is drawn and forgotten.
     let (key, _) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
     Ok(key.id)

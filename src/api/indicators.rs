@@ -79,7 +79,7 @@ fn shown_on(caller: &Caller) -> Audience {
 
 fn refused(error: IndicatorError) -> ApiError {
     match error {
-        IndicatorError::TooMany | IndicatorError::HubFull => {
+        IndicatorError::TooMany | IndicatorError::TenantFull | IndicatorError::HubFull => {
             ApiError::new(StatusCode::CONFLICT, "too_many_indicators", error.to_string())
         }
         IndicatorError::Store(error) => error.into(),

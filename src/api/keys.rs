@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     auth::Caller,
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, most},
     extract::{JsonBody, Path, nullable, nullable_object, object},
     json::{list, parse_time, rfc3339, rfc3339_or_null},
     tokens::{RotateBody, checked_name},
@@ -25,6 +25,9 @@ use crate::{
         scope::{AccountName, Network, Scope},
     },
 };
+
+/// Valid keys of one tenant.
+const KEYS_MAX: usize = 1_000;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = NewKey)]
@@ -132,9 +135,8 @@ pub(super) async fn create(
         scope: Scope { symbols: body.symbols, accounts: body.accounts, ips: body.ips, default_terminal: body.default_terminal },
     };
     judge(&new)?;
-    if new.permissions.iter().any(|held| held.implies(Permission::TradeReduce)) {
-        caller.confirmed(&state)?;
-    }
+    within(&caller, &new)?;
+    has_room(&state, &caller)?;
     let (key, secret) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &key, &secret))))
 }
@@ -171,6 +173,36 @@ fn judge(key: &NewKey) -> ApiResult<()> {
         }
     }
     Ok(())
+}
+
+/// Whether one more key may be made. A rotation makes one in the place of another, and is not asked.
+pub(super) fn has_room(state: &ApiState, caller: &Caller) -> ApiResult<()> {
+    let now = state.clock.wall();
+    let keys = state.access.keys();
+    most(keys.iter().filter(|key| key.owner == caller.tenant() && key.is_valid(now)).count(), KEYS_MAX, "valid API keys")
+}
+
+/// A key hands out no more than it has itself: what its maker set on it would otherwise bind nobody who can mint.
+///
+/// # Errors
+/// 403 `forbidden` that names what is wider.
+pub(super) fn within(caller: &Caller, new: &NewKey) -> ApiResult<()> {
+    let own = &caller.key;
+    let ends_in_time = own.expires_at.is_none_or(|end| new.expires_at.is_some_and(|new| new <= end));
+    let wider = [
+        ("ips", new.scope.addresses_within(&own.scope)),
+        ("limits", new.limits.within(&own.limits)),
+        ("plan", new.plan <= own.plan),
+        ("expires_at", ends_in_time),
+    ];
+    match wider.iter().find(|(_, within)| !within) {
+        None => Ok(()),
+        Some((field, _)) => {
+            let detail =
+                format!("the calling key has {field} of its own, and hands out nothing wider: give the key the same or less");
+            Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail).with("field", *field))
+        }
+    }
 }
 
 /// `GET /api/v1/keys`
@@ -252,6 +284,7 @@ pub(super) async fn change(
     let unnamed = NewKey { name: key.name.clone(), ..changed.clone() };
     if unnamed != NewKey::like(&key) {
         caller.confirmed(&state)?;
+        within(&caller, &changed)?;
     }
     if !changed.permissions.contains(&Permission::Admin) || changed.expires_at != key.expires_at {
         spare_the_last_admin(&state, &key)?;
@@ -312,9 +345,7 @@ pub(super) async fn rotate(
     body: JsonBody,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let key = owned(&state, &caller, &id)?;
-    if key.may(Permission::TradeReduce) {
-        caller.confirmed(&state)?;
-    }
+    within(&caller, &NewKey::like(&key))?;
     let id = key.id;
     let overlap = body.read::<RotateBody>()?.overlap()?;
     // It changes when the old key ends, and so may a `PATCH`.

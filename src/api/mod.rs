@@ -89,7 +89,7 @@ use tower_http::{
 use tracing::{Instrument as _, field::Empty, info_span};
 
 use crate::{
-    access::Access,
+    access::{Access, plans::Purse},
     config::MetricsAccess,
     domain::api_key::Permission,
     telemetry::{
@@ -97,7 +97,7 @@ use crate::{
         origin::{self, Origin},
     },
 };
-use auth::Needs;
+use auth::{Asks, Needs};
 pub use auth::{Budget, Connection};
 use error::ApiError;
 pub use error::{refuse_busy, refuse_forwarded};
@@ -116,6 +116,9 @@ pub struct Route {
     pub path: &'static str,
     /// What it asks of its caller.
     pub needs: Needs,
+    /// Whether a person must have given their password within the last minutes. Some handlers ask for it by what is in the body.
+    pub confirmed: bool,
+    purse: Purse,
     handler: MethodRouter<ApiState>,
 }
 
@@ -132,6 +135,18 @@ impl Route {
         // What costs least: of bars the lists are more than four times smaller already.
         let layer = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(COMPRESSED_FROM));
         self.handler = self.handler.layer(layer);
+        self
+    }
+
+    /// Of a person it asks for the password again: it makes or widens access, or takes what is recorded. Never what closes or stops.
+    const fn confirmed(mut self) -> Self {
+        self.confirmed = true;
+        self
+    }
+
+    /// Its requests draw on that.
+    const fn draws_on(mut self, purse: Purse) -> Self {
+        self.purse = purse;
         self
     }
 }
@@ -209,12 +224,12 @@ fn of_trades() -> Vec<Route> {
         route(&get, "/api/v1/commands", Needs::AnyKey, commands::list_commands),
         route(&get, "/api/v1/commands/{id}", Needs::AnyKey, commands::get_command),
         route(&post, "/api/v1/commands/{id}/cancel", may(TradeReduce), commands::cancel),
-        route(&post, "/api/v1/commands/{id}/adjudicate", may(Admin), commands::adjudicate),
+        route(&post, "/api/v1/commands/{id}/adjudicate", may(Admin), commands::adjudicate).confirmed(),
         // Controls.
         route(&get, "/api/v1/kill-switch", may(ReadAccount), safety::list_switches),
-        route(&post, "/api/v1/kill-switch", may(TradeReduce), safety::set_switch),
+        route(&post, "/api/v1/kill-switch", may(TradeReduce), safety::set_switch).draws_on(Purse::Nothing),
         route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
-        route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
+        route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman).draws_on(Purse::Timers),
         route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
     ]
 }
@@ -250,21 +265,21 @@ fn of_operation() -> Vec<Route> {
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
     vec![
         route(&get, "/api/v1/tokens", may(admin), tokens::list_tokens),
-        route(&post, "/api/v1/tokens", may(admin), tokens::create),
+        route(&post, "/api/v1/tokens", may(admin), tokens::create).confirmed(),
         route(&get, "/api/v1/tokens/{id}", may(admin), tokens::get_token),
         route(&patch, "/api/v1/tokens/{id}", may(admin), tokens::rename),
         route(&delete, "/api/v1/tokens/{id}", may(admin), tokens::revoke),
         route(&post, "/api/v1/tokens/{id}/disconnect", may(admin), tokens::disconnect),
-        route(&post, "/api/v1/tokens/{id}/rotate", may(admin), tokens::rotate),
-        route(&get, "/api/v1/backup", Needs::Operator, backup::backup),
+        route(&post, "/api/v1/tokens/{id}/rotate", may(admin), tokens::rotate).confirmed(),
+        route(&get, "/api/v1/backup", Needs::Operator, backup::backup).confirmed(),
         route(&get, "/api/v1/audit", Needs::Operator, audit_log::audit),
         route(&post, "/api/v1/audit/verify", Needs::Operator, audit_log::verify),
         route(&get, "/api/v1/keys", may(admin), keys::list_keys),
-        route(&post, "/api/v1/keys", may(admin), keys::create),
+        route(&post, "/api/v1/keys", may(admin), keys::create).confirmed(),
         route(&get, "/api/v1/keys/{id}", may(admin), keys::get_key),
         route(&patch, "/api/v1/keys/{id}", may(admin), keys::change),
         route(&delete, "/api/v1/keys/{id}", may(admin), keys::revoke),
-        route(&post, "/api/v1/keys/{id}/rotate", may(admin), keys::rotate),
+        route(&post, "/api/v1/keys/{id}/rotate", may(admin), keys::rotate).confirmed(),
     ]
 }
 
@@ -282,10 +297,10 @@ fn of_users() -> Vec<Route> {
         route(&get, "/api/v1/sessions", Needs::Login, login::list_logins),
         route(&delete, "/api/v1/sessions/{id}", Needs::Login, login::end_login),
         route(&get, "/api/v1/users", Needs::Owner, users::list_users),
-        route(&post, "/api/v1/users", Needs::Owner, users::create),
+        route(&post, "/api/v1/users", Needs::Owner, users::create).confirmed(),
         route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
-        route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete),
-        route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset),
+        route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete).confirmed(),
+        route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset).confirmed(),
     ]
 }
 
@@ -298,18 +313,18 @@ fn of_hooks() -> Vec<Route> {
         // Hooks: judged by their secret, inside.
         route(&post, "/hooks/tradingview/{hook}/{secret}", Needs::Nothing, tradingview::receive),
         route(&get, "/api/v1/hooks", may(admin), hooks::list_hooks),
-        route(&post, "/api/v1/hooks", may(admin), hooks::create),
+        route(&post, "/api/v1/hooks", may(admin), hooks::create).confirmed(),
         route(&get, "/api/v1/hooks/{id}", may(admin), hooks::get_hook),
-        route(&patch, "/api/v1/hooks/{id}", may(admin), hooks::change),
+        route(&patch, "/api/v1/hooks/{id}", may(admin), hooks::change).confirmed(),
         route(&delete, "/api/v1/hooks/{id}", may(admin), hooks::remove),
-        route(&post, "/api/v1/hooks/{id}/rotate", may(admin), hooks::rotate),
+        route(&post, "/api/v1/hooks/{id}/rotate", may(admin), hooks::rotate).confirmed(),
         route(&get, "/api/v1/hooks/{id}/received", may(admin), hooks::received),
         route(&get, "/api/v1/webhooks", may(admin), webhooks::list_webhooks),
-        route(&post, "/api/v1/webhooks", may(admin), webhooks::create),
+        route(&post, "/api/v1/webhooks", may(admin), webhooks::create).confirmed(),
         route(&get, "/api/v1/webhooks/{id}", may(admin), webhooks::get_webhook),
-        route(&patch, "/api/v1/webhooks/{id}", may(admin), webhooks::change),
+        route(&patch, "/api/v1/webhooks/{id}", may(admin), webhooks::change).confirmed(),
         route(&delete, "/api/v1/webhooks/{id}", may(admin), webhooks::remove),
-        route(&post, "/api/v1/webhooks/{id}/rotate", may(admin), webhooks::rotate),
+        route(&post, "/api/v1/webhooks/{id}/rotate", may(admin), webhooks::rotate).confirmed(),
         route(&post, "/api/v1/webhooks/{id}/test", may(admin), webhooks::test),
         route(&get, "/api/v1/webhooks/{id}/deliveries", may(admin), webhooks::deliveries),
         route(&post, "/api/v1/webhooks/{id}/replay", may(admin), webhooks::replay),
@@ -323,7 +338,9 @@ where
 {
     // A method that axum has no filter for cannot come from the table above.
     let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
-    Route { method: method.clone(), path, needs, handler: on(filter, handler) }
+    // What closes or cancels must never wait for an hour to pass.
+    let purse = if needs == Needs::Permission(Permission::TradeReduce) { Purse::Reserve } else { Purse::Plan };
+    Route { method: method.clone(), path, needs, confirmed: false, purse, handler: on(filter, handler) }
 }
 
 /// The service of all routes.
@@ -336,7 +353,8 @@ pub fn router(state: ApiState) -> Router {
             (metrics::PATH, MetricsAccess::Open) => Needs::Nothing,
             _ => route.needs,
         };
-        let layer = from_fn_with_state((state.clone(), needs), auth::authorize);
+        let asks = Asks { needs, confirmed: route.confirmed, purse: route.purse };
+        let layer = from_fn_with_state((state.clone(), asks), auth::authorize);
         router = router.route(route.path, route.handler.layer(layer));
     }
     router

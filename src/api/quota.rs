@@ -17,16 +17,11 @@ use bytes::Bytes;
 
 use super::{
     ApiState,
-    auth::Needs,
     error::{ApiError, ApiResult},
 };
 use crate::{
     access::plans::{Permit, Purse, Reached, Refused, Standing, WINDOW_S},
-    domain::{
-        UnixMillis,
-        api_key::{ApiKey, Permission},
-        ids::KeyId,
-    },
+    domain::{UnixMillis, api_key::ApiKey, ids::KeyId},
     telemetry::metrics::count,
 };
 
@@ -42,10 +37,8 @@ pub(super) struct Visit {
 ///
 /// # Errors
 /// 429 with everything that every answer has.
-pub(super) fn enter(state: &ApiState, key: &ApiKey, needs: Needs, client: Option<IpAddr>) -> ApiResult<Visit> {
+pub(super) fn enter(state: &ApiState, key: &ApiKey, purse: Purse, client: Option<IpAddr>) -> ApiResult<Visit> {
     state.usage.asked(key.id, client);
-    // What closes, cancels or stops must never wait for an hour to pass.
-    let purse = if needs == Needs::Permission(Permission::TradeReduce) { Purse::Reserve } else { Purse::Plan };
     match state.usage.plans().enter(key, purse) {
         Ok((permit, standing)) => Ok(Visit { key: key.id, permit: Arc::new(permit), standing }),
         Err(refused) => {
@@ -79,6 +72,9 @@ fn headers(standing: &Standing, now: UnixMillis) -> Vec<(HeaderName, HeaderValue
     let name = match standing.purse {
         Purse::Plan => standing.plan.name(),
         Purse::Reserve => "reduce",
+        Purse::Timers => "deadman",
+        // It has no standing to tell.
+        Purse::Nothing => "none",
     };
     let reset = now.0.div_euclid(1_000) + i64::try_from(all_in_s).unwrap_or(i64::MAX);
     let told = [

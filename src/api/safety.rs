@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     ApiState,
     auth::{Caller, operators_only},
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, most},
     extract::{JsonBody, Params},
     json::{list, rfc3339, rfc3339_or_null},
     resolve::{self, Purpose},
@@ -29,6 +29,9 @@ use crate::{
 const REASON_MAX: usize = 500;
 /// Longest time that a dead-man timer can be set to, seconds.
 const TIMEOUT_MAX_S: u32 = 300;
+
+/// Switches of one tenant on accounts to which no token of theirs is locked.
+const UNKNOWN_MAX: usize = 100;
 
 /// A reason that people can read back.
 pub(super) fn checked_reason(reason: &str) -> ApiResult<&str> {
@@ -132,6 +135,7 @@ pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, bo
         ));
     }
     within_symbols(&caller, &scope, "level", body.level)?;
+    known_or_few(&state, &scope, body.level)?;
     let reason = checked_reason(&body.reason)?;
     let is_admin = caller.key.may(Permission::Admin);
     let confirmed = caller.confirmed(&state);
@@ -142,6 +146,23 @@ pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, bo
     }
     let off = || json!({"scope": scope.to_string(), "level": 0, "level_name": KillLevel::Off.name()});
     Ok(Json(set?.as_ref().map_or_else(off, |switch| switch_json(&caller, switch))))
+}
+
+/// An account may be stopped before its terminal comes, so anybody can name accounts that there are not: these are bounded, and those to which
+/// a token is locked are always stopped.
+fn known_or_few(state: &ApiState, scope: &KillScope, level: KillLevel) -> ApiResult<()> {
+    let KillScope::Account(owner, account) = scope else { return Ok(()) };
+    let locked = |account: &Account| {
+        let tokens = state.access.tokens_of_login(account.login);
+        tokens.iter().any(|token| token.owner == *owner && token.lock.as_ref().is_some_and(|lock| lock.account == *account))
+    };
+    if level == KillLevel::Off || locked(account) || state.trading.account_switch(*owner, account).is_some() {
+        return Ok(());
+    }
+    let unknown =
+        |switch: &&KillSwitch| matches!(&switch.scope, KillScope::Account(theirs, one) if theirs == owner && !locked(one));
+    let there = state.trading.kill_switches().iter().filter(unknown).count();
+    most(there, UNKNOWN_MAX, "kill switches on accounts that no terminal of yours has shown")
 }
 
 /// Which scope a caller means, and may.
@@ -269,6 +290,7 @@ pub(super) async fn arm_deadman(State(state): State<ApiState>, caller: Caller, b
     };
     within_symbols(&caller, &scope, "action", body.action)?;
     if body.timeout_s == 0 {
+        caller.confirmed(&state)?;
         state.trading.disarm_deadman(caller.key.line(), &scope).await?;
         return Ok(Json(json!({"key": caller.key.line(), "scope": scope.to_string(), "state": "off"})));
     }

@@ -203,6 +203,9 @@ pub(super) async fn disconnect(
 ) -> ApiResult<Json<Value>> {
     let token = owned(&state, &caller, &id)?;
     let DisconnectBody { history } = body.read()?;
+    if history == History::Delete {
+        caller.confirmed(&state)?;
+    }
     let Some(lock) = &token.lock else { return Err(crate::access::AccessError::NotLocked.into()) };
     let account = lock.account.clone();
     // From here on no command begins on this account, so what is not open now will not be.

@@ -27,10 +27,13 @@ use super::{
     hook_act::{self, Carried, Carrier},
 };
 use crate::{
-    access::plans::Purse,
+    access::{
+        AccessError,
+        plans::{Permit, Purse},
+    },
     domain::{
         api_key::ApiKey,
-        hook::{Hook, Outcome, Received, State as Stands},
+        hook::{Act, Hook, Outcome, Received, State as Stands},
         ids::{AlertId, CommandId},
     },
     hooks::{
@@ -71,7 +74,9 @@ pub(super) async fn receive(
 ) -> ApiResult<Response> {
     let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
     let from = connection.as_ref().map(|Extension(connection)| connection.client);
-    let Some(hook) = state.hooks.present(&hook, &secret) else {
+    // One of a deleted tenant is no hook any more.
+    let goes_on = |hook: &Arc<Hook>| !matches!(state.access.tenant_goes_on(hook.owner), Err(AccessError::Revoked));
+    let Some(hook) = state.hooks.present(&hook, &secret).filter(goes_on) else {
         count(&state.hub.metrics().auth_failures, "reason", "hook_unknown");
         // Another secret looks like no hook.
         let detail = "there is no hook at this address; copy its URL whole";
@@ -267,8 +272,10 @@ async fn make(
         let detail = "the API key that this hook acts under was revoked or has expired: give the hook another; nothing was sent";
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail)
     })?;
-    let permit = state.usage.plans().enter(&key, Purse::Plan).map_err(|refused| super::quota::too_many(&refused))?;
-    let caller = Caller { key, person: None, client: None, permit: Arc::new(permit.0), arrived };
+    let acts = received.calls.as_ref().map(|calls| calls.acts.iter().all(Act::reduces));
+    let reduces = plan.map_or(acts.unwrap_or_default(), |plan| plan.act.reduces());
+    let permit = Arc::new(entered(state, &key, reduces, &received.from)?);
+    let caller = Caller { key, person: None, client: None, permit, arrived };
     let carrier = Carrier { state, caller: &caller, hook, key: name.to_owned() };
     if let Some(plan) = plan {
         carrier.earlier(plan, open).await;
@@ -278,6 +285,20 @@ async fn make(
     }
     let calls = received.calls.as_ref().ok_or_else(interrupted)?;
     Ok(carrier.make(calls).await)
+}
+
+/// Lets an alert in under the key as a bot's request would be: from the key's addresses, counted, and what closes or cancels never waits for
+/// an hour to pass.
+fn entered(state: &ApiState, key: &ApiKey, reduces: bool, from: &str) -> ApiResult<Permit> {
+    let client = from.parse().ok();
+    super::auth::admit_from(state, key, client)?;
+    state.usage.asked(key.id, client);
+    let purse = if reduces { Purse::Reserve } else { Purse::Plan };
+    let (permit, _) = state.usage.plans().enter(key, purse).map_err(|refused| {
+        state.usage.refused(key.id);
+        super::quota::too_many(&refused)
+    })?;
+    Ok(permit)
 }
 
 /// The hook's key, or the one that took over from it.
@@ -318,7 +339,7 @@ pub async fn resume_alerts(state: ApiState) {
         for received in pending {
             let late = state.clock.wall().since(received.at);
             let arrived = Arrived { steady: state.clock.steady().plus_ms(-late), wall: received.at };
-            let Some(turn) = state.hooks.turn_again(hook.id).await else { continue };
+            let Some(turn) = state.hooks.turn_again(&hook).await else { continue };
             // What comes of it is written down; nobody waits for the answer.
             let _ = carried(&state, &hook, received, (None, turn), arrived).await;
         }

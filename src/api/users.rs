@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     auth::{Caller, operators_only},
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, most},
     extract::{JsonBody, Path},
     json::{list, rfc3339, rfc3339_or_null},
     tokens::checked_name,
@@ -21,6 +21,7 @@ use crate::{
         users::{NewUser, UserError, checked_login},
     },
     domain::{
+        api_key::Plan,
         ids::{OwnerId, UserId},
         user::{Role, User},
     },
@@ -30,6 +31,9 @@ use crate::{
 
 /// What a login must be.
 pub(super) const LOGIN_RULE: &str = "must be 1 to 64 letters, digits and . _ - + @";
+
+/// Viewers of one tenant.
+const VIEWERS_MAX: usize = 100;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = NewUser)]
@@ -116,7 +120,7 @@ pub(super) async fn create(
     body: JsonBody,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let body: CreateBody = body.read()?;
-    caller.confirmed(&state)?;
+    unbound(&caller)?;
     if !caller.operates() && (body.role != Role::Viewer || body.of.is_some()) {
         return Err(operators_only());
     }
@@ -130,6 +134,10 @@ pub(super) async fn create(
             whose.ok_or_else(|| ApiError::field("of", "names no user who owns something"))?.tenant
         }
     };
+    if body.role == Role::Viewer {
+        let viewers = state.access.users().iter().filter(|user| user.tenant == tenant && user.role == Role::Viewer).count();
+        most(viewers, VIEWERS_MAX, "viewers")?;
+    }
     let (user, code) = state.access.create_user(NewUser { login, name, role: body.role, tenant }, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(with_code(&user, &code))))
 }
@@ -175,6 +183,7 @@ pub(super) async fn change(
         caller.confirmed(&state)?;
         not_oneself(&caller, id)?;
         user = state.access.disable_user(id, disable, &actor).await?;
+        state.webhooks.look(user.tenant);
         if disable {
             stop_terminals(&state, &user).await;
         }
@@ -201,7 +210,7 @@ pub(super) async fn reset(
     Path(id): Path<String>,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let user = reached(&state, &caller, &id)?;
-    caller.confirmed(&state)?;
+    unbound(&caller)?;
     let (user, code) = state.access.reset_user(user.id, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(with_code(&user, &code))))
 }
@@ -221,11 +230,27 @@ pub(super) async fn reset(
 )]
 pub(super) async fn delete(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let user = reached(&state, &caller, &id)?;
-    caller.confirmed(&state)?;
     not_oneself(&caller, user.id)?;
     let user = state.access.delete_user(user.id, &caller.actor()).await?;
     stop_terminals(&state, &user).await;
+    if user.role != Role::Viewer && user.tenant != OwnerId::SELF {
+        // What ends nobody else; a hub that dies in between takes no alerts for a deleted tenant, and ends its webhooks.
+        state.webhooks.look(user.tenant);
+        for hook in state.hooks.of(user.tenant) {
+            state.hooks.delete(hook.id, &caller.actor()).await?;
+        }
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A person is bound by nothing that is set on a key, so a key that is bound makes none, and sets nobody's password.
+fn unbound(caller: &Caller) -> ApiResult<()> {
+    let key = &caller.key;
+    if key.scope.ips.is_some() || !key.limits.is_empty() || key.plan != Plan::Unlimited || key.expires_at.is_some() {
+        let detail = "a key with ips, limits, a plan or an end makes no users and resets none: that would free it of these";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    Ok(())
 }
 
 /// Whoever locks themselves out by mistake cannot take it back.

@@ -131,7 +131,8 @@ pub(super) async fn create(
     };
     let made = state.webhooks.create(new, &caller.actor()).await?;
     let (standing, secret) = made.ok_or_else(|| {
-        let detail = format!("this hub has {} webhooks, which is all it takes", crate::hooks::out::WEBHOOKS_MAX);
+        let (all, yours) = (crate::hooks::out::WEBHOOKS_MAX, crate::hooks::out::PER_TENANT_MAX);
+        let detail = format!("this hub takes {all} webhooks, and {yours} of one tenant: delete some first");
         ApiError::new(StatusCode::CONFLICT, "too_many_webhooks", detail)
     })?;
     Ok((StatusCode::CREATED, Json(minted(&standing, secret))))

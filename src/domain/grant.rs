@@ -18,6 +18,8 @@ pub const FREE: Grant = Grant { requests_per_hour: 100, concurrent: 5 };
 pub const PRO: Grant = Grant { requests_per_hour: 1_000, concurrent: 20 };
 /// What calls that need `trade:reduce` draw on, beside every plan that limits.
 pub const RESERVE: Grant = Grant { requests_per_hour: 1_200, concurrent: 20 };
+/// What pushing dead-man timers on draws on, beside every plan that limits: two a second.
+pub const TIMERS: Grant = Grant { requests_per_hour: 7_200, concurrent: 20 };
 
 impl Default for Grant {
     /// That of `enterprise` where nothing else is set.

@@ -186,6 +186,15 @@ pub enum Act {
 }
 
 impl Act {
+    /// Whether it only closes or cancels.
+    #[must_use]
+    pub const fn reduces(&self) -> bool {
+        match self {
+            Self::Order | Self::Modify(_) => false,
+            Self::Close(_) | Self::CloseAll | Self::Cancel(_) => true,
+        }
+    }
+
     /// Whether it depends on what earlier alerts came to: on which positions or orders there are.
     #[must_use]
     pub const fn reads(&self) -> bool {

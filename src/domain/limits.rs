@@ -64,6 +64,24 @@ impl Limits {
         found
     }
 
+    /// Whether nothing is let through that `outer` does not let through.
+    #[must_use]
+    pub fn within(&self, outer: &Self) -> bool {
+        fn least<T: PartialOrd>(inner: Option<T>, outer: Option<T>) -> bool {
+            outer.is_none_or(|outer| inner.is_some_and(|inner| inner <= outer))
+        }
+        // A mask is in another if it fits as a name: `EURUSD*` is in `EUR*`.
+        let symbols = outer.symbols.is_none()
+            || self.symbols.as_ref().is_some_and(|names| names.iter().all(|name| outer.allows_symbol(name)));
+        symbols
+            && least(self.max_order_volume, outer.max_order_volume)
+            && least(self.max_open_volume, outer.max_open_volume)
+            && least(self.orders_per_minute, outer.orders_per_minute)
+            && least(self.orders_per_day, outer.orders_per_day)
+            && least(self.max_daily_loss, outer.max_daily_loss)
+            && least(self.max_price_distance_percent, outer.max_price_distance_percent)
+    }
+
     /// Whether a symbol may be opened.
     #[must_use]
     pub fn allows_symbol(&self, symbol: &str) -> bool {

@@ -48,6 +48,14 @@ impl Scope {
         self.ips.as_ref().is_none_or(|networks| networks.iter().any(|network| network.0.contains(&address)))
     }
 
+    /// Whether a key may be presented from nowhere but where `outer` lets one be.
+    #[must_use]
+    pub fn addresses_within(&self, outer: &Self) -> bool {
+        let Some(outer) = &outer.ips else { return true };
+        let inside = |network: &Network| outer.iter().any(|outer| outer.0.contains(&network.0));
+        self.ips.as_ref().is_some_and(|networks| networks.iter().all(inside))
+    }
+
     /// Whether it keeps a key from something that its owner has: then the key must not mint another.
     #[must_use]
     pub const fn narrows(&self) -> bool {

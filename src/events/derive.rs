@@ -160,7 +160,12 @@ fn of_switch(switch: &KillSwitch, accounts: &Accounts, owner_of: &dyn Fn(KeyId) 
     let kind = if switch.level == KillLevel::Off { "kill_switch.lifted" } else { "kill_switch.set" };
     let begun = |owner| event(Subject::KillSwitches, kind, owner, switch.at, Permission::ReadAccount, view::switch_json(switch));
     match &switch.scope {
-        KillScope::Hub => Event { everyone: true, ..begun(OwnerId::SELF) },
+        KillScope::Hub => {
+            let mut event = Event { everyone: true, ..begun(OwnerId::SELF) };
+            // One frame goes to every tenant, and whose key or user it was is the operator's business.
+            event.data["by"] = "hub".into();
+            event
+        }
         KillScope::Owner(owner) => begun(*owner),
         KillScope::Key(key) => Event { line: Some(*key), ..begun(owner_of(*key).unwrap_or(OwnerId::SELF)) },
         KillScope::Account(owner, account) => {

@@ -3,13 +3,13 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::received::{Inside, Lane};
 use crate::{
@@ -31,6 +31,8 @@ const WORKING: usize = 256;
 /// Each hook may get an alert so often, ms, and so many at once, before anything of them is written down.
 const EACH_MS: i64 = 200;
 const AT_ONCE: i64 = 300;
+/// Of these, alerts of one tenant.
+const WORKING_OF_TENANT: usize = 64;
 
 /// Why a hook was not made or changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -89,7 +91,16 @@ pub(super) struct Inner {
     rows: RwLock<BTreeMap<HookId, Row>>,
     /// Held while a hook is changed, so that no change is lost in another.
     changing: tokio::sync::Mutex<()>,
-    pub(super) working: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+    /// What is left of each tenant's share.
+    shares: Mutex<BTreeMap<OwnerId, Arc<Semaphore>>>,
+}
+
+/// An alert's place among those in work: of its tenant's share, and of all.
+#[derive(Debug)]
+pub(super) struct Place {
+    _share: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
 }
 
 #[derive(Debug, Clone)]
@@ -126,8 +137,26 @@ impl Hooks {
             rows: RwLock::new(rows),
             changing: tokio::sync::Mutex::default(),
             working: Arc::new(Semaphore::new(WORKING)),
+            shares: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    fn share(&self, owner: OwnerId) -> Arc<Semaphore> {
+        let mut shares = self.inner.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(shares.entry(owner).or_insert_with(|| Arc::new(Semaphore::new(WORKING_OF_TENANT))))
+    }
+
+    /// A place for one more alert of a tenant, if there is one.
+    pub(super) fn place(&self, owner: OwnerId) -> Option<Place> {
+        let share = self.share(owner).try_acquire_owned().ok()?;
+        Some(Place { _share: share, _all: Arc::clone(&self.inner.working).try_acquire_owned().ok()? })
+    }
+
+    /// The same, when there is one.
+    pub(super) async fn place_in_time(&self, owner: OwnerId) -> Option<Place> {
+        let share = self.share(owner).acquire_owned().await.ok()?;
+        Some(Place { _share: share, _all: Arc::clone(&self.inner.working).acquire_owned().await.ok()? })
     }
 
     /// Makes a hook. The secret is in the answer and nowhere else.

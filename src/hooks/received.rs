@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::book::{HookError, Hooks};
+use super::book::{HookError, Hooks, Place};
 use crate::{
     access::AccessError,
     domain::{
@@ -106,7 +106,7 @@ impl Inside {
     }
 
     /// A turn behind all others.
-    fn turn(&mut self, places: [OwnedSemaphorePermit; 2]) -> Turn {
+    fn turn(&mut self, places: (OwnedSemaphorePermit, Place)) -> Turn {
         let (over, last) = oneshot::channel();
         Turn { before: self.last.replace(last), open: Vec::new(), over: Some(over), _places: places }
     }
@@ -156,8 +156,8 @@ pub struct Turn {
     pub open: Vec<CommandId>,
     /// Told when it is over, which lets the next one go on.
     over: Option<oneshot::Sender<Vec<CommandId>>>,
-    /// Of its hook, and of all.
-    _places: [OwnedSemaphorePermit; 2],
+    /// Of its hook, and of its tenant and all.
+    _places: (OwnedSemaphorePermit, Place),
 }
 
 impl Turn {
@@ -200,11 +200,9 @@ impl Hooks {
             self.write(&mut lane, hook.id, (from, text), None, outcome).await?;
             return Ok(Entered::Repeats(Box::new(first)));
         }
-        let (Ok(place), Ok(of_all)) = (working.try_acquire_owned(), Arc::clone(&self.inner.working).try_acquire_owned()) else {
-            return Ok(Entered::Crowded);
-        };
+        let (Ok(of_hook), Some(place)) = (working.try_acquire_owned(), self.place(hook.owner)) else { return Ok(Entered::Crowded) };
         let received = self.write(&mut lane, hook.id, (from, text), Some(identity), Outcome::default()).await?;
-        Ok(Entered::New(Box::new(received), lane.turn([place, of_all])))
+        Ok(Entered::New(Box::new(received), lane.turn((of_hook, place))))
     }
 
     /// Writes down an alert of which nothing will come.
@@ -271,10 +269,10 @@ impl Hooks {
     }
 
     /// A turn for an alert of before the start; none when its hook was deleted.
-    pub async fn turn_again(&self, hook: HookId) -> Option<Turn> {
-        let (_, lane) = self.row(hook)?;
+    pub async fn turn_again(&self, hook: &Hook) -> Option<Turn> {
+        let (_, lane) = self.row(hook.id)?;
         let working = Arc::clone(&lane.lock().await.working.0);
-        let places = [working.acquire_owned().await.ok()?, Arc::clone(&self.inner.working).acquire_owned().await.ok()?];
+        let places = (working.acquire_owned().await.ok()?, self.place_in_time(hook.owner).await?);
         let mut lane = lane.lock().await;
         Some(lane.turn(places))
     }

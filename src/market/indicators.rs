@@ -21,6 +21,8 @@ use crate::{
 pub const PER_LINE_MAX: usize = 200;
 /// Indicators of all bots, those included that were deleted and are remembered.
 const ALL_MAX: usize = 5_000;
+/// Of these, indicators of one tenant.
+const PER_TENANT_MAX: usize = 1_000;
 /// Deleted ones of one bot that are remembered, so that terminals that are away take them off their charts. Others vanish there when they
 /// would have expired.
 const DELETED_MAX: usize = 50;
@@ -35,6 +37,9 @@ pub enum IndicatorError {
     /// One bot has so many already.
     #[error("this key has {PER_LINE_MAX} indicators already; delete some, or wait until they expire")]
     TooMany,
+    /// One tenant's bots have so many already.
+    #[error("your keys have {PER_TENANT_MAX} indicators already; delete some, or wait until they expire")]
+    TenantFull,
     /// All bots together have too many.
     #[error("the hub holds {ALL_MAX} indicators already; delete some, or wait until they expire")]
     HubFull,
@@ -126,19 +131,23 @@ impl Indicators {
         drawing: Drawing,
     ) -> Result<Arc<Row>, IndicatorError> {
         let _turn = self.inner.changing.lock().await;
-        self.has_room_for(&slot)?;
+        self.has_room_for(&slot, owner)?;
         let created_at = self.inner.clock.wall();
         let expires_at = created_at.plus_ms(INDICATOR_LIFE_MS);
         let indicator = Indicator { slot, owner, reach, accounts, created_at, expires_at, deleted: false, drawing };
         Ok(self.write(Batch::admission(), &indicator).await?)
     }
 
-    fn has_room_for(&self, slot: &IndicatorSlot) -> Result<(), IndicatorError> {
+    fn has_room_for(&self, slot: &IndicatorSlot, owner: OwnerId) -> Result<(), IndicatorError> {
         let (rows, now) = (self.rows(), self.inner.clock.wall());
         let others = rows.values().filter(|row| row.slot != *slot && row.expires_at > now);
         let of_line = others.filter(|row| row.slot.line == slot.line && !row.deleted).count();
         if of_line >= PER_LINE_MAX {
             return Err(IndicatorError::TooMany);
+        }
+        let of_tenant = rows.values().filter(|row| row.slot != *slot && row.audience.owner == owner).count();
+        if of_tenant >= PER_TENANT_MAX {
+            return Err(IndicatorError::TenantFull);
         }
         if rows.len() >= ALL_MAX && !rows.contains_key(slot) {
             return Err(IndicatorError::HubFull);

@@ -63,13 +63,15 @@ impl Gate<'_> {
         if effect == Effect::Reduces {
             return None;
         }
-        let concerned = |switch: &&KillSwitch| switch.scope == KillScope::Key(key) || switch.scope.covers(owner, account);
-        self.on.values().filter(concerned).max_by_key(|switch| switch.level)
+        let of_key = self.on.get(&KillScope::Key(key));
+        of_key.into_iter().chain(self.of_account(owner, account)).max_by_key(|switch| switch.level)
     }
 
     /// The highest switch of an account, whoever asks.
     fn of_account(&self, owner: OwnerId, account: &Account) -> Option<&KillSwitch> {
-        self.on.values().filter(|switch| switch.scope.covers(owner, account)).max_by_key(|switch| switch.level)
+        // By scope: how many switches others have must not slow a trade down.
+        let scopes = [KillScope::Hub, KillScope::Owner(owner), KillScope::Account(owner, account.clone())];
+        scopes.iter().filter_map(|scope| self.on.get(scope)).max_by_key(|switch| switch.level)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Alerts of TradingView: what becomes of them, what is refused, and that none trades twice.
 
-use mtbridge::access::secret::{KEY_LIVE, Secret};
+use mtbridge::{
+    access::secret::{KEY_LIVE, Secret},
+    domain::grant::Grant,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -110,6 +113,38 @@ async fn a_hook_acts_under_a_key_of_its_own() {
         new.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         hub.admin().post("/api/v1/hooks", new).await.refused(422, "validation_error");
     }
+}
+
+#[tokio::test]
+async fn an_alert_that_closes_is_carried_out_when_the_plan_is_used_up() {
+    let one = Grant { requests_per_hour: 1, concurrent: 5 };
+    let hub = TestHub::start_with(|config| config.plans.enterprise = one).await;
+    let terminal = hub.terminal(1001).await;
+    let key = hub.admin().post("/api/v1/keys", json!({"plan": "enterprise", "permissions": ["trade:write"]})).await.expect(201);
+    let hook = Hook::new(&hub, json!({"key": key["id"]})).await;
+    for text in ["buy EURUSD 0.1", "close EURUSD"] {
+        let made = hook.alert(text).await.expect(202);
+        assert_eq!(hub.admin().final_command(&command(&made)).await["state"], "executed", "{text}");
+    }
+    assert!(terminal.broker().positions().is_empty());
+    hook.alert("buy EURUSD 0.2").await.refused(429, "rate_limit_exceeded");
+    hook.alert("close all").await.expect(202);
+    let used = hub.admin().get(&format!("/api/v1/keys/{}", hook.key)).await.expect(200);
+    assert_eq!((&used["usage"]["requests"], &used["usage"]["refused"]), (&json!(4), &json!(1)));
+    assert_eq!(used["last_used_from"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn a_key_for_some_addresses_takes_alerts_from_no_others() {
+    let hub = TestHub::start_with(|config| config.http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await;
+    let terminal = hub.terminal(1001).await;
+    let key =
+        hub.admin().post("/api/v1/keys", json!({"ips": ["203.0.113.0/24"], "permissions": ["trade:write"]})).await.expect(201);
+    let hook = Hook::new(&hub, json!({"key": key["id"]})).await;
+    let from = |address: &str| Hook { sender: hub.api("").with("x-forwarded-for", address), ..hook_like(&hook) };
+    from("198.51.100.1").alert("buy EURUSD 0.1").await.refused(403, "forbidden");
+    assert!(terminal.broker().executed().is_empty());
+    from("203.0.113.7").alert("buy EURUSD 0.2").await.expect(202);
 }
 
 #[tokio::test]

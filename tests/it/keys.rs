@@ -1,6 +1,6 @@
 //! API keys: created, listed, renamed, rotated, revoked, expired.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Api, TestHub, eventually};
 
@@ -233,4 +233,51 @@ async fn the_timer_of_a_revoked_key_fires_all_the_same() {
         }
         switch_is_on(&hub, &format!("{login}@Demo-Server")).await;
     }
+}
+
+#[tokio::test]
+async fn a_key_hands_out_nothing_wider_than_it_has_itself() {
+    let hub = TestHub::start().await;
+    let narrow = json!({"permissions": ["admin"], "plan": "pro", "ips": ["127.0.0.0/8"], "expires_at": "2100-01-01T00:00:00Z",
+        "limits": {"max_order_volume": 1.0, "symbols": ["EUR*"]}});
+    let made = hub.admin().post("/api/v1/keys", narrow.clone()).await.expect(201);
+    let bot = hub.api(made["key"].as_str().unwrap());
+    let own = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
+    let with = |field: &str, value: Value| {
+        let mut body = narrow.clone();
+        body[field] = value;
+        body
+    };
+    for (field, wider) in [
+        ("plan", json!("unlimited")),
+        ("ips", json!(["127.0.0.1", "203.0.113.7"])),
+        ("ips", Value::Null),
+        ("expires_at", json!("2100-01-02T00:00:00Z")),
+        ("expires_at", Value::Null),
+        ("limits", json!({})),
+        ("limits", json!({"max_order_volume": 1.5, "symbols": ["EURUSD"]})),
+        ("limits", json!({"max_order_volume": 1.0, "symbols": ["EUR*", "GBPUSD"]})),
+    ] {
+        let refused = bot.post("/api/v1/keys", with(field, wider.clone())).await.refused(403, "forbidden");
+        assert_eq!(refused["field"], field, "{wider}");
+        let refused = bot.patch(&own, json!({field: wider})).await.refused(403, "forbidden");
+        assert_eq!(refused["field"], field, "{wider}");
+    }
+    bot.post("/api/v1/hooks", json!({"kind": "tradingview", "limits": {}})).await.refused(403, "forbidden");
+    bot.post("/api/v1/users", json!({"login": "free", "role": "member"})).await.refused(403, "forbidden");
+    // One that is wider is neither rotated into the caller's hands nor put behind a hook.
+    let wide = hub.admin().post("/api/v1/keys", json!({"permissions": ["trade:write"]})).await.expect(201);
+    let wide_path = format!("/api/v1/keys/{}", wide["id"].as_str().unwrap());
+    bot.post(&format!("{wide_path}/rotate"), json!({})).await.refused(403, "forbidden");
+    bot.post("/api/v1/hooks", json!({"kind": "tradingview", "key": wide["id"]})).await.refused(403, "forbidden");
+    // The same or less is.
+    let less = json!({"max_order_volume": 0.5, "symbols": ["EURUSD*"]});
+    bot.post("/api/v1/keys", with("limits", less.clone())).await.expect(201);
+    let hook = bot.post("/api/v1/hooks", json!({"kind": "tradingview"})).await.expect(201);
+    let key = hub.admin().get(&format!("/api/v1/keys/{}", hook["key"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&key["limits"], &key["ips"], &key["plan"]), (&narrow["limits"], &narrow["ips"], &narrow["plan"]));
+    bot.patch(&wide_path, json!({"name": "a name is no more"})).await.expect(200);
+    bot.patch(&own, json!({"limits": less})).await.expect(200);
+    bot.post(&format!("{own}/rotate"), json!({})).await.expect(201);
+    assert_eq!(bot.delete(&wide_path).await.status, 204);
 }

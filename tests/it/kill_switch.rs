@@ -209,3 +209,22 @@ async fn the_terminals_own_latch_is_told_shown_and_counts() {
     }
     assert_eq!(terminal.latch.as_ref().map(|latch| latch.level), Some(0));
 }
+
+#[tokio::test]
+async fn switches_on_accounts_that_nobody_has_shown_are_bounded_and_real_ones_are_always_stopped() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let bot = hub.mint_key(&["trade:reduce"]).await;
+    let raise = async |login: u64| {
+        let body = json!({"scope": format!("{login}@Demo-Server"), "level": "block", "reason": "a test"});
+        bot.post("/api/v1/kill-switch", body).await
+    };
+    for login in 5_000..5_100 {
+        raise(login).await.expect(200);
+    }
+    raise(5_100).await.refused(409, "too_many");
+    raise(5_099).await.expect(200);
+    raise(1001).await.expect(200);
+    hub.admin().once().buy(1001).await.refused(409, "kill_switch");
+    bot.post("/api/v1/kill-switch", json!({"level": "block", "reason": "a test"})).await.expect(200);
+}

@@ -149,6 +149,35 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
     }
 }
 
+/// What a person is asked their password again for, whatever is in the body.
+const CONFIRMED: &[(&str, &str)] = &[
+    ("POST", "/api/v1/commands/{id}/adjudicate"),
+    ("GET", "/api/v1/backup"),
+    ("POST", "/api/v1/tokens"),
+    ("POST", "/api/v1/tokens/{id}/rotate"),
+    ("POST", "/api/v1/keys"),
+    ("POST", "/api/v1/keys/{id}/rotate"),
+    ("POST", "/api/v1/users"),
+    ("DELETE", "/api/v1/users/{id}"),
+    ("POST", "/api/v1/users/{id}/reset"),
+    ("POST", "/api/v1/hooks"),
+    ("PATCH", "/api/v1/hooks/{id}"),
+    ("POST", "/api/v1/hooks/{id}/rotate"),
+    ("POST", "/api/v1/webhooks"),
+    ("PATCH", "/api/v1/webhooks/{id}"),
+    ("POST", "/api/v1/webhooks/{id}/rotate"),
+];
+
+#[test]
+fn what_makes_or_widens_access_asks_for_the_password_again() {
+    let asked: BTreeSet<_> =
+        api::routes().iter().filter(|route| route.confirmed).map(|route| (route.method.to_string(), route.path)).collect();
+    let wanted: BTreeSet<_> = CONFIRMED.iter().map(|(method, path)| ((*method).to_owned(), *path)).collect();
+    assert_eq!(asked, wanted);
+    // Closing, cancelling and stopping never wait for a password.
+    assert!(api::routes().iter().all(|route| !route.confirmed || route.needs != Needs::Permission(Permission::TradeReduce)));
+}
+
 pub fn address(path: &str) -> String {
     let path =
         path.replace("{terminal}", "1001").replace("{symbol}", "EURUSD").replace("{ticket}", "1").replace("{timeframe}", "60");

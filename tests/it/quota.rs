@@ -43,7 +43,7 @@ async fn every_answer_under_a_plan_says_how_it_stands_whatever_the_answer_is() {
         assert!((1..=spent + 1).contains(&until), "{until} s until all are back, {spent} s are spent");
     }
     let answer = bot.post("/api/v1/deadman", json!({"timeout_s": 0, "terminal": "1001"})).await;
-    assert_eq!((answer.status, told(&answer)[0].as_str()), (200, r#""reduce";q=1200;w=3600"#));
+    assert_eq!((answer.status, told(&answer)[0].as_str()), (200, r#""deadman";q=7200;w=3600"#));
     assert_eq!(told(&bot.get("/api/v1/terminals").await)[3], "95", "what reduces has taken none of them");
     // Without a plan there is no number to tell.
     let answer = hub.admin().get(&format!("/api/v1/keys/{id}")).await;
@@ -83,7 +83,17 @@ async fn a_used_up_plan_is_429_for_the_whole_line_and_closing_goes_on() {
     bot.once().post(&format!("/api/v1/terminals/1001/positions/{ticket}/close"), json!({})).await.expect(200);
     bot.once().post("/api/v1/terminals/1001/positions/close-all", json!({})).await.expect(200);
     bot.once().buy(1001).await.refused(429, "rate_limit_exceeded");
+    // Timers and switches have not taken from what closes.
+    let cancelled = bot.once().post("/api/v1/terminals/1001/positions/close-all", json!({})).await;
+    let before = number(&cancelled, "x-ratelimit-remaining");
+    for _ in 0..5 {
+        bot.post("/api/v1/deadman", json!({"timeout_s": 300})).await.expect(200);
+    }
+    let closed = bot.once().post("/api/v1/terminals/1001/positions/close-all", json!({})).await;
+    assert!((before - 1..=before).contains(&number(&closed, "x-ratelimit-remaining")), "{:?}", closed.headers);
     let switch = json!({"scope": "key", "level": "block", "reason": "a test"});
+    let raised = bot.post("/api/v1/kill-switch", switch.clone()).await;
+    assert!(raised.headers.get("ratelimit").is_none(), "a switch draws on nothing: {:?}", raised.headers);
     successor.post("/api/v1/kill-switch", switch).await.expect(200);
     // A larger plan holds for the next request; what was spent of the hour is spent.
     hub.admin().patch(&format!("/api/v1/keys/{id}"), json!({"plan": null})).await.expect(200);

@@ -231,8 +231,21 @@ async fn what_widens_asks_for_the_password_again_and_a_key_does_not() {
     anna.post("/api/v1/kill-switch", off.clone()).await.refused(403, asked);
     anna.post("/api/v1/users", json!({"login": "x", "role": "member"})).await.refused(403, asked);
     // What narrows or only reads does not.
-    anna.post("/api/v1/keys", json!({"permissions": ["read:bars"]})).await.expect(201);
+    anna.post("/api/v1/deadman", json!({"timeout_s": 300})).await.expect(200);
     anna.post("/api/v1/kill-switch", json!({"level": "cancel", "reason": "a test"})).await.expect(200);
+    anna.post("/api/v1/deadman", json!({"timeout_s": 0})).await.refused(403, asked);
+    let token = hub.mint_token().await;
+    let path = format!("/api/v1/tokens/{}", token.id);
+    anna.post(&format!("{path}/disconnect"), json!({"history": "delete"})).await.refused(403, asked);
+    anna.post(&format!("{path}/disconnect"), json!({"history": "keep"})).await.refused(409, "not_locked");
+    assert_eq!(anna.delete(&path).await.status, 204, "what ends something does not");
+    for (method, path, _) in crate::permissions::TABLE {
+        let method: reqwest::Method = method.parse().unwrap();
+        let wanted = mtbridge::api::routes().iter().any(|route| route.method == method && route.path == *path && route.confirmed);
+        if wanted {
+            assert_eq!(crate::permissions::call(&anna, &method, path).await, (403, asked.to_owned()), "{method} {path}");
+        }
+    }
     let confirm = |password: &str| json!({"password": password});
     anna.post("/api/v1/session/confirm", confirm("not the password")).await.refused(403, "password_wrong");
     anna.post("/api/v1/keys", trading.clone()).await.refused(403, asked);

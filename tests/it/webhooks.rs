@@ -327,3 +327,45 @@ async fn the_standards_own_library_verifies_what_is_sent_while_secrets_rotate() 
     let bad = "WebhookVerificationError";
     assert_eq!(verdicts.lines().collect::<Vec<_>>(), ["ok", bad, "ok", "ok", bad, "ok", bad]);
 }
+
+#[tokio::test]
+async fn a_disabled_tenants_webhook_rests_and_a_deleted_ones_ends() {
+    let hub = hub(3).await;
+    let user = hub.made_user(&hub.admin(), "member").await;
+    let anna = hub.logged_in(user["login"].as_str().unwrap()).await;
+    let mut hers = Canned::start((0..4).map(|_| ok()).collect()).await;
+    let mut ours = Canned::start((0..4).map(|_| ok()).collect()).await;
+    webhook(&anna, &hers, &["kill_switch.*"]).await;
+    webhook(&hub.admin(), &ours, &["kill_switch.*"]).await;
+    let set = |level: &str| json!({"scope": "hub", "level": level, "reason": "a test"});
+    let account = format!("/api/v1/users/{}", user["id"].as_str().unwrap());
+    hub.admin().patch(&account, json!({"disabled": true})).await.expect(200);
+    hub.admin().post("/api/v1/kill-switch", set("block")).await.expect(200);
+    let told = ours.asked().await;
+    assert_eq!(told.body["data"]["by"], "hub", "every tenant hears of it, and none whose key it was");
+    assert!(hers.unread() == 0, "nothing of a disabled tenant is sent");
+    hub.admin().patch(&account, json!({"disabled": false})).await.expect(200);
+    assert_eq!(hers.asked().await.body["data"], told.body["data"], "it was not lost");
+    let anna = hub.logged_in(user["login"].as_str().unwrap()).await;
+    let hook = anna.post("/api/v1/hooks", json!({"kind": "tradingview", "dry_run": true})).await.expect(201);
+    let alert = async || hub.api("").post_text(hook["path"].as_str().unwrap(), "buy EURUSD 1").await;
+    alert().await;
+    assert_eq!(hub.admin().delete(&account).await.status, 204);
+    alert().await.refused(404, "hook_not_found");
+    hub.admin().post("/api/v1/kill-switch", set("off")).await.expect(200);
+    ours.asked().await;
+    assert!(hers.unread() == 0, "nothing of a deleted tenant is sent");
+}
+
+#[tokio::test]
+async fn one_tenant_does_not_take_every_webhook_there_is() {
+    let hub = hub(0).await;
+    let anna = hub.user(&hub.admin(), "member").await;
+    let receiver = Canned::start(Vec::new()).await;
+    for _ in 0..20 {
+        webhook(&anna, &receiver, &["token.*"]).await;
+    }
+    let one_more = json!({"url": format!("{}/in", receiver.url), "events": ["*"]});
+    anna.post("/api/v1/webhooks", one_more).await.refused(409, "too_many_webhooks");
+    webhook(&hub.admin(), &receiver, &["token.*"]).await;
+}

@@ -37,6 +37,8 @@ use send::Sender;
 
 /// Webhooks of a hub: each has a task of its own, so that a dead one delays nobody.
 pub const WEBHOOKS_MAX: usize = 100;
+/// Of these, webhooks of one tenant.
+pub const PER_TENANT_MAX: usize = 20;
 /// Events of one webhook that may wait for a retry; above it its place stands still.
 const PARKED_MAX: usize = 1_000;
 /// Dead letters that are kept of one webhook; the oldest go first.
@@ -171,7 +173,8 @@ impl Webhooks {
     /// The store's, or no randomness; none when there are too many.
     pub async fn create(&self, new: NewWebhook, actor: &str) -> Result<Option<(Standing, String)>, HookError> {
         let _turn = self.inner.changing.lock().await;
-        if self.lines().len() >= WEBHOOKS_MAX {
+        let of_tenant = self.lines().values().filter(|line| line.webhook().owner == new.owner).count();
+        if self.lines().len() >= WEBHOOKS_MAX || of_tenant >= PER_TENANT_MAX {
             return Ok(None);
         }
         let key = sign::generate().map_err(AccessError::from)?;
@@ -203,6 +206,11 @@ impl Webhooks {
             found.push(standing(&line).await);
         }
         found
+    }
+
+    /// Has those of an owner look whether they may send.
+    pub fn look(&self, owner: OwnerId) {
+        self.lines().values().filter(|line| line.webhook().owner == owner).for_each(|line| line.bell.notify_one());
     }
 
     /// One webhook.

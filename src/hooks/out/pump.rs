@@ -8,6 +8,7 @@ use tracing::{debug, error, warn};
 
 use super::{DEAD_MAX, Failure, Line, PARKED_MAX, State, Webhooks, body, message_id, next_due, pause};
 use crate::{
+    access::AccessError,
     domain::webhook::{Delivery, Progress, Webhook},
     events::{Gap, Missed, Told},
     hooks::HookError,
@@ -47,16 +48,36 @@ pub(super) async fn run(webhooks: Webhooks, line: Arc<Line>) {
     }
 }
 
+/// Until something may have changed.
+async fn rests(line: &Line, head: &mut watch::Receiver<u64>, pause: Duration) {
+    select! {
+        // Its sender lives as long as the log.
+        _ = head.changed() => {}
+        () = line.bell.notified() => {}
+        () = tokio::time::sleep(pause) => {}
+    }
+}
+
 impl Webhooks {
     /// Sends one message, or waits until there is something to send.
     async fn step(&self, line: &Line, head: &mut watch::Receiver<u64>, saved: &mut u64) -> Result<(), HookError> {
         let webhook = line.webhook();
+        // Noted before it is looked, so that what comes meanwhile is not slept over.
+        head.borrow_and_update();
+        match self.inner.access.tenant_goes_on(webhook.owner) {
+            Ok(()) => {}
+            // Deleted: nobody is left who could end it.
+            Err(AccessError::Revoked) => return self.delete(webhook.id, "hub").await,
+            // Its place stands still, so that nothing is lost when the user is enabled again.
+            Err(_) => {
+                rests(line, head, LOOK).await;
+                return Ok(());
+            }
+        }
         if webhook.disabled.is_some() {
             line.bell.notified().await;
             return Ok(());
         }
-        // Noted before it is looked, so that what comes meanwhile is not slept over.
-        head.borrow_and_update();
         let (cursor, due, waiting) = {
             let state = line.state.lock().await;
             (state.progress.cursor, next_due(&state.parked), state.parked.values().filter(|delivery| !delivery.dead).count())
@@ -69,12 +90,7 @@ impl Webhooks {
             return Ok(());
         }
         let pause = due.map_or(LOOK, |(at, _)| Duration::from_millis(u64::try_from(at.since(now)).unwrap_or(0)).min(LOOK));
-        select! {
-            // Its sender lives as long as the log.
-            _ = head.changed() => {}
-            () = line.bell.notified() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
+        rests(line, head, pause).await;
         Ok(())
     }
 
