@@ -1,0 +1,15 @@
+/** A price with the symbol's digits. */
+export const price = (value: number, digits: number): string => value.toFixed(digits);
+
+/** A sum with its sign: never by colour alone. */
+export const signed = (value: number, digits = 2): string => `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(digits)}`;
+
+/** 12345.6 → "12 345.60", with thin spaces that do not break. */
+export function amount(value: number, digits = 2): string {
+  const [whole, rest] = Math.abs(value).toFixed(digits).split('.') as [string, string?];
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  return `${value < 0 ? '−' : ''}${grouped}${rest ? `.${rest}` : ''}`;
+}
+
+/** The class of a gain or a loss. */
+export const tone = (value: number): string => (value > 0 ? 'up' : value < 0 ? 'down' : '');
