@@ -46,12 +46,18 @@ async fn document(headers: HeaderMap) -> Response<Body> {
 }
 
 fn file(path: &str, asked: &HeaderMap) -> Response<Body> {
-    let Some(found) = Files::get(path) else { return answer(StatusCode::NOT_FOUND, Body::from("there is no such file")) };
+    let packed = takes_gzip(asked).then(|| Files::get(&format!("{path}.gz"))).flatten();
+    let gzipped = packed.is_some();
+    let Some(found) = packed.or_else(|| Files::get(path)) else { return answer(StatusCode::NOT_FOUND, Body::from("there is no such file")) };
     let tag = format!("\"{}\"", crate::crypto::hex(&found.metadata.sha256_hash()[..16]));
     let same = asked.get_all(header::IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|value| value.contains(&tag)));
     let mut response = if same { answer(StatusCode::NOT_MODIFIED, Body::empty()) } else { answer(StatusCode::OK, body(found)) };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(path)));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if gzipped {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     // The names of assets carry a hash of what is in them; a document names its assets, so it is asked for again each time.
     let lasts = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lasts));
@@ -59,6 +65,13 @@ fn file(path: &str, asked: &HeaderMap) -> Response<Body> {
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+/// Whether the page was built with files that are gzipped already, and the browser takes them (RFC 9110 section 12.5.3).
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let named = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut codings = named.map(|coding| coding.split_once(';').map_or((coding.trim(), ""), |(name, weight)| (name.trim(), weight.trim())));
+    codings.any(|(name, weight)| name.eq_ignore_ascii_case("gzip") && !matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
 }
 
 fn body(found: EmbeddedFile) -> Body {

@@ -41,6 +41,7 @@ pub mod trading;
 pub mod history;
 
 pub mod api;
+pub mod dashboard;
 
 pub mod server;
 pub mod simulator;

@@ -3,16 +3,20 @@
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
 };
 use serde_json::json;
 
 use super::ApiState;
 use crate::store::Health;
 
-/// `GET /`
-pub(super) async fn index() -> Response {
+/// `GET /`: browsers are sent to the dashboard, everybody else is told what there is.
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains("text/html"));
+    if headers.get_all(header::ACCEPT).iter().any(accepts) {
+        return Redirect::to("/connections").into_response();
+    }
     let text = format!(
         "mtbridge {}\n\n\
          Terminals connect to  /ws/terminal  with a connection token.\n\

@@ -13,7 +13,7 @@ const LEVELS: &[&[&str]] = &[
     &["hub"],
     &["market", "revocation"],
     &["trading", "history"],
-    &["api"],
+    &["api", "dashboard"],
     &["server", "simulator"],
     &["cli"],
 ];
