@@ -2,7 +2,10 @@
 //!
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
+mod guard;
 mod load;
+mod sessions;
+mod stream;
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +14,12 @@ use std::{
     time::Duration,
 };
 
+pub use guard::{Audit, Throttle};
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 use serde::{Deserialize, Serialize};
+pub use sessions::Sessions;
+pub use stream::Stream;
 
 use crate::domain::{account::Account, limits::Limits};
 
@@ -40,12 +46,20 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The HTTP side.
     pub http: Http,
+    /// Failed attempts to show a secret.
+    pub throttle: Throttle,
+    /// The record of changes and denials.
+    pub audit: Audit,
     /// TLS of the listener.
     pub tls: Tls,
+    /// Logins of people.
+    pub sessions: Sessions,
     /// The sockets of terminals.
     pub terminals: Terminals,
     /// Trade commands.
     pub trading: Trading,
+    /// Live data.
+    pub stream: Stream,
     /// What is on the disk.
     pub store: Store,
     /// Clocks of trade servers, by the server's name. Without an entry the hub works it out from what the terminal measures.
@@ -261,9 +275,13 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             http: Http::default(),
+            throttle: Throttle::default(),
+            audit: Audit::default(),
             tls: Tls::default(),
+            sessions: Sessions::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
+            stream: Stream::default(),
             store: Store::default(),
             servers: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -388,6 +406,9 @@ impl Config {
             &["terminals.max_write_buffer_bytes", "terminals.max_control_bytes"],
             "must be at least twice terminals.max_control_bytes",
         );
+        self.sessions.problems(&mut must);
+        must(self.throttle.longest_delay >= Duration::from_secs(60), &["throttle.longest_delay"], "must be at least 60s");
+        must(!self.audit.denials_every.is_zero(), &["audit.denials_every"], "must be above 0");
         must(self.store.segment_bytes >= 1 << 20, &["store.segment_bytes"], "must be at least 1048576");
         for (ttl, key) in
             [(self.trading.market_ttl, &["trading.market_ttl"]), (self.trading.pending_ttl, &["trading.pending_ttl"])]

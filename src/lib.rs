@@ -31,6 +31,7 @@ pub mod store;
 
 pub mod access;
 
+pub mod events;
 pub mod hub;
 
 pub mod market;

@@ -19,15 +19,22 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    access::{Access, AccessError, secret::Secret},
+    access::{Access, AccessError, Guard, secret::Secret},
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
     dashboard,
+    events::Events,
     history::{self, History},
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
-        bars::BarService, charts::Charts, clocks::Clocks, indicators::Indicators, memory::DownloadMemory, offers::Offers,
+        bars::BarService,
+        charts::Charts,
+        clocks::Clocks,
+        feed::{self, Feed},
+        indicators::Indicators,
+        memory::DownloadMemory,
+        offers::Offers,
         ticks::TickService,
     },
     revocation,
@@ -95,12 +102,20 @@ pub enum StartError {
     },
 }
 
+/// What a first start makes, to be shown once.
+#[derive(Debug)]
+struct FirstSecrets {
+    admin_key: Option<Secret>,
+    setup_code: Option<Secret>,
+}
+
 /// A running hub.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
     scheme: &'static str,
-    first_admin_key: Option<Secret>,
+    first: FirstSecrets,
+    feed: Feed,
     stop: CancellationToken,
     stopped: JoinHandle<()>,
 }
@@ -129,7 +144,8 @@ impl Server {
         let identity = config.tls.files().map(|(cert, key)| Identity::read(cert, key)).transpose()?.map(Arc::new);
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
-        let (access, first_admin_key) = open_access(&config, &store, clock, &ids).await?;
+        let (access, first) = open_access(&config, &store, clock, &ids).await?;
+        let (denials, denial_ids) = (access.guard().denials.clone(), Arc::clone(&ids));
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
@@ -142,9 +158,11 @@ impl Server {
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
+        let feed = feed_of(&config, &hub, &clocks, clock);
         let memory = DownloadMemory::default();
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
         let state = ApiState::new(api::Parts {
             access: access.clone(),
             hub: hub.clone(),
@@ -154,6 +172,7 @@ impl Server {
             ticks: TickService::new(memory),
             clocks,
             indicators,
+            feed: feed.clone(),
             offers,
             sources: Sources::default(),
             store: Arc::clone(&store),
@@ -181,11 +200,17 @@ impl Server {
         parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
         parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
         parts.tasks.spawn(charts.run(stop.clone()));
+        parts.tasks.spawn(events.clone().run(parts.stop_following.clone()));
+        parts.tasks.spawn(feed.clone().run(stop.clone()));
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
         let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
+        let denials = {
+            let (store, stop) = (Arc::clone(&parts.store), parts.stop_following.clone());
+            parts.tasks.spawn(denials.run(store, denial_ids, config.audit.denials_every, stop))
+        };
         {
             let (trading, stop) = (parts.trading.clone(), stop.clone());
             parts.tasks.spawn(async move { trading.watch(stop).await });
@@ -199,8 +224,8 @@ impl Server {
         let front = accept::Front { router: router(state).merge(dashboard::router()), limits: config.http, tls, metrics, tasks, stop: stopping };
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
-        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder], stop.clone()));
-        Ok(Self { addr, scheme, first_admin_key, stop, stopped })
+        let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder, denials], stop.clone()));
+        Ok(Self { addr, scheme, first, feed, stop, stopped })
     }
 
     /// Where it listens.
@@ -218,7 +243,19 @@ impl Server {
     /// The admin key that this first start made; shown once.
     #[must_use]
     pub const fn first_admin_key(&self) -> Option<&Secret> {
-        self.first_admin_key.as_ref()
+        self.first.admin_key.as_ref()
+    }
+
+    /// The one-time code with which the first user of this hub is made; shown once, good for a day.
+    #[must_use]
+    pub const fn setup_code(&self) -> Option<&Secret> {
+        self.first.setup_code.as_ref()
+    }
+
+    /// Live data, for a program that has the hub inside.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Begins to stop: no new connections, terminals are told to come back, what is under way is finished.
@@ -234,18 +271,22 @@ impl Server {
     }
 }
 
-/// Tokens and keys, and the admin key if this is the first start.
+/// Tokens, keys and users, and the first secrets if this is the first start.
 async fn open_access(
     config: &Config,
     store: &Arc<dyn Store>,
     clock: Clock,
     ids: &Arc<Ids>,
-) -> Result<(Access, Option<Secret>), StartError> {
+) -> Result<(Access, FirstSecrets), StartError> {
     let used = !store.scan(records::KEYS, None, 1).await?.is_empty() || !store.scan(records::TOKENS, None, 1).await?.is_empty();
     let pepper = secrets::pepper(config, used)?;
-    let access = Access::open(Arc::clone(store), pepper, clock, Arc::clone(ids)).await.map_err(StartError::Access)?;
-    let first = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
-    Ok((access, first))
+    let sessions = config.sessions.clone();
+    let access =
+        Access::open_with(Arc::clone(store), pepper, clock, Arc::clone(ids), sessions).await.map_err(StartError::Access)?;
+    let access = access.guarded(Guard::new(&config.throttle, clock));
+    let admin_key = access.ensure_admin(secrets::admin_key(config)?.as_deref()).await.map_err(bad_admin_key)?;
+    let setup_code = access.ensure_setup().await.map_err(StartError::Access)?;
+    Ok((access, FirstSecrets { admin_key, setup_code }))
 }
 
 struct Parts {
@@ -257,7 +298,7 @@ struct Parts {
 }
 
 /// From the listener down to the disk.
-async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 2], stop: CancellationToken) {
+async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHandle<()>; 3], stop: CancellationToken) {
     stop.cancelled().await;
     let begun = Instant::now();
     info!(terminals = parts.hub.len(), "stopping");
@@ -374,6 +415,16 @@ fn history_of(
         read_timeout: config.http.read_timeout,
         clocks: clocks.clone(),
         clock,
+    })
+}
+
+fn feed_of(config: &Config, hub: &Hub, clocks: &Clocks, clock: Clock) -> Feed {
+    Feed::new(feed::Parts {
+        hub: hub.clone(),
+        clocks: clocks.clone(),
+        clock,
+        settings: config.stream.clone(),
+        read_timeout: config.http.read_timeout,
     })
 }
 

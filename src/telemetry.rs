@@ -1,6 +1,7 @@
 //! Set-up of the log, which goes to standard error (standard output is for what scripts read), and the metrics.
 
 pub mod metrics;
+pub mod origin;
 
 use tracing_subscriber::EnvFilter;
 

@@ -24,10 +24,12 @@ const MESSAGES: &str = include_str!("../src/protocol/message.rs");
 const DOCUMENT: &str = include_str!("../docs/terminal-protocol.md");
 const READS: &str = include_str!("../src/protocol/reads.rs");
 const DRAW: &str = include_str!("../src/protocol/draw.rs");
-const SOURCES: [&str; 6] = [
+const LIVE: &str = include_str!("../src/protocol/live.rs");
+const SOURCES: [&str; 7] = [
     MESSAGES,
     READS,
     DRAW,
+    LIVE,
     include_str!("../src/domain/account.rs"),
     include_str!("../src/domain/market.rs"),
     include_str!("../src/domain/trade.rs"),
@@ -89,12 +91,12 @@ fn decoded(golden: &Golden) -> (Option<(String, Value)>, u64, Option<Vec<u8>>) {
     let name = &golden.name;
     if golden.text("direction") == "terminal to hub" {
         let found = codec::decode::<FromTerminal>(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let fields = |m: &FromTerminal| fields_of!(FromTerminal, m, Hello Status Reply Accepted Outcome Answer Transaction Log);
+        let fields = |m: &FromTerminal| fields_of!(FromTerminal, m, Hello Status Reply Accepted Outcome Answer PushQuotes PushBars Transaction Log);
         let again = found.message.as_ref().map(|message| message.encode(found.count));
         (found.message.as_ref().map(|message| told(message, fields(message))), found.count, again)
     } else {
         let found = codec::decode::<FromHub>(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let fields = |m: &FromHub| fields_of!(FromHub, m, Welcome Trade Query Acknowledge Latch Draw GetAccount GetSymbols GetSymbol GetQuotes GetBars GetPositions GetDeals GetTicks GetOrders GetHistoryOrders GetDepth SelectSymbol CheckOrder CalcMargin CalcProfit GetSession);
+        let fields = |m: &FromHub| fields_of!(FromHub, m, Welcome Trade Query Acknowledge Latch Draw Subscribe GetAccount GetSymbols GetSymbol GetQuotes GetBars GetPositions GetDeals GetTicks GetOrders GetHistoryOrders GetDepth SelectSymbol CheckOrder CalcMargin CalcProfit GetSession);
         let again = found.message.as_ref().map(|message| message.encode(found.count));
         (found.message.as_ref().map(|message| told(message, fields(message))), found.count, again)
     }
@@ -304,6 +306,9 @@ fn the_document_describes_every_nested_record_with_every_field_in_order() {
         "TradeSession",
         "DrawPoint",
         "DrawLine",
+        "Series",
+        "LiveQuote",
+        "LiveSeries",
     ] {
         assert_table(name, name, 0);
     }
@@ -313,7 +318,7 @@ fn the_document_describes_every_nested_record_with_every_field_in_order() {
 fn the_document_names_every_constant_with_its_value() {
     let mut count = 0;
     for line in MESSAGES.lines().chain(READS.lines()).chain(DRAW.lines()).filter_map(|line| line.strip_prefix("    pub const ")) {
-        let Some((name, rest)) = line.split_once(": u8 = ") else { continue };
+        let Some((name, rest)) = line.split_once(": u8 = ").or_else(|| line.split_once(": u32 = ")) else { continue };
         let Ok(value) = rest.trim_end_matches(';').parse::<u8>() else { continue };
         assert!(DOCUMENT.contains(&format!("| {value} | `{name}` |")), "{name} = {value}");
         count += 1;

@@ -1,6 +1,12 @@
 use super::*;
 use crate::{
-    domain::{account::Account, api_key::Permission, token::TokenState},
+    domain::{
+        account::Account,
+        api_key::{Permission, Plan},
+        ids::OwnerId,
+        scope::Scope,
+        token::TokenState,
+    },
     protocol::CloseReason,
     store::memory::MemoryStore,
 };
@@ -17,7 +23,7 @@ fn account(login: u64) -> Account {
 #[tokio::test]
 async fn a_token_locks_to_its_first_account_and_refuses_another() {
     let access = access().await;
-    let (token, secret) = access.mint_token("VPS", "test").await.unwrap();
+    let (token, secret) = access.mint_token("VPS", OwnerId::SELF, "test").await.unwrap();
     assert_eq!(access.present_token(secret.reveal()).unwrap().id, token.id);
     access.admit(token.id, &account(1001), 0).await.unwrap();
     access.admit(token.id, &account(1001), 0).await.unwrap();
@@ -29,7 +35,7 @@ async fn a_token_locks_to_its_first_account_and_refuses_another() {
 #[tokio::test]
 async fn of_fifty_accounts_that_race_for_a_token_one_gets_it() {
     let access = access().await;
-    let (token, _) = access.mint_token("", "test").await.unwrap();
+    let (token, _) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
     let tries = (1..=50).map(|login| {
         let (access, id) = (access.clone(), token.id);
         async move { access.admit(id, &account(login), 0).await.is_ok() }
@@ -41,7 +47,7 @@ async fn of_fifty_accounts_that_race_for_a_token_one_gets_it() {
 #[tokio::test]
 async fn a_revoked_token_is_refused_at_once_and_for_good() {
     let access = access().await;
-    let (token, secret) = access.mint_token("", "test").await.unwrap();
+    let (token, secret) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(1), 0).await.unwrap();
     assert_eq!(access.recheck(token.id, &account(1)), Ok(()));
     access.revoke_token(token.id, "test").await.unwrap();
@@ -53,7 +59,7 @@ async fn a_revoked_token_is_refused_at_once_and_for_good() {
 #[tokio::test]
 async fn a_disconnected_token_is_pending_again_and_takes_another_account() {
     let access = access().await;
-    let (token, _) = access.mint_token("", "test").await.unwrap();
+    let (token, _) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(1), 0).await.unwrap();
     let free = access.unlock_token(token.id, History::Keep, "test").await.unwrap();
     assert_eq!(free.state(access.inner.clock.wall(), false), TokenState::Pending);
@@ -65,7 +71,7 @@ async fn a_disconnected_token_is_pending_again_and_takes_another_account() {
 #[tokio::test]
 async fn rotation_keeps_the_lock_and_ends_the_old_token_after_the_overlap() {
     let access = access().await;
-    let (token, old) = access.mint_token("VPS", "test").await.unwrap();
+    let (token, old) = access.mint_token("VPS", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(1), 0).await.unwrap();
     let (successor, new) = access.rotate_token(token.id, Duration::from_secs(3600), "test").await.unwrap();
     assert_eq!((successor.name.as_str(), &successor.lock.as_ref().unwrap().account), ("VPS", &account(1)));
@@ -78,8 +84,8 @@ async fn rotation_keeps_the_lock_and_ends_the_old_token_after_the_overlap() {
 #[tokio::test]
 async fn a_token_is_no_key_and_a_key_is_no_token() {
     let access = access().await;
-    let (_, token) = access.mint_token("", "test").await.unwrap();
-    let (_, key) = access.mint_key(NewKey::admin("x"), "test").await.unwrap();
+    let (_, token) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
+    let (_, key) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
     assert!(matches!(access.present_key(token.reveal()), Err(AccessError::Unknown)));
     assert!(matches!(access.present_token(key.reveal()), Err(AccessError::Unknown)));
 }
@@ -105,7 +111,7 @@ async fn tokens_and_keys_are_there_again_after_a_restart() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let open = || Access::open(Arc::clone(&store), [7; 32], Clock::start(), Arc::new(Ids::default()));
     let first = open().await.unwrap();
-    let (token, secret) = first.mint_token("VPS", "test").await.unwrap();
+    let (token, secret) = first.mint_token("VPS", OwnerId::SELF, "test").await.unwrap();
     first.admit(token.id, &account(1), 0).await.unwrap();
     let second = open().await.unwrap();
     assert_eq!(second.present_token(secret.reveal()).unwrap().lock.as_ref().unwrap().account, account(1));
@@ -121,7 +127,7 @@ use super::secret::Secret;
 async fn a_key_and_its_successor_change_in_one_write() {
     let store = Arc::new(MemoryStore::default());
     let access = Access::open(store.clone(), [1; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
-    let (old, _) = access.mint_key(NewKey::admin("bot"), "test").await.unwrap();
+    let (old, _) = access.mint_key(NewKey::admin("bot"), OwnerId::SELF, "test").await.unwrap();
     let mut changes = store.changes();
     let (successor, _) = access.rotate_key(old.id, Duration::from_secs(5), "test").await.unwrap();
     let written = changes.try_recv().unwrap().keys;
@@ -134,4 +140,38 @@ async fn a_key_and_its_successor_change_in_one_write() {
     assert_eq!(again.line_of(successor.id), old.id, "it is on the disk");
     access.revoke_key(old.id, "test").await.unwrap();
     assert!(matches!(access.rotate_key(old.id, Duration::ZERO, "test").await, Err(AccessError::Revoked)));
+}
+
+/// An API key as a hub wrote it before keys had plans and scopes: MessagePack, in hexadecimal.
+const OLD_KEY: &str = concat!(
+    "8da26964c410000102030405060708090a0b0c0d0e0fa56f776e6572c41000000000000000000000000000000000a46e616d65a86772696420626f74",
+    "a6707265666978ac736b5f6c6976655f61626364a6646967657374c42007070707070707070707070707070707070707070707070707070707070707",
+    "07a57265616368a46c697665ab7065726d697373696f6e7392a9726561643a62617273ab74726164653a7772697465aa637265617465645f6174cf00",
+    "00019b76daa800aa657870697265735f6174c0aa7265766f6b65645f6174c0a9737563636573736f72c0a56669727374c0a66c696d69747381b06d61",
+    "785f6f726465725f766f6c756d65cb3fe0000000000000",
+);
+
+#[tokio::test]
+async fn a_key_of_an_older_hub_opens_with_the_plan_and_reach_that_it_had() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let value: Vec<u8> = (0..OLD_KEY.len()).step_by(2).map(|at| u8::from_str_radix(&OLD_KEY[at..at + 2], 16).unwrap()).collect();
+    let id = crate::domain::ids::KeyId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+    store.commit(Batch::admission().put(records::api_key(id), value)).await.unwrap();
+    let access = Access::open(store, [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap();
+    let key = access.key(id).unwrap();
+    assert_eq!((key.name.as_str(), key.limits.max_order_volume), ("grid bot", Some(0.5)));
+    assert_eq!((key.plan, &key.scope), (Plan::Unlimited, &Scope::default()));
+    assert!(key.may(Permission::TradeWrite) && key.allows_symbol("XAUUSD") && key.allows_account(&account(1)));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_change_of_keys_is_told_of_each_and_finds_it_made() {
+    let access = access().await;
+    let mut changed = access.keys_changed();
+    let (key, _) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
+    changed.changed().await.unwrap();
+    access.revoke_key(key.id, "test").await.unwrap();
+    changed.changed().await.unwrap();
+    assert!(access.key(key.id).unwrap().revoked_at.is_some());
+    assert!(!changed.has_changed().unwrap());
 }

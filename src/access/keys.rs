@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
+
 use super::{
     Access, AccessError,
     secret::{self, Secret},
@@ -9,9 +11,10 @@ use super::{
 use crate::{
     domain::{
         UnixMillis,
-        api_key::{ApiKey, Permission, Reach},
-        ids::KeyId,
+        api_key::{ApiKey, Permission, Plan, Reach},
+        ids::{KeyId, OwnerId},
         limits::Limits,
+        scope::Scope,
     },
     store::{Batch, records},
 };
@@ -29,6 +32,10 @@ pub struct NewKey {
     pub expires_at: Option<UnixMillis>,
     /// What may be traded under it.
     pub limits: Limits,
+    /// How much it may ask for.
+    pub plan: Plan,
+    /// What it reaches, and from where.
+    pub scope: Scope,
 }
 
 impl NewKey {
@@ -36,7 +43,15 @@ impl NewKey {
     #[must_use]
     pub fn admin(name: &str) -> Self {
         let permissions = vec![Permission::Admin];
-        Self { name: name.to_owned(), permissions, reach: Reach::Live, expires_at: None, limits: Limits::default() }
+        Self {
+            name: name.to_owned(),
+            permissions,
+            reach: Reach::Live,
+            expires_at: None,
+            limits: Limits::default(),
+            plan: Plan::default(),
+            scope: Scope::default(),
+        }
     }
 }
 
@@ -45,13 +60,13 @@ impl Access {
     ///
     /// # Errors
     /// The store's, or no randomness.
-    pub async fn mint_key(&self, new: NewKey, actor: &str) -> Result<(Arc<ApiKey>, Secret), AccessError> {
+    pub async fn mint_key(&self, new: NewKey, owner: OwnerId, actor: &str) -> Result<(Arc<ApiKey>, Secret), AccessError> {
         let secret = Secret::generate(prefix_of(new.reach))?;
-        Ok((self.insert_key(new, &secret, actor).await?, secret))
+        Ok((self.insert_key(new, owner, &secret, actor).await?, secret))
     }
 
-    async fn insert_key(&self, new: NewKey, secret: &Secret, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
-        let key = self.new_key(new, secret)?;
+    async fn insert_key(&self, new: NewKey, owner: OwnerId, secret: &Secret, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
+        let key = self.new_key(new, owner, secret)?;
         let batch = self.creating(Batch::admission(), &key, actor)?;
         self.inner.keys.insert(self.inner.store.as_ref(), key, batch).await
     }
@@ -61,10 +76,10 @@ impl Access {
         self.audited(batch, actor, "key.create", &key.id.to_string(), &names.join(" "))
     }
 
-    fn new_key(&self, new: NewKey, secret: &Secret) -> Result<ApiKey, AccessError> {
+    fn new_key(&self, new: NewKey, owner: OwnerId, secret: &Secret) -> Result<ApiKey, AccessError> {
         Ok(ApiKey {
             id: KeyId::new(self.inner.ids.next()?),
-            owner: Self::owner(),
+            owner,
             name: new.name,
             prefix: secret.shown_prefix(),
             digest: self.digest(secret.reveal()).to_vec(),
@@ -76,6 +91,8 @@ impl Access {
             successor: None,
             first: None,
             limits: new.limits,
+            plan: new.plan,
+            scope: new.scope,
         })
     }
 
@@ -90,28 +107,29 @@ impl Access {
             let secret = Secret::parse(preset.trim(), &[secret::KEY_LIVE]).ok_or(AccessError::Unknown)?;
             return match self.inner.keys.by_digest(&self.digest(secret.reveal())) {
                 Some(key) if !key.is_valid(self.inner.clock.wall()) => Err(AccessError::Revoked),
-                Some(key) if !key.may(Permission::Admin) => Err(AccessError::NotAdmin),
+                Some(key) if !key.may(Permission::Admin) || key.owner != OwnerId::SELF => Err(AccessError::NotAdmin),
                 Some(_) => Ok(None),
-                None => self.insert_key(NewKey::admin("preset admin"), &secret, "hub").await.map(|_| None),
+                None => self.insert_key(NewKey::admin("preset admin"), OwnerId::SELF, &secret, "hub").await.map(|_| None),
             };
         }
         let now = self.inner.clock.wall();
-        if self.inner.keys.all().iter().any(|key| key.is_valid(now) && key.may(Permission::Admin)) {
+        if self.inner.keys.all().iter().any(|key| key.owner == OwnerId::SELF && key.is_valid(now) && key.may(Permission::Admin)) {
             return Ok(None);
         }
-        self.mint_key(NewKey::admin("first admin"), "hub").await.map(|(_, secret)| Some(secret))
+        self.mint_key(NewKey::admin("first admin"), OwnerId::SELF, "hub").await.map(|(_, secret)| Some(secret))
     }
 
     /// The key behind a presented secret, if it is still good.
     ///
     /// # Errors
-    /// [`AccessError::Unknown`], [`AccessError::Revoked`], [`AccessError::Expired`].
+    /// [`AccessError::Unknown`], [`AccessError::Revoked`], [`AccessError::Expired`], [`AccessError::OwnerDisabled`].
     pub fn present_key(&self, text: &str) -> Result<Arc<ApiKey>, AccessError> {
         let secret = Secret::parse(text, &[secret::KEY_LIVE, secret::KEY_TEST]).ok_or(AccessError::Unknown)?;
         let key = self.inner.keys.by_digest(&self.digest(secret.reveal())).ok_or(AccessError::Unknown)?;
         match (key.revoked_at, key.is_valid(self.inner.clock.wall())) {
             (Some(_), _) => Err(AccessError::Revoked),
             (None, false) => Err(AccessError::Expired),
+            (None, true) if !self.tenant_is_active(key.owner) => Err(AccessError::OwnerDisabled),
             (None, true) => Ok(key),
         }
     }
@@ -119,13 +137,27 @@ impl Access {
     /// Whether a key is still good and may do this: asked again at the last moment, because a call may take its time.
     #[must_use]
     pub fn key_may(&self, id: KeyId, needed: Permission) -> bool {
-        self.key(id).is_some_and(|key| key.is_valid(self.inner.clock.wall()) && key.may(needed))
+        let good = |key: &ApiKey| key.is_valid(self.inner.clock.wall()) && self.tenant_is_active(key.owner) && key.may(needed);
+        self.key(id).is_some_and(|key| good(&key))
     }
 
-    /// One key.
+    /// A key by its id, or under what a user acts whose line this is.
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
+        self.minted_key(id).or_else(|| self.principal(id))
+    }
+
+    /// A key that somebody made.
+    #[must_use]
+    pub fn minted_key(&self, id: KeyId) -> Option<Arc<ApiKey>> {
         self.inner.keys.get(&records::api_key(id))
+    }
+
+    /// Told after each change of any key: whoever acts under one for long (a stream) then asks for it again, because it may have been
+    /// revoked or allow less.
+    #[must_use]
+    pub fn keys_changed(&self) -> watch::Receiver<u64> {
+        self.inner.keys.changes()
     }
 
     /// The line of a key: see [`ApiKey::line`]. One that is not kept, like the hub's own, is its own line.
@@ -134,7 +166,7 @@ impl Access {
         self.key(id).map_or(id, |key| key.line())
     }
 
-    /// All keys, oldest first.
+    /// All keys of all owners that somebody made, oldest first.
     #[must_use]
     pub fn keys(&self) -> Vec<Arc<ApiKey>> {
         let mut keys = self.inner.keys.all();
@@ -187,7 +219,7 @@ impl Access {
     /// # Errors
     /// [`AccessError::Revoked`], [`AccessError::Expired`], [`AccessError::NotFound`], the store's.
     pub async fn rotate_key(&self, id: KeyId, overlap: Duration, actor: &str) -> Result<(Arc<ApiKey>, Secret), AccessError> {
-        let reach = self.key(id).ok_or(AccessError::NotFound)?.reach;
+        let reach = self.minted_key(id).ok_or(AccessError::NotFound)?.reach;
         let secret = Secret::generate(prefix_of(reach))?;
         let rotate = |old: &ApiKey| {
             let now = self.inner.clock.wall();
@@ -200,8 +232,10 @@ impl Access {
                 reach,
                 expires_at: old.expires_at,
                 limits: old.limits.clone(),
+                plan: old.plan,
+                scope: old.scope.clone(),
             };
-            let successor = ApiKey { first: Some(old.line()), ..self.new_key(new, &secret)? };
+            let successor = ApiKey { first: Some(old.line()), ..self.new_key(new, old.owner, &secret)? };
             let end = now.plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));
             let expires_at = Some(old.expires_at.map_or(end, |expiry| expiry.min(end)));
             let batch = self.creating(Batch::outcome(), &successor, actor)?;

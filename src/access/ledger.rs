@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use tokio::sync::watch;
 use tracing::error;
 
 use super::AccessError;
@@ -14,6 +15,7 @@ use crate::{
         account::{Account, TRADE_MODE_REAL},
         api_key::ApiKey,
         token::{Lock, Token},
+        user::User,
     },
     store::{Batch, Entry, Seq, Store, StoreError, records},
 };
@@ -94,8 +96,31 @@ impl Kept for ApiKey {
     }
 }
 
+impl Kept for User {
+    fn key(&self) -> Vec<u8> {
+        records::user(self.id)
+    }
+    /// Found by their set-up code, as long as they have one.
+    fn digest(&self) -> &[u8] {
+        self.setup.as_ref().map_or(&[], |code| &code.digest)
+    }
+    fn login(&self) -> Option<u64> {
+        None
+    }
+
+    fn put(&self, batch: Batch) -> Batch {
+        batch.put(self.key(), records::encode(self))
+    }
+
+    async fn read(_store: &dyn Store, key: &[u8], entry: &Entry) -> Result<Self, StoreError> {
+        records::decode(key, entry)
+    }
+}
+
 pub(super) struct Ledger<T> {
     rows: RwLock<Rows<T>>,
+    /// How many times a row was added or changed.
+    changes: watch::Sender<u64>,
 }
 
 struct Rows<T> {
@@ -106,8 +131,8 @@ struct Rows<T> {
 
 impl<T: Kept> Ledger<T> {
     pub(super) async fn load(store: &dyn Store, prefix: &[u8]) -> Result<Self, AccessError> {
-        let ledger =
-            Self { rows: RwLock::new(Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() }) };
+        let rows = Rows { by_key: HashMap::new(), by_digest: HashMap::new(), by_login: HashMap::new() };
+        let ledger = Self { rows: RwLock::new(rows), changes: watch::Sender::new(0) };
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page = store.scan(prefix, after.as_deref(), 1_000).await?;
@@ -125,8 +150,18 @@ impl<T: Kept> Ledger<T> {
         self.read().by_key.len()
     }
 
+    /// Told after each change, when the new row is what [`Self::get`] answers.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     pub(super) fn get(&self, key: &[u8]) -> Option<Arc<T>> {
         self.read().by_key.get(key).map(|(row, _)| Arc::clone(row))
+    }
+
+    /// A row and the version of it, for writes that hold only as long as it is not changed.
+    pub(super) fn versioned(&self, key: &[u8]) -> Option<(Arc<T>, Seq)> {
+        self.read().by_key.get(key).cloned()
     }
 
     /// By the digest of a presented secret. The map's timing depends on a digest that nobody can steer without the pepper; the
@@ -226,6 +261,8 @@ impl<T: Kept> Ledger<T> {
             {
                 keys.remove(&key);
             }
+            drop(rows);
+            self.changes.send_modify(|count| *count += 1);
         }
         row
     }

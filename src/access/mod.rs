@@ -1,24 +1,41 @@
-//! Who may do what: connection tokens (mint, admit, lock, revoke, rotate) and API keys (mint, authorize, revoke, rotate).
+//! Who may do what: connection tokens (mint, admit, lock, revoke, rotate), API keys (mint, authorize, revoke, rotate), users and their
+//! logins; and how much of it: `plans`, `usage`.
 //!
-//! All tokens and keys are in memory as well, so that admission and every request decide without the disk; the store's
+//! All of them are in memory as well, so that admission and every request decide without the disk; the store's
 //! compare-and-set decides between two who change the same one.
 
-mod ledger;
-pub mod secret;
-pub mod tokens;
-
+mod attempts;
+pub mod denials;
+mod guard;
 mod keys;
+mod ledger;
+mod login;
+pub mod logins;
+mod passwords;
+pub mod secret;
+pub mod throttle;
+pub mod tokens;
+pub mod plans;
+pub mod usage;
+pub mod users;
 
 use std::sync::Arc;
 
 use crate::{
     clock::{Clock, Ids},
+    config,
     crypto::{CryptoError, KeyedDigest},
-    domain::{api_key::ApiKey, ids::OwnerId, token::Token},
+    domain::{api_key::ApiKey, token::Token, user::User},
     store::{Batch, Store, StoreError, records},
 };
+use attempts::Attempts;
+pub use guard::Guard;
 pub use keys::NewKey;
 use ledger::Ledger;
+pub use login::{LoginError, Newcomer, Password};
+use logins::Logins;
+use passwords::Hasher;
+pub use passwords::WeakPassword;
 pub use tokens::History;
 
 /// Why somebody is refused, or a change was not made.
@@ -28,7 +45,7 @@ pub enum AccessError {
     #[error("unknown secret")]
     Unknown,
     /// No token or key with this id.
-    #[error("there is no such token or key")]
+    #[error("there is no such thing")]
     NotFound,
     /// It was revoked.
     #[error("it was revoked")]
@@ -36,6 +53,9 @@ pub enum AccessError {
     /// Its time is over.
     #[error("it has expired")]
     Expired,
+    /// The user that it belongs to is disabled or deleted.
+    #[error("the user that it belongs to is disabled")]
+    OwnerDisabled,
     /// The preset key exists and is no admin.
     #[error("the key is no admin")]
     NotAdmin,
@@ -53,10 +73,20 @@ pub enum AccessError {
     Crypto(#[from] CryptoError),
 }
 
-/// Tokens and keys. Cheap to clone.
+/// What a secret is the secret of.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A connection token.
+    Token(Arc<Token>),
+    /// An API key.
+    Key(Arc<ApiKey>),
+}
+
+/// Tokens, keys, users and logins. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Access {
     inner: Arc<Inner>,
+    guard: Guard,
 }
 
 struct Inner {
@@ -67,6 +97,13 @@ struct Inner {
     ids: Arc<Ids>,
     tokens: Ledger<Token>,
     keys: Ledger<ApiKey>,
+    users: Ledger<User>,
+    logins: Logins,
+    attempts: Attempts,
+    hasher: Hasher,
+    settings: config::Sessions,
+    /// Held while a user is made or changed: one after the other.
+    user_turn: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -76,25 +113,62 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Access {
-    /// Reads all tokens and keys.
+    /// Reads everything, with the default settings for logins.
     ///
     /// # Errors
-    /// [`AccessError::Store`].
+    /// As [`Self::open_with`].
     pub async fn open(store: Arc<dyn Store>, pepper: [u8; 32], clock: Clock, ids: Arc<Ids>) -> Result<Self, AccessError> {
-        let tokens = Ledger::load(store.as_ref(), records::TOKENS).await?;
-        let keys = Ledger::load(store.as_ref(), records::KEYS).await?;
-        let pepper = KeyedDigest::new(&pepper);
-        Ok(Self { inner: Arc::new(Inner { store, pepper, clock, ids, tokens, keys }) })
+        Self::open_with(store, pepper, clock, ids, config::Sessions::default()).await
     }
 
-    /// The one owner there is until users come.
+    /// The same behind this guard; for the one who opens it.
     #[must_use]
-    pub const fn owner() -> OwnerId {
-        OwnerId::SELF
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// What stands against those who are not let in.
+    #[must_use]
+    pub const fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Reads all tokens, keys, users and logins.
+    ///
+    /// # Errors
+    /// [`AccessError::Store`], [`AccessError::Crypto`].
+    pub async fn open_with(
+        store: Arc<dyn Store>,
+        pepper: [u8; 32],
+        clock: Clock,
+        ids: Arc<Ids>,
+        settings: config::Sessions,
+    ) -> Result<Self, AccessError> {
+        let tokens = Ledger::load(store.as_ref(), records::TOKENS).await?;
+        let keys = Ledger::load(store.as_ref(), records::KEYS).await?;
+        let users = Ledger::load(store.as_ref(), records::USERS).await?;
+        let logins = Logins::load(store.as_ref()).await?;
+        let (pepper, hasher) = (KeyedDigest::new(&pepper), Hasher::new()?);
+        let (attempts, user_turn) = (Attempts::default(), tokio::sync::Mutex::default());
+        let inner = Inner { store, pepper, clock, ids, tokens, keys, users, logins, attempts, hasher, settings, user_turn };
+        let guard = Guard::new(&config::Throttle::default(), clock);
+        Ok(Self { inner: Arc::new(inner), guard })
     }
 
     fn digest(&self, secret: &str) -> [u8; 32] {
         self.inner.pepper.of(secret.as_bytes())
+    }
+
+    /// What a secret is the secret of, whether it is still good or not: for whoever wants to end it. Text without the right checksum is not
+    /// looked up.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Found> {
+        let digest = self.digest(secret::Secret::parse(text, &secret::PREFIXES)?.reveal());
+        if text.starts_with(secret::TOKEN) {
+            self.inner.tokens.by_digest(&digest).map(Found::Token)
+        } else {
+            self.inner.keys.by_digest(&digest).map(Found::Key)
+        }
     }
 
     /// Records that somebody takes a copy of everything, secrets included.
@@ -109,13 +183,7 @@ impl Access {
 
     /// Adds the audit record of a change to the batch that makes it.
     fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
-        let record = records::AuditRecord {
-            at: self.inner.clock.wall(),
-            actor: actor.to_owned(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-            detail: detail.to_owned(),
-        };
+        let record = records::AuditRecord::done(self.inner.clock.wall(), actor, action, target, detail);
         Ok(batch.put(records::audit(self.inner.ids.next()?), records::encode(&record)))
     }
 }

@@ -15,6 +15,15 @@ pub const KEY_LIVE: &str = "sk_live_";
 /// Prefix of an API key that reaches demo terminals only.
 pub const KEY_TEST: &str = "sk_test_";
 
+/// Prefix of the secret of a login, which a browser keeps in a cookie.
+pub const SESSION: &str = "ses_";
+/// Prefix of a one-time set-up code.
+pub const SETUP: &str = "set_";
+/// All of them.
+pub const PREFIXES: [&str; 5] = [TOKEN, KEY_LIVE, KEY_TEST, SESSION, SETUP];
+/// Characters after the prefix, digits and letters all of them.
+pub const AFTER_PREFIX: usize = RANDOM + CHECK;
+
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM: usize = 43;
 const CHECK: usize = 6;

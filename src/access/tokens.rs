@@ -10,7 +10,7 @@ use crate::{
     domain::{
         UnixMillis,
         account::Account,
-        ids::TokenId,
+        ids::{OwnerId, TokenId},
         token::{Lock, TOKEN_LIFE_MS, Token},
     },
     protocol::CloseReason,
@@ -32,16 +32,22 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::Store`], [`AccessError::Crypto`].
-    pub async fn mint_token(&self, name: &str, actor: &str) -> Result<(Arc<Token>, Secret), AccessError> {
-        self.insert_token(name, None, actor).await
+    pub async fn mint_token(&self, name: &str, owner: OwnerId, actor: &str) -> Result<(Arc<Token>, Secret), AccessError> {
+        self.insert_token(name, owner, None, actor).await
     }
 
-    async fn insert_token(&self, name: &str, lock: Option<Lock>, actor: &str) -> Result<(Arc<Token>, Secret), AccessError> {
+    async fn insert_token(
+        &self,
+        name: &str,
+        owner: OwnerId,
+        lock: Option<Lock>,
+        actor: &str,
+    ) -> Result<(Arc<Token>, Secret), AccessError> {
         let secret = Secret::generate(secret::TOKEN)?;
         let now = self.inner.clock.wall();
         let token = Token {
             id: TokenId::new(self.inner.ids.next()?),
-            owner: Self::owner(),
+            owner,
             name: name.to_owned(),
             prefix: secret.shown_prefix(),
             digest: self.digest(secret.reveal()).to_vec(),
@@ -60,7 +66,7 @@ impl Access {
     /// The token behind a presented secret, if it is still good. Judged before the upgrade to a WebSocket.
     ///
     /// # Errors
-    /// [`AccessError::Unknown`], [`AccessError::Revoked`], [`AccessError::Expired`].
+    /// [`AccessError::Unknown`], [`AccessError::Revoked`], [`AccessError::Expired`], [`AccessError::OwnerDisabled`].
     pub fn present_token(&self, text: &str) -> Result<Arc<Token>, AccessError> {
         let secret = Secret::parse(text, &[secret::TOKEN]).ok_or(AccessError::Unknown)?;
         let token = self.inner.tokens.by_digest(&self.digest(secret.reveal())).ok_or(AccessError::Unknown)?;
@@ -72,6 +78,8 @@ impl Access {
             Err(AccessError::Revoked)
         } else if self.inner.clock.wall() >= token.expires_at {
             Err(AccessError::Expired)
+        } else if !self.tenant_is_active(token.owner) {
+            Err(AccessError::OwnerDisabled)
         } else {
             Ok(())
         }
@@ -112,6 +120,7 @@ impl Access {
         let token = self.token(id).ok_or(CloseReason::TokenRevoked)?;
         match self.still_good(&token) {
             Err(AccessError::Expired) => return Err(CloseReason::TokenExpired),
+            Err(AccessError::OwnerDisabled) => return Err(CloseReason::OwnerDisabled),
             Err(_) => return Err(CloseReason::TokenRevoked),
             Ok(()) => {}
         }
@@ -124,7 +133,7 @@ impl Access {
         self.inner.tokens.get(&records::token(id))
     }
 
-    /// All tokens, oldest first.
+    /// All tokens of all owners, oldest first.
     #[must_use]
     pub fn tokens(&self) -> Vec<Arc<Token>> {
         let mut tokens = self.inner.tokens.all();
@@ -132,7 +141,7 @@ impl Access {
         tokens
     }
 
-    /// The tokens that are locked to an account number, on whatever server, oldest first.
+    /// The tokens of all owners that are locked to an account number, on whatever server, oldest first.
     #[must_use]
     pub fn tokens_of_login(&self, login: u64) -> Vec<Arc<Token>> {
         self.inner.tokens.by_login(login)
@@ -191,7 +200,7 @@ impl Access {
     pub async fn rotate_token(&self, id: TokenId, overlap: Duration, actor: &str) -> Result<(Arc<Token>, Secret), AccessError> {
         let old = self.token(id).ok_or(AccessError::NotFound)?;
         self.still_good(&old)?;
-        let (successor, secret) = self.insert_token(&old.name, old.lock.clone(), actor).await?;
+        let (successor, secret) = self.insert_token(&old.name, old.owner, old.lock.clone(), actor).await?;
         self.change_token(id, |token| {
             self.still_good(token)?;
             let end = self.inner.clock.wall().plus_ms(i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX));

@@ -3,39 +3,31 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     ApiState,
     auth::Caller,
     error::{ApiError, ApiResult},
     extract::Params,
-    json::{Names, list, named, parse_time, rfc3339},
+    json::{list, parse_time},
+    spreadsheet,
 };
 use crate::{
     domain::{
         UnixMillis,
         account::{Account, TRADE_MODE_DEMO},
         api_key::Reach,
-        history::{Fact, FactKind, HistoryRecord, Origin, Source},
-        names,
+        history::FactKind,
     },
+    events::view::history_json,
     history::{Cursor, Filter},
 };
 
-const DEAL_NAMES: [Names; 3] = [("type", names::deal_type), ("entry", names::deal_entry), ("reason", names::deal_reason)];
-const ORDER_NAMES: [Names; 5] = [
-    ("type", names::order_type),
-    ("type_time", names::order_time),
-    ("type_filling", names::order_filling),
-    ("state", names::order_state),
-    ("reason", names::order_reason),
-];
-const POSITION_NAMES: [Names; 2] = [("type", names::position_type), ("reason", names::position_reason)];
 /// Rows of one answer.
 const ROWS_MAX: usize = 1_000;
 
@@ -62,13 +54,7 @@ pub(super) async fn trades(
     headers: HeaderMap,
     Params(query): Params<TradesQuery>,
 ) -> ApiResult<Response> {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
-    let as_csv = match query.format.as_deref() {
-        Some("csv") => true,
-        Some("json") => false,
-        Some(_) => return Err(ApiError::field("format", "must be json or csv")),
-        None => accept.contains("text/csv"),
-    };
+    let as_csv = spreadsheet::is_asked_for(query.format.as_deref(), &headers)?;
     let filter = filter(&query)?;
     let limit = query.limit.unwrap_or(100).clamp(1, ROWS_MAX);
     let after = query.cursor.as_deref().map(read_cursor).transpose()?;
@@ -78,9 +64,9 @@ pub(super) async fn trades(
         None => crate::history::HistoryPage::default(),
     };
     let next = page.next.as_ref().map(|cursor| crate::crypto::hex(cursor));
-    let rows = page.rows.iter().map(row);
+    let rows = page.rows.iter().map(history_json);
     if as_csv {
-        return csv(rows, next);
+        return spreadsheet::answer(&COLUMNS, rows.map(with_one_broker_time), next);
     }
     Ok(Json(list(rows.map(Value::Object).collect(), next, state.clock.wall())).into_response())
 }
@@ -136,51 +122,6 @@ fn read_cursor(text: &str) -> ApiResult<Cursor> {
     Ok(cursor)
 }
 
-/// A row: when and how it was seen, who caused it, and then MetaTrader's own fields.
-fn row(record: &HistoryRecord) -> Map<String, Value> {
-    let mut row = Map::new();
-    let mut put = |field: &str, value: Value| drop(row.insert(field.to_owned(), value));
-    let broker_msc = record.fact.broker_msc();
-    let offset_ms = broker_msc - record.time.0;
-    let (mut fields, times): (_, &[&str]) = match &record.fact {
-        Fact::Deal(deal) => (named(deal, &DEAL_NAMES), &["time"]),
-        Fact::Order(order) => (named(order, &ORDER_NAMES), &["time_setup", "time_done", "time_expiration"]),
-        Fact::Position(position) => (named(position, &POSITION_NAMES), &["time", "time_update"]),
-    };
-    put("kind", json!(record.fact.kind().name()));
-    put("source", json!(if record.source == Source::Pushed { "pushed" } else { "found" }));
-    put("seen_at", json!(rfc3339(record.seen_at)));
-    put("updated_at", json!(rfc3339(record.updated_at)));
-    put("at", json!(rfc3339(record.time)));
-    let (origin, command) = match record.origin {
-        Origin::Command(id) => ("command", json!(id)),
-        Origin::Broker => ("broker", Value::Null),
-        Origin::UnknownTag => ("unknown_tag", Value::Null),
-        Origin::Foreign => ("foreign", Value::Null),
-        Origin::Untold => ("untold", Value::Null),
-    };
-    put("origin", json!(origin));
-    put("command", command);
-    put("transaction", json!(record.transaction));
-    for field in times {
-        with_offset(&mut fields, field, offset_ms);
-    }
-    row.extend(fields);
-    row
-}
-
-/// Like [`super::json::with_utc`], with the offset that was known when the row was written: the terminal may be long gone.
-fn with_offset(fields: &mut Map<String, Value>, field: &str, offset_ms: i64) {
-    let seconds = fields.get(field).and_then(Value::as_i64).unwrap_or(0);
-    let msc_field = format!("{field}_msc");
-    let fraction = fields.get(&msc_field).and_then(Value::as_i64).unwrap_or(0).rem_euclid(1_000);
-    let utc = (seconds > 0).then(|| UnixMillis(seconds * 1_000 + fraction - offset_ms));
-    fields.insert(field.to_owned(), utc.map_or(Value::Null, |utc| json!(rfc3339(utc))));
-    fields.insert(msc_field, utc.map_or(Value::Null, |utc| json!(utc.0)));
-    let broker = if seconds > 0 { json!(seconds) } else { Value::Null };
-    fields.insert(field.replacen("time", "broker_time", 1), broker);
-}
-
 /// Columns of the CSV form: those of deals and of orders; what a row does not have is empty.
 const COLUMNS: [&str; 34] = [
     "kind",
@@ -219,28 +160,11 @@ const COLUMNS: [&str; 34] = [
     "external_id",
 ];
 
-fn csv(rows: impl Iterator<Item = Map<String, Value>>, next: Option<String>) -> ApiResult<Response> {
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let internal = |error: &dyn std::fmt::Display| ApiError::internal(error);
-    writer.write_record(COLUMNS).map_err(|error| internal(&error))?;
-    for mut row in rows {
-        let mut told = ["broker_time_done", "broker_time_setup", "broker_time_update"].into_iter();
-        if let Some(done) = told.find_map(|field| row.get(field).filter(|at| !at.is_null()).cloned()) {
-            row.insert("broker_time".to_owned(), done);
-        }
-        let cells = COLUMNS.iter().map(|column| match row.get(*column) {
-            None | Some(Value::Null) => String::new(),
-            // A cell that a spreadsheet would take for a formula is a text.
-            Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@']) => format!("'{text}"),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        });
-        writer.write_record(cells).map_err(|error| internal(&error))?;
+/// CSV has one column for the broker's time: of an order, that it was done.
+fn with_one_broker_time(mut row: Map<String, Value>) -> Map<String, Value> {
+    let mut told = ["broker_time_done", "broker_time_setup", "broker_time_update"].into_iter();
+    if let Some(done) = told.find_map(|field| row.get(field).filter(|at| !at.is_null()).cloned()) {
+        row.insert("broker_time".to_owned(), done);
     }
-    let text = writer.into_inner().map_err(|error| internal(&error))?;
-    let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
-    if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
-        response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
-    }
-    Ok(response)
+    row
 }

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -15,16 +15,20 @@ use tracing::{Instrument as _, Span, debug, field};
 
 use super::{
     ApiState,
+    browser::{self, Strictness},
+    denied,
     error::{ApiError, ApiResult},
 };
 use crate::{
-    access::AccessError,
+    access::{AccessError, logins::LiveLogin},
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
+        ids::OwnerId,
         token::Token,
+        user::{Role, User},
     },
-    telemetry::metrics::count,
+    telemetry::{metrics::count, origin},
 };
 
 /// What a route asks of its caller.
@@ -32,19 +36,38 @@ use crate::{
 pub enum Needs {
     /// Nothing: open to everyone.
     Nothing,
-    /// Any valid key; the handler looks at the thing itself.
+    /// Any valid key, or a user who is logged in; the handler looks at the thing itself.
     AnyKey,
-    /// A key with this permission.
+    /// A user who is logged in: about themselves, so no key will do.
+    Login,
+    /// A key with this permission, or a user whose role has it: with their own tenant's things.
     Permission(Permission),
+    /// Whoever runs the hub, or an owner who is logged in, about the users of their own tenant.
+    Owner,
+    /// Whoever runs the hub: an admin key of the hub's own, or its owner.
+    Operator,
 }
 
-/// The key behind a request.
+/// Who stands behind a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The key.
+    /// The key; a user's line ([`User::principal`]) where no key was shown.
     pub key: Arc<ApiKey>,
+    /// The user and their login, where no key was shown.
+    pub person: Option<Person>,
+    /// Where the call came from.
+    pub from: IpAddr,
     /// When the call came, before its body was read.
     pub arrived: Arrived,
+}
+
+/// A user who is logged in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Who.
+    pub user: Arc<User>,
+    /// By which login.
+    pub login: Arc<LiveLogin>,
 }
 
 /// When a call came, by both clocks.
@@ -57,17 +80,64 @@ pub struct Arrived {
 }
 
 impl Caller {
-    /// For audit records.
+    /// For audit records: the key, or the user.
     #[must_use]
     pub fn actor(&self) -> String {
-        self.key.id.to_string()
+        self.person.as_ref().map_or_else(|| self.key.id.to_string(), |person| person.user.id.to_string())
+    }
+
+    /// Whose things exist for this caller; everybody else's do not.
+    #[must_use]
+    pub fn tenant(&self) -> OwnerId {
+        self.key.owner
+    }
+
+    /// Whether they run the hub.
+    #[must_use]
+    pub fn operates(&self) -> bool {
+        let owns = self.person.as_ref().is_none_or(|person| person.user.operates());
+        owns && self.key.owner == OwnerId::SELF && self.key.may(Permission::Admin)
+    }
+
+    /// Whether they look and never act.
+    #[must_use]
+    pub fn only_looks(&self) -> bool {
+        self.person.as_ref().is_some_and(|person| person.user.role == Role::Viewer)
+    }
+
+    /// Whether anything of this symbol may be read or traded. The words are those of the published API, in which clients look.
+    ///
+    /// # Errors
+    /// 403 `forbidden` that names the symbols that may.
+    pub(super) fn symbol(&self, symbol: &str) -> ApiResult<()> {
+        let Some(allowed) = self.key.scope.symbols.as_ref().filter(|_| !self.key.allows_symbol(symbol)) else { return Ok(()) };
+        let detail = format!("Symbol {symbol} not allowed for your API key");
+        Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail).with("allowed_symbols", allowed.clone()))
     }
 
     /// Whether a token, and the terminal behind it, exists for this caller at all.
     #[must_use]
     pub fn sees(&self, token: &Token) -> bool {
-        let demo = token.lock.as_ref().is_some_and(|lock| lock.trade_mode == crate::domain::account::TRADE_MODE_DEMO);
-        token.owner == self.key.owner && (self.key.reach == Reach::Live || demo)
+        let lock = token.lock.as_ref();
+        let demo = lock.is_some_and(|lock| lock.trade_mode == crate::domain::account::TRADE_MODE_DEMO);
+        let account = self.key.scope.accounts.is_none() || lock.is_some_and(|lock| self.key.allows_account(&lock.account));
+        token.owner == self.tenant() && account && (self.key.reach == Reach::Live || demo)
+    }
+
+    /// What a person may only do within minutes of giving their password; a key is no less than what it makes.
+    ///
+    /// # Errors
+    /// 403 `confirmation_required`.
+    pub(super) fn confirmed(&self, state: &ApiState) -> ApiResult<()> {
+        let stale = |person: &Person| state.access.confirmed_until(&person.login).is_none();
+        if self.person.as_ref().is_some_and(stale) {
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "confirmation_required",
+                "give your password again first: POST /api/v1/session/confirm",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -87,10 +157,13 @@ pub(super) async fn authorize(
     next: Next,
 ) -> ApiResult<Response> {
     if needs != Needs::Nothing {
-        let permission = if let Needs::Permission(needed) = needs { Some(needed) } else { None };
-        let caller = authenticate(&state, request.headers(), permission)?;
+        let caller = authenticate(&state, &request)?;
+        permit(&state, &caller, needs, request.method())?;
         if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
             connection.authenticated();
+        }
+        if let Some(person) = &caller.person {
+            state.access.note_use(&person.login).await;
         }
         request.extensions_mut().insert(caller);
     }
@@ -99,37 +172,87 @@ pub(super) async fn authorize(
     }
     // To its end, even when the caller hangs up: a change that is durable and not in memory, or journaled and not sent, is worse than
     // either.
-    state.tasks.spawn(next.run(request).in_current_span()).await.map_err(|error| ApiError::internal(&error))
+    state.tasks.spawn(origin::carried(next.run(request).in_current_span())).await.map_err(|error| ApiError::internal(&error))
 }
 
 /// 403 that names what is missing.
 pub(super) fn forbidden(needed: Permission) -> ApiError {
-    ApiError::new(axum::http::StatusCode::FORBIDDEN, "forbidden", format!("this API key lacks the permission {needed}"))
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", format!("this API key lacks the permission {needed}"))
         .with("permission", needed.name())
 }
 
-/// The caller behind a request, who must have this permission if one is asked for.
-fn authenticate(state: &ApiState, headers: &HeaderMap, needed: Option<Permission>) -> ApiResult<Caller> {
+/// The caller behind a request: by the key in `Authorization`, which alone counts where it is sent, else by the cookie of a login.
+fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Caller> {
     let failed = |reason| count(&state.hub.metrics().auth_failures, "reason", reason);
-    let secret = bearer(headers).inspect_err(|_| failed("key_missing"))?;
+    let connection = request.extensions().get::<Arc<Connection>>();
+    let from = connection.map_or(IpAddr::from([0, 0, 0, 0]), |connection| connection.client);
+    let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
+    let secure = connection.is_some_and(|connection| connection.secure);
+    if !request.headers().contains_key(header::AUTHORIZATION)
+        && let Some(secret) = browser::cookie(request.headers(), secure)
+    {
+        let (login, user) = state.access.present_login(secret).map_err(|error| {
+            failed("session_ended");
+            debug!(%error, "a login was not accepted");
+            ApiError::unauthorized("Not logged in any more: log in again")
+                .with_header(header::SET_COOKIE, browser::no_cookie(secure))
+        })?;
+        browser::check(request, secure, Strictness::Cookie)?;
+        let key = Arc::new(user.principal());
+        Span::current().record("key", field::display(user.id));
+        origin::current().inspect(|origin| origin.is_of(user.id.to_string()));
+        return Ok(Caller { key, person: Some(Person { user, login }), from, arrived });
+    }
+    let secret = bearer(request.headers()).inspect_err(|_| failed("key_missing"))?;
     // Unknown, revoked and expired look the same from outside.
     let key = state.access.present_key(secret).map_err(|error| {
-        failed(match error {
+        let reason = match error {
             AccessError::Revoked => "key_revoked",
             AccessError::Expired => "key_expired",
+            AccessError::OwnerDisabled => "owner_disabled",
             _ => "key_unknown",
-        });
+        };
+        failed(reason);
         debug!(%error, "an API key was not accepted");
-        ApiError::unauthorized("Invalid API key")
+        let address = origin::current().and_then(|origin| origin.address);
+        denied::failed(state, "api", address, ApiError::unauthorized("Invalid API key").denied_as(reason))
     })?;
     Span::current().record("key", field::display(key.id));
-    match needed.filter(|needed| !key.may(*needed)) {
-        Some(needed) => {
-            failed("key_forbidden");
-            Err(forbidden(needed))
+    origin::current().inspect(|origin| origin.is_of(key.id.to_string()));
+    Ok(Caller { key, person: None, from, arrived })
+}
+
+/// Whether a caller may use a route at all. What is theirs and what is not, each handler asks of the thing itself.
+fn permit(state: &ApiState, caller: &Caller, needs: Needs, method: &Method) -> ApiResult<()> {
+    let role = caller.person.as_ref().map(|person| person.user.role);
+    let refused = match needs {
+        Needs::Nothing | Needs::AnyKey => None,
+        Needs::Login if role.is_none() => Some(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "login_required",
+            "this is for a user who is logged in with their password, not for an API key",
+        )),
+        Needs::Login => None,
+        Needs::Permission(needed) if !caller.key.may(needed) => Some(forbidden(needed)),
+        // What a permission to read lets a bot change, like a Market Watch, is a change all the same.
+        Needs::Permission(_) if caller.only_looks() && [Method::PUT, Method::PATCH, Method::DELETE].contains(method) => {
+            Some(ApiError::new(StatusCode::FORBIDDEN, "forbidden", "a viewer changes nothing"))
         }
-        None => Ok(Caller { key, arrived: Arrived { steady: state.clock.steady(), wall: state.clock.wall() } }),
-    }
+        Needs::Permission(_) => None,
+        Needs::Owner if caller.operates() || role == Some(Role::Owner) => None,
+        Needs::Operator if caller.operates() => None,
+        Needs::Owner | Needs::Operator if !caller.key.may(Permission::Admin) => Some(forbidden(Permission::Admin)),
+        Needs::Owner | Needs::Operator => Some(operators_only()),
+    };
+    refused.map_or(Ok(()), |error| {
+        count(&state.hub.metrics().auth_failures, "reason", "key_forbidden");
+        Err(error)
+    })
+}
+
+/// 403 for what concerns the whole hub.
+pub(super) fn operators_only() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "operator_required", "only whoever runs this hub may do this")
 }
 
 /// What stands behind `Authorization: Bearer`.
@@ -155,6 +278,8 @@ pub struct Connection {
     pub client: IpAddr,
     /// The peer's address and port.
     pub peer: SocketAddr,
+    /// The client came through TLS: the hub's own, or that of a trusted proxy which says so.
+    pub secure: bool,
     /// Its place in the accept loop's budgets.
     pub budget: Arc<dyn Budget>,
 }

@@ -15,7 +15,7 @@ use super::{
     close_all::parent_json,
     error::{ApiError, ApiResult},
     extract::{JsonBody, Params, Path, preferred_wait},
-    json::{list, rfc3339},
+    json::list,
     resolve::{self, Purpose},
     trade::outcome,
 };
@@ -24,56 +24,11 @@ use crate::domain::{
     api_key::{Permission, Reach},
     command::{CommandRecord, CommandState},
     ids::OwnerId,
-    names,
     safety::{Adjudication, Verdict},
-    trade::{FieldError, TradeRequest, TradeResult, action},
+    trade::{FieldError, TradeResult},
 };
+pub(super) use crate::events::view::{command_json, request_json};
 use crate::trading::ParentView;
-
-/// A command as every trading call and every list shows it.
-pub(super) fn command_json(record: &CommandRecord) -> Value {
-    let result = record.result.as_ref().map(|result| {
-        let mut object = super::json::named(result, &[]);
-        object.insert("retcode_name".to_owned(), json!(names::retcode(result.retcode)));
-        object
-    });
-    json!({
-        "id": record.id,
-        "state": record.state,
-        "final": record.state.is_final(),
-        "created_at": rfc3339(record.created_at),
-        "updated_at": rfc3339(record.updated_at),
-        "deadline_at": rfc3339(record.deadline_at),
-        "account": record.account,
-        "terminal": record.token,
-        "instance": record.instance,
-        "tag": record.tag,
-        "client_order_id": record.client_order_id,
-        "parent": record.parent,
-        "request": request_json(&record.request),
-        "result": result,
-        "reason": record.reason,
-        "adjudication": record.adjudication.as_ref().map(|decision| json!({
-            "outcome": decision.outcome, "by": decision.by, "at": rfc3339(decision.at), "reason": decision.reason,
-        })),
-    })
-}
-
-/// A request with a name beside each of its enums.
-pub(super) fn request_json(request: &TradeRequest) -> Value {
-    let names: [super::json::Names; 4] = [
-        ("action", names::trade_action),
-        ("type", names::order_type),
-        ("type_filling", names::order_filling),
-        ("type_time", names::order_time),
-    ];
-    let mut object = super::json::named(request, &names);
-    // The name of a type that the action does not use would only mislead.
-    if !matches!(request.action, action::DEAL | action::PENDING) {
-        object.remove("type_name");
-    }
-    Value::Object(object)
-}
 
 /// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {

@@ -30,6 +30,8 @@ pub struct ApiError {
     detail: String,
     more: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the audit calls it, where that is not its code.
+    denial: Option<&'static str>,
 }
 
 /// Shorthand for handlers.
@@ -38,12 +40,39 @@ pub type ApiResult<T> = Result<T, ApiError>;
 impl ApiError {
     /// An error with a stable code and a sentence that says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), more: Map::new(), headers: Vec::new() }
+        Self { status, code, detail: detail.into(), more: Map::new(), headers: Vec::new(), denial: None }
     }
 
     /// Its code.
     pub(super) const fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Its status.
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Why somebody was denied, when it says so itself.
+    pub(super) const fn denial(&self) -> Option<&'static str> {
+        self.denial
+    }
+
+    /// The permission or limit that it names.
+    pub(super) fn lacks(&self) -> &str {
+        ["permission", "limit"].iter().find_map(|field| self.more.get(*field)?.as_str()).unwrap_or_default()
+    }
+
+    /// A denial for the audit, with this reason, whatever its status says.
+    #[must_use]
+    pub const fn denied_as(mut self, reason: &'static str) -> Self {
+        self.denial = Some(reason);
+        self
     }
 
     /// Adds a field to the body.
@@ -177,7 +206,7 @@ impl From<StoreError> for ApiError {
 impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::NotFound => Self::not_found("there is no token or key with this id"),
+            AccessError::NotFound => Self::not_found("there is nothing with this id"),
             AccessError::Revoked => Self::new(StatusCode::CONFLICT, "revoked", "it was revoked, which is final; make a new one"),
             AccessError::Expired => Self::new(StatusCode::CONFLICT, "expired", "it has expired, which is final; make a new one"),
             AccessError::NotLocked => {
@@ -187,6 +216,9 @@ impl From<AccessError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "account_mismatch", "the token is locked to another account")
             }
             AccessError::Unknown | AccessError::NotAdmin => Self::unauthorized("Invalid API key"),
+            AccessError::OwnerDisabled => {
+                Self::new(StatusCode::CONFLICT, "owner_disabled", "the user that it belongs to is disabled; enable them first")
+            }
             AccessError::Store(error) => error.into(),
             AccessError::Crypto(error) => Self::internal(&error),
         }

@@ -1,18 +1,12 @@
 //! How values look in JSON: times as RFC 3339 UTC with the broker's beside them, enums as number and name.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub(super) use crate::events::view::{Names, named, rfc3339};
 use crate::{domain::UnixMillis, market::broker_time::BrokerClock};
 
-/// RFC 3339 in UTC with milliseconds.
-#[must_use]
-pub(super) fn rfc3339(at: UnixMillis) -> String {
-    Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.3}"))
-}
-
-/// The same, or null.
+/// RFC 3339 in UTC with milliseconds, or null.
 #[must_use]
 pub(super) fn rfc3339_or_null(at: Option<UnixMillis>) -> Value {
     at.map_or(Value::Null, |at| json!(rfc3339(at)))
@@ -28,19 +22,6 @@ pub(super) fn parse_time(text: &str) -> Option<UnixMillis> {
     }
     // A plus sign in a query string arrives as a space.
     text.replace(' ', "+").parse::<Timestamp>().ok().map(|at| UnixMillis(at.as_millisecond()))
-}
-
-/// A name for each number of a field.
-pub(super) type Names = (&'static str, fn(u8) -> Option<&'static str>);
-
-/// A record as a JSON object, with `<field>_name` beside each enum.
-pub(super) fn named(record: &impl Serialize, names: &[Names]) -> Map<String, Value> {
-    let Ok(Value::Object(mut object)) = serde_json::to_value(record) else { return Map::new() };
-    for (field, name) in names {
-        let number = object.get(*field).and_then(Value::as_u64).and_then(|number| u8::try_from(number).ok());
-        object.insert(format!("{field}_name"), number.and_then(name).map_or(Value::Null, Into::into));
-    }
-    object
 }
 
 /// Turns a pair of broker times (`time` in seconds, `time_msc` in milliseconds) into UTC, with the broker's own beside it.

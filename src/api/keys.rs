@@ -17,9 +17,10 @@ use super::{
 use crate::{
     access::{NewKey, secret::Secret},
     domain::{
-        api_key::{ApiKey, DEFAULT_PERMISSIONS, Permission, Reach},
-        ids::KeyId,
+        api_key::{ApiKey, DEFAULT_PERMISSIONS, Permission, Plan, Reach},
+        ids::{KeyId, OwnerId},
         limits::Limits,
+        scope::Scope,
     },
 };
 
@@ -66,16 +67,27 @@ pub(super) async fn create(
         }
     };
     let limits = checked_limits(body.limits)?;
+    if permissions.iter().any(|held| held.implies(Permission::TradeReduce)) {
+        caller.confirmed(&state)?;
+    }
     let reach = if body.test { Reach::Test } else { Reach::Live };
-    let new = NewKey { name: checked_name(&body.name)?.to_owned(), permissions, reach, expires_at, limits };
-    let (key, secret) = state.access.mint_key(new, &caller.actor()).await?;
+    let new = NewKey {
+        name: checked_name(&body.name)?.to_owned(),
+        permissions,
+        reach,
+        expires_at,
+        limits,
+        plan: Plan::default(),
+        scope: Scope::default(),
+    };
+    let (key, secret) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &key, &secret))))
 }
 
 /// `GET /api/v1/keys`
 pub(super) async fn list_keys(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let keys = state.access.keys();
-    let rows = keys.iter().filter(|key| key.owner == caller.key.owner).map(|key| row(&state, key)).collect();
+    let rows = keys.iter().filter(|key| key.owner == caller.tenant()).map(|key| row(&state, key)).collect();
     Json(list(rows, None, state.clock.wall()))
 }
 
@@ -102,6 +114,9 @@ pub(super) async fn change(
         return Err(ApiError::field("name", "or limits must be given"));
     }
     let limits = body.limits.map(checked_limits).transpose()?;
+    if limits.is_some() {
+        caller.confirmed(&state)?;
+    }
     if let Some(name) = &body.name {
         key = state.access.rename_key(key.id, checked_name(name)?, &caller.actor()).await?;
     }
@@ -118,7 +133,11 @@ pub(super) async fn rotate(
     Path(id): Path<String>,
     body: JsonBody,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
-    let id = owned(&state, &caller, &id)?.id;
+    let key = owned(&state, &caller, &id)?;
+    if key.may(Permission::TradeReduce) {
+        caller.confirmed(&state)?;
+    }
+    let id = key.id;
     let overlap = body.read::<RotateBody>()?.overlap()?;
     let (key, secret) = state.access.rotate_key(id, overlap, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &key, &secret))))
@@ -130,7 +149,8 @@ pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(i
     let _turn = state.key_revocations.lock().await;
     let key = owned(&state, &caller, &id)?;
     let now = state.clock.wall();
-    let rules = |key: &ApiKey| key.is_valid(now) && key.may(Permission::Admin);
+    // Of the hub's own: any other tenant's user makes themselves another.
+    let rules = |key: &ApiKey| key.owner == OwnerId::SELF && key.is_valid(now) && key.may(Permission::Admin);
     if rules(&key) && state.access.keys().iter().filter(|other| rules(other)).count() == 1 {
         return Err(ApiError::new(
             StatusCode::CONFLICT,
@@ -145,7 +165,7 @@ pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(i
 fn owned(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Arc<ApiKey>> {
     let unknown = || ApiError::not_found("there is no key with this id");
     let id: KeyId = id.parse().map_err(|_| unknown())?;
-    state.access.key(id).filter(|key| key.owner == caller.key.owner).ok_or_else(unknown)
+    state.access.minted_key(id).filter(|key| key.owner == caller.tenant()).ok_or_else(unknown)
 }
 
 fn minted(state: &ApiState, key: &ApiKey, secret: &Secret) -> Value {

@@ -8,7 +8,6 @@ use axum::{
 
 use super::ApiState;
 use crate::{
-    access::Access,
     domain::{command::CommandState, token::TokenState},
     store::Health,
     telemetry::metrics::CONTENT_TYPE,
@@ -41,7 +40,7 @@ fn look(state: &ApiState) {
         let count = open.get(&kind).copied().unwrap_or(0);
         metrics.commands_open.get_or_create(&[("state", kind.name())]).set(number(count));
     }
-    metrics.kill_switches.set(number(state.trading.kill_switches(Access::owner()).len()));
+    metrics.kill_switches.set(number(state.trading.kill_switches_on()));
     let health = state.store.health();
     metrics.store_degraded.set(matches!(health, Health::Degraded { .. }).into());
     metrics.store_low_space.set((health == Health::LowSpace).into());

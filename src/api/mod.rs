@@ -2,14 +2,18 @@
 
 mod account;
 mod audit;
+mod audit_log;
 pub mod auth;
 mod backup;
 mod bars;
+mod browser;
 mod calc;
 mod close_all;
 mod closing;
 mod commands;
+mod credentials;
 mod cursor;
+mod denied;
 mod depth;
 pub mod error;
 mod external;
@@ -22,6 +26,7 @@ mod indicator_body;
 mod indicators;
 mod json;
 mod keys;
+mod login;
 mod market_data;
 mod metrics;
 mod modifying;
@@ -32,6 +37,7 @@ mod relay;
 mod resolve;
 mod root;
 mod safety;
+mod spreadsheet;
 mod state;
 mod table;
 mod terminal_socket;
@@ -39,6 +45,7 @@ mod terminals;
 mod ticks;
 mod tokens;
 mod trade;
+mod users;
 mod watchlist;
 
 use std::{
@@ -56,7 +63,7 @@ use axum::{
     handler::Handler,
     http::{HeaderValue, Method, StatusCode},
     middleware::{Next, from_fn_with_state},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
 
@@ -64,9 +71,13 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, field::Empty, info_span};
 
 use crate::{
+    access::Access,
     config::MetricsAccess,
     domain::api_key::Permission,
-    telemetry::metrics::{Metrics, time},
+    telemetry::{
+        metrics::{Metrics, time},
+        origin::{self, Origin},
+    },
 };
 use auth::Needs;
 pub use auth::{Budget, Connection};
@@ -106,7 +117,9 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/healthz", Needs::Nothing, root::healthz),
         route(&get, "/readyz", Needs::Nothing, root::readyz),
         // Unless http.metrics says otherwise.
-        route(&get, metrics::PATH, may(Admin), metrics::metrics),
+        route(&get, metrics::PATH, Needs::Operator, metrics::metrics),
+        // Whoever shows a secret may end it.
+        route(&post, "/api/v1/credentials/revoke", Needs::Nothing, credentials::revoke),
         // Terminals: judged by their token, inside.
         route(&get, crate::protocol::PATH, Needs::Nothing, terminal_socket::connect),
         // Bots: reads.
@@ -166,13 +179,29 @@ pub fn routes() -> Vec<Route> {
         route(&delete, "/api/v1/tokens/{id}", may(Admin), tokens::revoke),
         route(&post, "/api/v1/tokens/{id}/disconnect", may(Admin), tokens::disconnect),
         route(&post, "/api/v1/tokens/{id}/rotate", may(Admin), tokens::rotate),
-        route(&get, "/api/v1/backup", may(Admin), backup::backup),
+        route(&get, "/api/v1/backup", Needs::Operator, backup::backup),
+        route(&get, "/api/v1/audit", may(Admin), audit_log::audit),
+        route(&post, "/api/v1/audit/verify", Needs::Operator, audit_log::verify),
         route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
         route(&post, "/api/v1/keys", may(Admin), keys::create),
         route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),
         route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
         route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
         route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
+        // Users and their logins.
+        route(&post, "/api/v1/setup", Needs::Nothing, login::set_up),
+        route(&post, "/api/v1/session", Needs::Nothing, login::log_in),
+        route(&get, "/api/v1/session", Needs::AnyKey, login::who),
+        route(&delete, "/api/v1/session", Needs::Login, login::log_out),
+        route(&post, "/api/v1/session/confirm", Needs::Login, login::confirm),
+        route(&put, "/api/v1/session/password", Needs::Login, login::change_password),
+        route(&get, "/api/v1/sessions", Needs::Login, login::list_logins),
+        route(&delete, "/api/v1/sessions/{id}", Needs::Login, login::end_login),
+        route(&get, "/api/v1/users", Needs::Owner, users::list_users),
+        route(&post, "/api/v1/users", Needs::Owner, users::create),
+        route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
+        route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete),
+        route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset),
     ]
 }
 
@@ -220,6 +249,7 @@ struct FrontInner {
     run: String,
     count: AtomicU64,
     metrics: Metrics,
+    access: Access,
     /// The table's own words for paths, because a label lives as long as the program.
     paths: HashMap<&'static str, &'static str>,
 }
@@ -229,7 +259,8 @@ impl Front {
         let run = crate::crypto::random::<5>().map_or_else(|_| "0".to_owned(), |bytes| crate::crypto::hex(&bytes));
         let paths = routes().into_iter().map(|route| (route.path, route.path)).collect();
         let metrics = state.hub.metrics().clone();
-        Self { inner: Arc::new(FrontInner { run, count: AtomicU64::default(), metrics, paths }) }
+        let access = state.access.clone();
+        Self { inner: Arc::new(FrontInner { run, count: AtomicU64::default(), metrics, access, paths }) }
     }
 
     fn next_id(&self) -> String {
@@ -258,8 +289,14 @@ async fn identify(State(front): State<Front>, request: Request, next: Next) -> R
     let (id, begun, route) = (front.next_id(), Instant::now(), front.route(&request));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = info_span!("request", request_id = id, key = Empty);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let address = request.extensions().get::<Arc<Connection>>().map(|connection| connection.client);
+    let origin = Arc::new(Origin::new(address, id.clone()));
+    let mut response = match denied::leaked(request.uri()) {
+        Some(error) => error.into_response(),
+        None => origin::within(Some(Arc::clone(&origin)), next.run(request).instrument(span.clone())).await,
+    };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        denied::note(&front.inner.access, &error, &origin, &format!("{} {}", route.0, route.1));
         // Headers that were set on the way out (Allow, Idempotency-Replayed) stay.
         let set = std::mem::take(response.headers_mut());
         response = error.render(&id);

@@ -18,8 +18,9 @@ use crate::{
         account::Account,
         api_key::{Permission, Reach},
         ids::{IncidentId, KeyId},
-        safety::{Deadman, Incident, IncidentKind, KillLevel, KillScope, KillSwitch},
+        safety::{Deadman, Incident, IncidentKind, KillLevel, KillScope},
     },
+    events::view::{incident_json, switch_json},
     trading::Timer,
 };
 
@@ -50,18 +51,6 @@ fn sees_scope(state: &ApiState, caller: &Caller, scope: &KillScope) -> bool {
         KillScope::Key(line) => *line == caller.key.line() || caller.key.may(Permission::Admin),
         KillScope::Hub | KillScope::Owner(_) => true,
     }
-}
-
-fn switch_json(switch: &KillSwitch) -> Value {
-    json!({
-        "id": switch.id,
-        "scope": switch.scope.to_string(),
-        "level": switch.level.number(),
-        "level_name": switch.level.name(),
-        "reason": switch.reason,
-        "by": switch.by,
-        "at": rfc3339(switch.at),
-    })
 }
 
 /// `GET /api/v1/kill-switch`: those that are on.
@@ -213,16 +202,6 @@ pub(super) async fn list_incidents(
         incident.owner == caller.key.owner && named && kind && (live || sees(&state, &caller, account))
     };
     let (incidents, next) = state.trading.incidents(query.cursor, limit, wanted).await?;
-    let rows = incidents.iter().map(|incident| {
-        json!({
-            "id": incident.id,
-            "at": rfc3339(incident.at),
-            "account": incident.account,
-            "kind": incident.kind,
-            "latches": incident.kind.latches(),
-            "command": incident.command,
-            "text": incident.text,
-        })
-    });
+    let rows = incidents.iter().map(incident_json);
     Ok(Json(list(rows.collect(), next.map(|id| id.to_string()), state.clock.wall())))
 }

@@ -15,7 +15,7 @@ use crate::{
     config,
     history::History,
     hub::{Hub, SessionHandle},
-    market::{bars::BarService, clocks::Clocks, indicators::Indicators, offers::Offers, ticks::TickService},
+    market::{bars::BarService, clocks::Clocks, feed::Feed, indicators::Indicators, offers::Offers, ticks::TickService},
     store::Store,
     trading::Trading,
 };
@@ -61,6 +61,8 @@ pub struct Parts {
     pub clocks: Clocks,
     /// Indicators of bots.
     pub indicators: Indicators,
+    /// Live data.
+    pub feed: Feed,
     /// Which terminal has which symbol.
     pub offers: Offers,
     /// Whose bars the external API gave last.

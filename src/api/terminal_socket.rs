@@ -21,9 +21,16 @@ use tracing::{debug, info};
 use super::{
     ApiState,
     auth::{Connection, bearer},
+    denied,
     error::{ApiError, ApiResult},
 };
-use crate::{access::AccessError, config, hub::Peer, protocol, telemetry::metrics::count};
+use crate::{
+    access::AccessError,
+    config,
+    hub::Peer,
+    protocol,
+    telemetry::{metrics::count, origin},
+};
 
 /// The upgrade.
 pub(super) async fn connect(
@@ -43,14 +50,24 @@ pub(super) async fn connect(
     let failed = |reason, words: &str| {
         count(&state.hub.metrics().auth_failures, "reason", reason);
         info!(remote, reason, "terminal refused");
-        ApiError::unauthorized(words)
+        ApiError::unauthorized(words).denied_as(reason)
     };
     let secret = bearer(request.headers())
         .map_err(|_| failed("token_missing", "Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
-    let token = state.access.present_token(secret).map_err(|error| match error {
-        AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
-        AccessError::Revoked => failed("token_revoked", "Error 401: the token was revoked; ask for a new one"),
-        _ => failed("token_unknown", "Error 401: unknown token; check that it was copied whole"),
+    let token = state.access.present_token(secret).map_err(|error| {
+        let refusal = match error {
+            AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
+            // Perhaps for a while only, so unlike a 401 it is no reason to stay away; and it is no wrong secret.
+            AccessError::OwnerDisabled => {
+                failed("owner_disabled", "");
+                return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "owner_disabled", "the user that this token belongs to is disabled")
+                    .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"));
+            }
+            AccessError::Revoked => failed("token_revoked", "Error 401: the token was revoked; ask for a new one"),
+            _ => failed("token_unknown", "Error 401: unknown token; check that it was copied whole"),
+        };
+        let address = connection.as_ref().map(|Extension(connection)| connection.client);
+        denied::failed(&state, "terminal", address, refusal)
     })?;
     if let Some(Extension(connection)) = &connection {
         connection.authenticated();
@@ -63,7 +80,8 @@ pub(super) async fn connect(
         .extensions_mut()
         .remove::<hyper::upgrade::OnUpgrade>()
         .ok_or_else(|| ApiError::malformed("this connection cannot become a WebSocket"))?;
-    let peer = Peer { address: remote, place: connection.map(|Extension(connection)| connection as _) };
+    let peer =
+        Peer { address: remote, origin: origin::current(), place: connection.map(|Extension(connection)| connection as _) };
     let (hub, settings) = (state.hub.clone(), socket_settings(&state.terminals));
     // Short-lived: it ends as soon as the 101 is written, and hands the socket to the hub's own tracked task.
     state.tasks.spawn(async move {

@@ -81,7 +81,7 @@ pub(super) async fn create(
     body: JsonBody,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
     let body: CreateBody = body.read()?;
-    let (token, secret) = state.access.mint_token(checked_name(&body.name)?, &caller.actor()).await?;
+    let (token, secret) = state.access.mint_token(checked_name(&body.name)?, caller.tenant(), &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(minted(&state, &token, &secret))))
 }
 
@@ -94,7 +94,7 @@ fn minted(state: &ApiState, token: &Token, secret: &Secret) -> Value {
 /// `GET /api/v1/tokens`
 pub(super) async fn list_tokens(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let tokens = state.access.tokens();
-    let rows = tokens.iter().filter(|token| token.owner == caller.key.owner).map(|token| row(&state, token)).collect();
+    let rows = tokens.iter().filter(|token| token.owner == caller.tenant()).map(|token| row(&state, token)).collect();
     Json(list(rows, None, state.clock.wall()))
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn disconnect(
     let Some(lock) = &token.lock else { return Err(crate::access::AccessError::NotLocked.into()) };
     let account = lock.account.clone();
     // From here on no command begins on this account, so what is not open now will not be.
-    let _stopped = state.trading.stop_account(&account);
+    let _stopped = state.trading.stop_account(token.owner, &account);
     let open = state.trading.open_commands(token.owner, &account);
     if !open.is_empty() {
         return Err(ApiError::new(
@@ -196,24 +196,33 @@ pub(super) async fn rotate(
 /// `DELETE /api/v1/tokens/{id}` → 204. When it returns nothing is admitted under the token and its socket is cut.
 pub(super) async fn revoke(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let id = owned(&state, &caller, &id)?.id;
+    revoke_now(&state, id, &caller.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes a token for good. When it returns nothing is admitted under it and its socket is cut.
+pub(super) async fn revoke_now(state: &ApiState, id: TokenId, actor: &str) -> ApiResult<Arc<Token>> {
     // Claimed before the record, so that whoever follows the store does not cut while the last questions are asked.
     let session = state.hub.of_token(id).filter(SessionHandle::begin_farewell);
-    if let Err(error) = state.access.revoke_token(id, &caller.actor()).await {
-        session.inspect(SessionHandle::end_farewell);
-        return Err(error.into());
-    }
+    let token = match state.access.revoke_token(id, actor).await {
+        Ok(token) => token,
+        Err(error) => {
+            session.inspect(SessionHandle::end_farewell);
+            return Err(error.into());
+        }
+    };
     if let Some(session) = session {
         state.trading.ask_before_cut(&session).await;
     }
     // One that entered meanwhile has seen the record, or is cut here.
     state.hub.cut(id, CloseReason::TokenRevoked);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(token)
 }
 
 fn owned(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Arc<Token>> {
     let unknown = || ApiError::not_found("there is no token with this id");
     let id: TokenId = id.parse().map_err(|_| unknown())?;
-    state.access.token(id).filter(|token| token.owner == caller.key.owner).ok_or_else(unknown)
+    state.access.token(id).filter(|token| token.owner == caller.tenant()).ok_or_else(unknown)
 }
 
 fn row(state: &ApiState, token: &Token) -> Value {

@@ -2,6 +2,7 @@
 
 mod account;
 mod arguments;
+mod audit;
 mod backup;
 mod calc;
 mod command;
@@ -77,6 +78,7 @@ enum Command {
     Backup(backup::Backup),
     /// Make a data folder from a backup.
     Restore(backup::Restore),
+    Audit(audit::Audit),
     Token(token::Token),
     Key(key::Key),
     Completions(Completions),
@@ -166,6 +168,7 @@ impl Command {
             Self::Kill(kill) => kill.run().await,
             Self::Deadman(deadman) => deadman.run().await,
             Self::Incidents(incidents) => incidents.run().await,
+            Self::Audit(audit) => audit.run().await,
             Self::Token(token) => token.run().await,
             Self::Key(key) => key.run().await,
             Self::Completions(completions) => completions.run(),

@@ -76,6 +76,12 @@ impl Serve {
         if let Some(key) = server.first_admin_key() {
             eprintln!("first start: this admin key is shown once, keep it safe\n{}", key.reveal());
         }
+        if let Some(code) = server.setup_code() {
+            eprintln!(
+                "nobody can log in yet: this one-time code, good for 24 hours, makes the first user (docs/users.md)\n{}",
+                code.reveal()
+            );
+        }
         if !stopping {
             println!("listening on {}", server.url());
             stop.asked().await;

@@ -107,7 +107,7 @@ pub(super) struct Simulate {
     rules: Vec<String>,
     /// What is to go wrong, once, or each time with :always at the end: drop:STEP, crash:STEP, crash-lose:STEP, exit:STEP, half-open,
     /// half-open:AFTER_MS, freeze:MS, wall-clock:MS, requote, requote:TIMES, reject:RETCODE, part:LOTS; or until the end: delay:MS,
-    /// slow-reader:MS, duplicate, lose-frames:ONE_IN, broker-clock:SECONDS, hide:MS, drop-magic, drop-comment. STEP is before_accept,
+    /// slow-reader:MS, duplicate, lose-frames:ONE_IN, flood:TIMES, broker-clock:SECONDS, hide:MS, drop-magic, drop-comment. STEP is before_accept,
     /// after_accept, after_execute or after_record
     #[arg(long = "fault", value_name = "KIND[:…]")]
     faults: Vec<Fault>,

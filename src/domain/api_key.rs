@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     UnixMillis,
+    account::Account,
     ids::{KeyId, OwnerId},
     limits::Limits,
+    scope::Scope,
 };
 
 /// One thing that a key may do.
@@ -118,6 +120,45 @@ pub enum Reach {
     Test,
 }
 
+/// How much a key may ask for. What each grants is in `access::plans`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plan {
+    /// 100 requests an hour, 5 at once.
+    Free,
+    /// 1,000 requests an hour, 20 at once.
+    Pro,
+    /// What the settings say, `[plans.enterprise]`.
+    Enterprise,
+    /// As much as the hub can do: whoever hosts it needs no plan.
+    #[default]
+    Unlimited,
+}
+
+impl Plan {
+    /// Every plan, the smallest first.
+    pub const ALL: [Self; 4] = [Self::Free, Self::Pro, Self::Enterprise, Self::Unlimited];
+
+    /// `free`, `pro`, `enterprise`, `unlimited`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Pro => "pro",
+            Self::Enterprise => "enterprise",
+            Self::Unlimited => "unlimited",
+        }
+    }
+}
+
+impl FromStr for Plan {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|plan| plan.name() == text);
+        found.ok_or_else(|| format!("`{text}` is no plan: use {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
 /// An API key as it is stored. The secret itself is nowhere: only its keyed digest.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ApiKey {
@@ -150,6 +191,12 @@ pub struct ApiKey {
     /// What may be traded under it.
     #[serde(default)]
     pub limits: Limits,
+    /// How much it may ask for.
+    #[serde(default)]
+    pub plan: Plan,
+    /// What it reaches, and from where.
+    #[serde(default)]
+    pub scope: Scope,
 }
 
 impl ApiKey {
@@ -157,6 +204,18 @@ impl ApiKey {
     #[must_use]
     pub fn may(&self, needed: Permission) -> bool {
         self.permissions.iter().any(|held| held.implies(needed))
+    }
+
+    /// Whether anything of this symbol may be read or traded under it.
+    #[must_use]
+    pub fn allows_symbol(&self, symbol: &str) -> bool {
+        self.scope.allows_symbol(symbol)
+    }
+
+    /// Whether this account exists for it at all.
+    #[must_use]
+    pub fn allows_account(&self, account: &Account) -> bool {
+        self.scope.allows_account(account)
     }
 
     /// Whose it is among bots: the id of the first key of which it is a successor, or its own. Whatever stands for a bot and not for a
@@ -196,5 +255,14 @@ mod tests {
             assert_eq!(permission.name().parse(), Ok(permission));
         }
         assert!("read:everything".parse::<Permission>().unwrap_err().contains("read:bars"));
+    }
+
+    #[test]
+    fn every_plan_reads_back_from_its_name_and_the_default_has_no_limit() {
+        for plan in Plan::ALL {
+            assert_eq!(plan.name().parse(), Ok(plan));
+            assert_eq!(serde_json::to_value(plan).unwrap(), plan.name());
+        }
+        assert_eq!(Plan::default(), Plan::Unlimited);
     }
 }

@@ -120,12 +120,49 @@ id!(
     OwnerId, "owner", "own_"
 );
 
+id!(
+    /// A person who can log in.
+    UserId, "user", "usr_"
+);
+id!(
+    /// One login of a person, from their password to its end.
+    LoginId, "login", "lgn_"
+);
+
 impl OwnerId {
-    /// The one owner of a self-hosted hub. Every record carries an owner from the first commit on, so that more can come.
+    /// The hub's own: of whoever runs it, and of everything that its first keys made.
     pub const SELF: Self = Self(Ulid(0));
 }
 
+impl UserId {
+    /// What the user owns, if they are an owner of their own: the same number, so that neither is looked up by the other.
+    #[must_use]
+    pub const fn tenant(self) -> OwnerId {
+        OwnerId(self.0)
+    }
+
+    /// The line under which the user acts: their commands, timers and indicators stand under this key id, which no secret has.
+    #[must_use]
+    pub const fn line(self) -> KeyId {
+        KeyId(self.0)
+    }
+}
+
+impl OwnerId {
+    /// The user whose things these are; nobody for the hub's own.
+    #[must_use]
+    pub const fn founder(self) -> UserId {
+        UserId(self.0)
+    }
+}
+
 impl KeyId {
+    /// The user whose line this is, if it is a user's.
+    #[must_use]
+    pub const fn user(self) -> UserId {
+        UserId(self.0)
+    }
+
     /// Who asks when the hub itself carries out a kill switch. No key of a caller ever has this id.
     pub const HUB: Self = Self(Ulid(0));
 }

@@ -66,11 +66,12 @@ impl Limits {
     /// Whether a symbol may be opened.
     #[must_use]
     pub fn allows_symbol(&self, symbol: &str) -> bool {
-        self.symbols.as_ref().is_none_or(|names| names.iter().any(|name| matches(name, symbol)))
+        self.symbols.as_ref().is_none_or(|names| names.iter().any(|name| mask_fits(name, symbol)))
     }
 }
 
-fn matches(mask: &str, symbol: &str) -> bool {
+/// Whether a symbol is one that a mask names: a whole name, or one with `*` at either end.
+pub(super) fn mask_fits(mask: &str, symbol: &str) -> bool {
     match (mask.strip_prefix('*'), mask.strip_suffix('*')) {
         (Some(_), Some(_)) => mask.len() < 2 || symbol.contains(&mask[1..mask.len() - 1]),
         (Some(end), None) => symbol.ends_with(end),

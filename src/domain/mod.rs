@@ -6,16 +6,20 @@
 pub mod account;
 pub mod api_key;
 pub mod command;
+pub mod event;
 pub mod group;
 pub mod history;
 pub mod ids;
 pub mod indicator;
 pub mod limits;
+pub mod login;
 pub mod market;
 pub mod names;
 pub mod safety;
+pub mod scope;
 pub mod token;
 pub mod trade;
+pub mod user;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, always UTC. Broker wall-clock times never travel in this type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]

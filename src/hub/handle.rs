@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Recall;
+use super::{News, Recall, news::Board};
 use crate::{
     domain::{
         UnixMillis,
@@ -112,6 +112,7 @@ struct Inner {
     farewell: AtomicBool,
     /// Pushes of it that may still wait: one terminal's flood does not fill the channel of all.
     pushes: Arc<Semaphore>,
+    board: Board,
     signs: Mutex<Signs>,
     metrics: Metrics,
 }
@@ -188,6 +189,7 @@ impl SessionHandle {
                 bulk: Semaphore::new(1),
                 farewell: AtomicBool::new(false),
                 pushes: Arc::new(Semaphore::new(PUSHES_MAX)),
+                board: Board::default(),
                 signs: Mutex::new(signs),
                 metrics: identity.metrics,
             }),
@@ -295,6 +297,11 @@ impl SessionHandle {
             Some((status, _)) if status.broker_time > 0 => (status.broker_time, status.utc_offset_s),
             _ => (self.inner.hello.broker_time, self.inner.hello.utc_offset_s),
         }
+    }
+
+    /// Waits until the terminal has told something of its market or its account, and takes it: the newest of each thing. For one reader.
+    pub async fn news(&self) -> News {
+        self.inner.board.take().await
     }
 
     /// Asks the terminal something and waits for the answer, whose parts are joined.
@@ -406,6 +413,10 @@ impl SessionHandle {
     /// Room for one more push that waits.
     pub(super) fn push_place(&self) -> Result<OwnedSemaphorePermit, TryAcquireError> {
         Arc::clone(&self.inner.pushes).try_acquire_owned()
+    }
+
+    pub(super) fn board(&self) -> &Board {
+        &self.inner.board
     }
 
     pub(super) fn note_frame(&self, now: Instant) {

@@ -72,7 +72,7 @@ async fn fixture() -> Fixture {
 
 impl Fixture {
     async fn token(&self) -> Arc<Token> {
-        self.hub.inner.access.mint_token("", "test").await.unwrap().0
+        self.hub.inner.access.mint_token("", crate::domain::ids::OwnerId::SELF, "test").await.unwrap().0
     }
 
     /// Connects and sends Hello.
@@ -85,7 +85,7 @@ impl Fixture {
 }
 
 fn peer() -> Peer {
-    Peer { address: "test".into(), place: None }
+    Peer { address: "test".into(), origin: None, place: None }
 }
 
 fn hello(login: u64, instance: u8) -> Hello {

@@ -6,6 +6,7 @@
 
 mod handle;
 mod heartbeat;
+mod news;
 mod recall;
 mod registry;
 mod session;
@@ -19,11 +20,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::Access,
+    access::{Access, denials::Denial},
     clock::{Clock, Ids},
     config,
     domain::{ids::TokenId, token::Token},
@@ -31,9 +32,10 @@ use crate::{
         CloseReason,
         message::{Accepted, Answer, Outcome, Transaction},
     },
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, origin::Origin},
 };
 pub use handle::{CallError, Place, Presence, SessionHandle};
+pub use news::News;
 pub use recall::Recall;
 pub use wire::Socket;
 
@@ -91,6 +93,8 @@ pub struct Ears {
 pub struct Peer {
     /// For people: address and port.
     pub address: String,
+    /// The client's own address, if it is known, and the id of the request that was upgraded.
+    pub origin: Option<Arc<Origin>>,
     /// Its place among the connections that the accept loop counts, held as long as the session lives.
     pub place: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
@@ -113,6 +117,8 @@ struct Inner {
     clock: Clock,
     ids: Arc<Ids>,
     epoch: AtomicU64,
+    /// Counts sessions that entered or left.
+    arrivals: watch::Sender<u64>,
     metrics: Metrics,
 }
 
@@ -134,6 +140,7 @@ impl Hub {
                 clock,
                 ids,
                 epoch,
+                arrivals: watch::Sender::new(0),
                 metrics,
             }),
         }
@@ -157,6 +164,12 @@ impl Hub {
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionHandle> {
         self.inner.registry.all()
+    }
+
+    /// Changes whenever a session has entered or left.
+    #[must_use]
+    pub fn arrivals(&self) -> watch::Receiver<u64> {
+        self.inner.arrivals.subscribe()
     }
 
     /// How many are live.
@@ -202,6 +215,19 @@ impl Hub {
         self.inner.tasks.wait().await;
     }
 
+    /// Tells the audit that a token was shown for an account that it is not locked to. The account is not named.
+    fn note_mismatch(&self, token: TokenId, peer: &Peer) {
+        let origin = peer.origin.as_deref();
+        self.inner.access.guard().denials.note(Denial {
+            reason: "account_mismatch",
+            lacks: "",
+            actor: Some(&token.to_string()),
+            address: origin.and_then(|origin| origin.address),
+            target: crate::protocol::PATH,
+            request: origin.map_or("", |origin| &origin.request),
+        });
+    }
+
     fn next_epoch(&self) -> u64 {
         self.inner.epoch.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -212,7 +238,7 @@ impl Hub {
         // More than a few rounds means that others fight for the token at this very moment; let them.
         for _ in 0..3 {
             let old = match self.inner.registry.enter(session) {
-                Ok(()) => return Ok(SessionGuard { hub: self.clone(), session: session.clone() }),
+                Ok(()) => return Ok(SessionGuard::new(self, session)),
                 Err(old) => old,
             };
             if old.instance() != session.instance() && old.proves_life(self.inner.settings.probe_timeout).await {
@@ -220,7 +246,7 @@ impl Hub {
             }
             if self.inner.registry.replace(old.id(), session) {
                 old.cut(CloseReason::Replaced);
-                return Ok(SessionGuard { hub: self.clone(), session: session.clone() });
+                return Ok(SessionGuard::new(self, session));
             }
         }
         Err(CloseReason::AlreadyConnected)
@@ -234,9 +260,17 @@ struct SessionGuard {
     session: SessionHandle,
 }
 
+impl SessionGuard {
+    fn new(hub: &Hub, session: &SessionHandle) -> Self {
+        hub.inner.arrivals.send_modify(|count| *count += 1);
+        Self { hub: hub.clone(), session: session.clone() }
+    }
+}
+
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.hub.inner.registry.leave(self.session.token(), self.session.id());
+        self.hub.inner.arrivals.send_modify(|count| *count += 1);
     }
 }
 

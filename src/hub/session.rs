@@ -46,7 +46,10 @@ use crate::{
         message::{Hello, Log, Reply, Welcome},
     },
     store::StoreError,
-    telemetry::metrics::{count, time},
+    telemetry::{
+        metrics::{count, time},
+        origin,
+    },
 };
 
 /// Frames or mails handled in one turn of the loop.
@@ -114,7 +117,7 @@ pub(super) fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) 
 async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) {
     let remote = peer.address.as_str();
     let mut wire = Wire::new(socket);
-    let greeting = greet(&hub, &mut wire, &token, remote).await;
+    let greeting = greet(&hub, &mut wire, &token, &peer).await;
     let (end, entered) = match greeting {
         Ok(greeted) => {
             let Greeted { handle, guard, mailbox, cancel } = greeted;
@@ -163,7 +166,7 @@ struct Greeted {
     cancel: CancellationToken,
 }
 
-async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: &str) -> Result<Greeted, End> {
+async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, peer: &Peer) -> Result<Greeted, End> {
     let first = select! {
         biased;
         () = hub.inner.shutdown.cancelled() => return Err(End::Cut(CloseReason::Shutdown)),
@@ -180,7 +183,13 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
     })?;
     let instance = hello.ea_instance().ok_or_else(violation)?;
     let platform = hello.platform().ok_or_else(violation)?;
-    let admitted = hub.inner.access.admit(token.id, &account, hello.trade_mode).await.map_err(|error| refusal(&error))?;
+    let admitting = hub.inner.access.admit(token.id, &account, hello.trade_mode);
+    let admitted = origin::within(peer.origin.clone(), admitting).await.map_err(|error| {
+        if matches!(error, AccessError::AccountMismatch) {
+            hub.note_mismatch(token.id, peer);
+        }
+        refusal(&error)
+    })?;
 
     let (sender, mailbox) = mpsc::channel(hub.inner.settings.mailbox);
     let cancel = CancellationToken::new();
@@ -193,7 +202,7 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, remote: 
         instance,
         platform,
         hello,
-        remote: remote.to_owned(),
+        remote: peer.address.clone(),
         connected_at: hub.inner.clock.wall(),
         metrics: hub.inner.metrics.clone(),
     };
@@ -220,6 +229,7 @@ fn refusal(error: &AccessError) -> End {
     End::Cut(match error {
         AccessError::AccountMismatch => CloseReason::AccountMismatch,
         AccessError::Expired => CloseReason::TokenExpired,
+        AccessError::OwnerDisabled => CloseReason::OwnerDisabled,
         AccessError::Unknown | AccessError::NotFound | AccessError::Revoked | AccessError::NotAdmin | AccessError::NotLocked => {
             CloseReason::TokenRevoked
         }
@@ -471,12 +481,15 @@ impl<S: Socket> Session<S> {
             }
             Some(FromTerminal::Answer(answer)) => self.heard.push(SignalKind::Answer(answer)),
             Some(FromTerminal::Transaction(transaction)) => {
+                self.handle.board().account_changed();
                 // Never waited for: a gap in its numbers tells the history to look, and trades go on meanwhile.
                 if let Ok(place) = self.handle.push_place() {
                     let push = Push { session: self.handle.clone(), transaction, _place: place };
                     let _ = self.hub.inner.ears.pushes.try_send(push);
                 }
             }
+            Some(FromTerminal::PushQuotes(push)) => self.handle.board().quotes(push),
+            Some(FromTerminal::PushBars(push)) => self.handle.board().bars(push),
             Some(FromTerminal::Log(Log { level, text })) => {
                 let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
                 debug!(level, text, "terminal says");

@@ -7,6 +7,7 @@ pub mod charts;
 pub mod clocks;
 mod download;
 mod drawing;
+pub mod feed;
 pub mod indicators;
 pub mod memory;
 pub mod offers;

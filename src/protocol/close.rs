@@ -19,6 +19,8 @@ pub enum CloseReason {
     HelloTimeout,
     /// The hub cannot record anything now, for instance because its disk is full.
     Unavailable,
+    /// The user that the token belongs to is disabled, perhaps for a while.
+    OwnerDisabled,
     /// The token was revoked.
     TokenRevoked,
     /// The token's year is over.
@@ -35,7 +37,7 @@ pub enum CloseReason {
     MessageTooLarge,
 }
 
-const ALL: [CloseReason; 14] = [
+const ALL: [CloseReason; 15] = [
     CloseReason::Shutdown,
     CloseReason::Replaced,
     CloseReason::AlreadyConnected,
@@ -43,6 +45,7 @@ const ALL: [CloseReason; 14] = [
     CloseReason::WriteTimeout,
     CloseReason::HelloTimeout,
     CloseReason::Unavailable,
+    CloseReason::OwnerDisabled,
     CloseReason::TokenRevoked,
     CloseReason::TokenExpired,
     CloseReason::AccountMismatch,
@@ -64,6 +67,7 @@ impl CloseReason {
             Self::WriteTimeout => 4004,
             Self::HelloTimeout => 4005,
             Self::Unavailable => 4006,
+            Self::OwnerDisabled => 4007,
             Self::TokenRevoked => 4500,
             Self::TokenExpired => 4501,
             Self::AccountMismatch => 4502,
@@ -85,6 +89,7 @@ impl CloseReason {
             Self::WriteTimeout => "write_timeout",
             Self::HelloTimeout => "hello_timeout",
             Self::Unavailable => "unavailable",
+            Self::OwnerDisabled => "owner_disabled",
             Self::TokenRevoked => "token_revoked",
             Self::TokenExpired => "token_expired",
             Self::AccountMismatch => "account_mismatch",
@@ -106,6 +111,7 @@ impl CloseReason {
             Self::WriteTimeout => "the terminal does not read",
             Self::HelloTimeout => "no Hello in time",
             Self::Unavailable => "the hub cannot record anything now, come back later",
+            Self::OwnerDisabled => "the user that this token belongs to is disabled; ask who runs the hub",
             Self::TokenRevoked => "Error 401: the token was revoked; ask for a new one",
             Self::TokenExpired => "Error 401: the token has expired; ask for a new one",
             Self::AccountMismatch => "the token is locked to another account; use a token of its own for this one",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::SeqAccess};
 
 use super::codec::{self, Messages, Row};
-pub use super::{draw::*, reads::*};
+pub use super::{draw::*, live::*, reads::*};
 use crate::domain::{
     account::{Account, InvalidAccount, Platform},
     ids::{CommandId, EaInstance, SessionId},
@@ -39,14 +39,14 @@ macro_rules! messages {
 }
 
 messages! {
-    /// Terminal to hub. Tags 7 and 8 are kept for pushes of ticks and bars.
-    FromTerminal { 1 Hello, 2 Status, 3 Reply, 4 Accepted, 5 Outcome, 6 Answer, 9 Transaction, 10 Log }
+    /// Terminal to hub.
+    FromTerminal { 1 Hello, 2 Status, 3 Reply, 4 Accepted, 5 Outcome, 6 Answer, 7 PushQuotes, 8 PushBars, 9 Transaction, 10 Log }
 }
 
 messages! {
     /// Hub to terminal. Reads start at 16.
     FromHub {
-        1 Welcome, 2 Trade, 3 Query, 4 Acknowledge, 5 Latch, 6 Draw,
+        1 Welcome, 2 Trade, 3 Query, 4 Acknowledge, 5 Latch, 6 Draw, 7 Subscribe,
         16 GetAccount, 17 GetSymbols, 18 GetSymbol, 19 GetQuotes, 20 GetBars, 21 GetPositions, 22 GetDeals, 23 GetTicks,
         24 GetOrders, 25 GetHistoryOrders, 26 GetDepth, 27 SelectSymbol, 28 CheckOrder, 29 CalcMargin, 30 CalcProfit, 31 GetSession,
     }
@@ -94,6 +94,14 @@ pub struct Hello {
     pub highest_tag: u64,
     /// Commands in the EA's journal whose result the hub has not acknowledged.
     pub unfinished: Vec<CommandId>,
+    /// [`feature`] bits: what it can do that terminals before it could not.
+    pub features: u32,
+}
+
+/// Bits of [`Hello::features`].
+pub mod feature {
+    /// It understands [`super::Subscribe`] and pushes what that wants.
+    pub const SUBSCRIBE: u32 = 1;
 }
 
 fn real() -> u8 {
@@ -354,7 +362,7 @@ pub struct Welcome {
     pub heartbeat_ms: u32,
     /// UTC, epoch milliseconds.
     pub server_time: i64,
-    /// Symbols whose ticks somebody wants.
+    /// Always empty: what is wanted comes with [`Subscribe`], which can change while the session lasts.
     #[serde(default)]
     pub subscriptions: Vec<String>,
     /// UTC, epoch milliseconds; 30 days before, the EA should warn.

@@ -6,6 +6,7 @@
 pub mod close;
 pub mod codec;
 mod draw;
+mod live;
 pub mod message;
 mod reads;
 

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -33,6 +33,7 @@ use super::{
     linger::{Lingering, Unread},
 };
 use crate::{
+    access::throttle::network,
     api::{self, Budget, Connection},
     config,
     telemetry::metrics::{Metrics, count},
@@ -147,7 +148,12 @@ async fn converse(
     slot: Arc<Slot>,
     front: &Arc<Front>,
 ) {
-    let direct = Arc::new(Connection { client: peer.ip().to_canonical(), peer, budget: Arc::clone(&slot) as _ });
+    let direct = Arc::new(Connection {
+        client: peer.ip().to_canonical(),
+        peer,
+        secure: front.tls.is_some(),
+        budget: Arc::clone(&slot) as _,
+    });
     let answering = Arc::clone(front);
     let unread = Unread::default();
     let stream = Lingering::new(stream, unread.clone());
@@ -193,7 +199,9 @@ async fn answer(
             return Ok(api::refuse_busy());
         };
         let budget = Arc::new(Proxied { slot, guest: Mutex::new(Some(guest)) });
-        connection = Arc::new(Connection { client, peer: connection.peer, budget });
+        // What the proxy says of its own side; between it and the hub the operator vouches.
+        let secure = connection.secure || forwarded::says_https(request.headers());
+        connection = Arc::new(Connection { client, peer: connection.peer, secure, budget });
     }
     request.extensions_mut().insert(Arc::clone(&connection));
     let answer = front.router.clone().oneshot(request).await;
@@ -284,17 +292,6 @@ impl Drop for Guest {
             if *count == 0 {
                 by_ip.remove(&self.ip);
             }
-        }
-    }
-}
-
-/// Whoever holds a whole /64 of IPv6 is one address to us.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

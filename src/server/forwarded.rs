@@ -35,6 +35,12 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Re
     Ok(client)
 }
 
+/// Whether a trusted proxy says that its client came through TLS. The rightmost word is the nearest proxy's own.
+pub(super) fn says_https(headers: &HeaderMap) -> bool {
+    let last = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|line| line.to_str().ok());
+    last.and_then(|line| line.rsplit(',').next()).is_some_and(|word| word.trim().eq_ignore_ascii_case("https"))
+}
+
 /// An address, with or without a port, IPv6 with or without brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);

@@ -18,6 +18,9 @@ pub enum Step {
     AfterRecord,
 }
 
+/// More of the same would only measure this machine.
+const FLOOD_MAX: u32 = 1_000;
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
@@ -52,6 +55,8 @@ pub enum FaultKind {
     Duplicate,
     /// Lasting: one frame in so many is lost on its way to the hub.
     LoseFrames(u32),
+    /// Lasting: every push of quotes and bars is sent so many times.
+    Flood(u32),
     /// Lasting: the broker's clock, as the terminal tells it, is wrong by so many seconds.
     BrokerClock(i64),
     /// Lasting: what was done in the last so long (broker time) is not shown yet, neither to reads nor to a search for evidence.
@@ -72,6 +77,7 @@ impl FaultKind {
                 | Self::SlowReader(_)
                 | Self::Duplicate
                 | Self::LoseFrames(_)
+                | Self::Flood(_)
                 | Self::BrokerClock(_)
                 | Self::Hide(_)
                 | Self::DropMagic
@@ -104,7 +110,7 @@ const STEPS: [(Step, &str); 4] = [
 /// Every fault's form, for people.
 pub const FORMS: &str = "drop:STEP, crash:STEP, crash-lose:STEP, exit:STEP, half-open[:AFTER_MS], freeze:MS, wall-clock:MS, \
                          requote[:TIMES], reject:RETCODE, part:LOTS (each strikes once, or each time with :always at the end), delay:MS, \
-                         slow-reader:MS, duplicate, lose-frames:ONE_IN, broker-clock:SECONDS, hide:MS, drop-magic, drop-comment (they \
+                         slow-reader:MS, duplicate, lose-frames:ONE_IN, flood:TIMES, broker-clock:SECONDS, hide:MS, drop-magic, drop-comment (they \
                          last)";
 
 impl FromStr for Fault {
@@ -141,6 +147,7 @@ fn kind_of(name: &str, argument: Option<&str>) -> Option<FaultKind> {
         "slow-reader" => ms().map(FaultKind::SlowReader),
         "duplicate" => bare(FaultKind::Duplicate),
         "lose-frames" => count().map(FaultKind::LoseFrames),
+        "flood" => count().filter(|times| *times <= FLOOD_MAX).map(FaultKind::Flood),
         "broker-clock" => number().map(FaultKind::BrokerClock),
         "hide" => ms().map(FaultKind::Hide),
         "drop-magic" => bare(FaultKind::DropMagic),
@@ -167,6 +174,7 @@ impl fmt::Display for Fault {
             FaultKind::SlowReader(by) => write!(f, "slow-reader:{}", by.as_millis())?,
             FaultKind::Duplicate => f.write_str("duplicate")?,
             FaultKind::LoseFrames(one_in) => write!(f, "lose-frames:{one_in}")?,
+            FaultKind::Flood(times) => write!(f, "flood:{times}")?,
             FaultKind::BrokerClock(seconds) => write!(f, "broker-clock:{seconds}")?,
             FaultKind::Hide(by) => write!(f, "hide:{}", by.as_millis())?,
             FaultKind::DropMagic => f.write_str("drop-magic")?,
@@ -225,6 +233,11 @@ impl Faults {
     /// Whether every answer is sent twice.
     pub(super) fn duplicates(&self) -> bool {
         self.lasting(|kind| (kind == FaultKind::Duplicate).then_some(())).is_some()
+    }
+
+    /// How often a push of quotes or bars is sent.
+    pub(super) fn flood(&self) -> u32 {
+        self.lasting(|kind| if let FaultKind::Flood(times) = kind { Some(times) } else { None }).unwrap_or(1)
     }
 
     /// One frame in so many is lost.
@@ -325,6 +338,7 @@ mod tests {
             "reject:10006:always",
             "part:0.25",
             "slow-reader:50",
+            "flood:100",
             "duplicate",
             "lose-frames:10",
             "broker-clock:-3600",

@@ -21,6 +21,7 @@ pub mod instrument;
 mod judge;
 pub mod ledger;
 mod link;
+mod live;
 mod mt4;
 pub mod paper;
 pub mod path;

@@ -41,18 +41,18 @@ const NOT_ALLOWED: i32 = 4014;
 /// What a read gave: a body, or why not.
 type Body = Result<Vec<u8>, Failure>;
 
-struct Failure {
-    status: u8,
+pub(super) struct Failure {
+    pub(super) status: u8,
     code: i32,
     text: String,
 }
 
 impl Failure {
-    fn invalid(text: impl Into<String>) -> Self {
+    pub(super) fn invalid(text: impl Into<String>) -> Self {
         Self { status: reply_status::ERROR, code: INVALID_PARAMETER, text: text.into() }
     }
 
-    fn not_found(text: impl Into<String>) -> Self {
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
         Self { status: reply_status::NOT_FOUND, code: UNKNOWN_SYMBOL, text: text.into() }
     }
 }
@@ -94,6 +94,7 @@ pub(super) fn answer(message: &FromHub, look: &mut Look<'_>) -> Vec<FromTerminal
         FromHub::GetSession(get) => (get.call, look.session(get)),
         // A paper terminal has no chart.
         FromHub::Draw(_)
+        | FromHub::Subscribe(_)
         | FromHub::Welcome(_)
         | FromHub::Trade(_)
         | FromHub::Query(_)
@@ -134,7 +135,7 @@ impl Look<'_> {
     }
 
     /// What MetaTrader 4 does not have.
-    fn only_on_mt5(&self, what: &str) -> Result<(), Failure> {
+    pub(super) fn only_on_mt5(&self, what: &str) -> Result<(), Failure> {
         let text = format!("MetaTrader 4 has no {what}");
         if self.is_mt4() { Err(Failure { status: reply_status::UNSUPPORTED, code: NOT_ALLOWED, text }) } else { Ok(()) }
     }

@@ -40,6 +40,8 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The close frame of a terminal that ends.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What is wanted of the market is looked at so often.
+const LOOK: Duration = Duration::from_millis(10);
 /// What a Welcome says is taken within these bounds.
 const HEARTBEATS: std::ops::RangeInclusive<u32> = 20..=60_000;
 
@@ -313,6 +315,12 @@ impl<'a> Session<'a> {
         } else if let Some(status) = self.terminal.status_if_changed() {
             self.post(&status.into());
         }
+        // Behind everything else, and only while nothing waits: a socket that is slow gets the newest, not all there was.
+        if self.outbox.iter().all(|(due, _)| *due <= now) && !self.terminal.live.is_idle() {
+            for push in self.terminal.pushes() {
+                self.post(&push);
+            }
+        }
         Ok(())
     }
 
@@ -323,6 +331,9 @@ impl<'a> Session<'a> {
             wake = wake.min(*due);
         }
         let Some((since, _)) = self.welcomed else { return wake };
+        if !self.terminal.live.is_idle() {
+            wake = wake.min(Instant::now() + LOOK);
+        }
         if self.terminal.ea.waits() {
             wake = wake.min(Instant::now() + Duration::from_micros(RESEND_US));
         }
@@ -333,9 +344,9 @@ impl<'a> Session<'a> {
     }
 
     fn post(&mut self, message: &FromTerminal) {
-        let (delay, twice, one_in) = {
+        let (delay, twice, one_in, flood) = {
             let faults = self.shared.faults();
-            (faults.delay(), faults.duplicates(), faults.lose_frames())
+            (faults.delay(), faults.duplicates(), faults.lose_frames(), faults.flood())
         };
         self.posted = self.posted.wrapping_add(1);
         let is_news = matches!(message, FromTerminal::Hello(_) | FromTerminal::Status(_));
@@ -346,7 +357,9 @@ impl<'a> Session<'a> {
             return;
         }
         let due = Instant::now() + delay;
-        for _ in 0..if twice && !is_news { 2 } else { 1 } {
+        let is_push = matches!(message, FromTerminal::PushQuotes(_) | FromTerminal::PushBars(_));
+        let times = if is_push { flood } else { 1 };
+        for _ in 0..if twice && !is_news { 2 * times } else { times } {
             self.outbox.push_back((due, message.encode(self.terminal.count_us())));
         }
     }

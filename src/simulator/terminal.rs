@@ -8,6 +8,7 @@ use super::{
     ea::{Ea, Moment, Next},
     ea_journal::Journal,
     evidence::Sight,
+    live::Live,
     paper::PaperBroker,
     reads::{self, Desk, Look},
     replay::MarketView,
@@ -23,7 +24,7 @@ use crate::{
     },
     protocol::{
         self, FromHub, FromTerminal,
-        message::{Hello, Status, Transaction},
+        message::{Hello, Status, Transaction, feature},
     },
 };
 
@@ -47,6 +48,7 @@ pub(super) struct Terminal {
     told: Option<Told>,
     pub(super) switches: Switches,
     desk: Desk,
+    pub(super) live: Live,
     /// Changes at the broker: how many there had been when this instance began, and how many it has dealt with.
     first_change: u64,
     seen_changes: u64,
@@ -121,6 +123,7 @@ impl Terminal {
             told: None,
             switches: Switches::default(),
             desk: Desk::default(),
+            live: Live::default(),
             first_change: changes,
             seen_changes: changes,
             wall_ms: 0,
@@ -161,6 +164,8 @@ impl Terminal {
 
     pub(super) fn hello(&mut self) -> Hello {
         self.ea.reconnected();
+        // What was wanted belongs to the session in which it came.
+        self.live = Live::default();
         self.told = None;
         let clock_s = self.broker_clock_s;
         let ea = &self.ea;
@@ -190,6 +195,7 @@ impl Terminal {
                 utc_offset_s: view.utc_offset(),
                 highest_tag: ea.journal().highest_tag().max(highest),
                 unfinished: ea.journal().unfinished(),
+                features: feature::SUBSCRIBE,
             };
             (hello, broker.changes_since(u64::MAX).1)
         });
@@ -250,6 +256,15 @@ impl Terminal {
         (self.told != Some(now)).then(|| self.status())
     }
 
+    /// What of the market is wanted and has changed.
+    pub(super) fn pushes(&mut self) -> Vec<FromTerminal> {
+        let broker = self.broker.clone();
+        broker.with(|broker, view| {
+            let sight = self.sight(view);
+            self.live.pushes(&Look { broker, view, desk: &mut self.desk, sight })
+        })
+    }
+
     /// Answers anything but Welcome.
     pub(super) fn handle(&mut self, message: FromHub) -> Vec<FromTerminal> {
         match message {
@@ -270,6 +285,10 @@ impl Terminal {
             FromHub::Latch(latch) => {
                 self.ea.set_latch(latch);
                 vec![self.status().into()]
+            }
+            FromHub::Subscribe(subscribe) => {
+                self.live = Live::wanted(subscribe);
+                Vec::new()
             }
             read => {
                 let broker = self.broker.clone();

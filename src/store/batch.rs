@@ -36,6 +36,11 @@ impl SealScope {
     pub(crate) fn digest(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The scope with this digest.
+    pub(crate) const fn of_digest(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
 }
 
 impl std::fmt::Debug for SealScope {

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Batch, Entry, Health, MAX_KEY, MAX_VALUE, SealScope, Store, StoreError};
+use super::{Batch, Entry, Health, MAX_KEY, MAX_VALUE, Replay, SealScope, Store, StoreError, Written};
 
 /// Every check below, on one store.
 pub async fn check_all(store: Arc<dyn Store>) {
     what_is_put_can_be_read(&*store).await;
     scans_go_page_by_page(&*store).await;
+    scans_back_go_page_by_page(&*store).await;
     a_batch_is_all_or_nothing(&*store).await;
     of_a_hundred_racing_creations_exactly_one_wins(Arc::clone(&store)).await;
     versions_make_compare_and_set_exact(Arc::clone(&store)).await;
@@ -24,6 +25,8 @@ pub async fn check_all(store: Arc<dyn Store>) {
     the_highest_key_is_known(&*store).await;
     changes_are_told_in_order(&*store).await;
     a_lagging_reader_of_changes_is_told_of_the_gap(&*store).await;
+    what_was_committed_is_told_again(&*store).await;
+    what_was_forgotten_is_not_told_again(&*store).await;
     assert_eq!(store.health(), Health::Ok);
     a_closed_store_says_so(&*store).await;
 }
@@ -75,6 +78,34 @@ pub async fn scans_go_page_by_page(store: &dyn Store) {
     store.commit(Batch::outcome().put([0xff, 0xff, 1], "high").put([0xff, 0xff], "highest prefix")).await.unwrap();
     let high: Vec<Vec<u8>> = store.scan(&[0xff, 0xff], None, 9).await.unwrap().into_iter().map(|(key, _)| key).collect();
     assert_eq!(high, [vec![0xff, 0xff], vec![0xff, 0xff, 1]]);
+}
+
+/// Descending, `before`, limits, over what was written at different times and what was deleted.
+pub async fn scans_back_go_page_by_page(store: &dyn Store) {
+    let put =
+        |range: std::ops::Range<u32>| range.fold(Batch::outcome(), |batch, n| batch.put(format!("back/{n:03}"), n.to_string()));
+    store.commit(put(0..300).put("back", "outside").put("back0", "outside")).await.unwrap();
+    store.commit((0..300).step_by(7).fold(Batch::outcome(), |batch, n| batch.delete(format!("back/{n:03}")))).await.unwrap();
+    store.commit(put(250..320)).await.unwrap();
+    let keys = async |before: Option<&[u8]>, limit| -> Vec<String> {
+        let page = store.scan_back(b"back/", before, limit).await.unwrap();
+        page.into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect()
+    };
+    let mut seen: Vec<String> = Vec::new();
+    loop {
+        let page = keys(seen.last().map(String::as_bytes), 17).await;
+        assert!(page.len() <= 17);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    let mut all = self::keys(store, b"back/", None, 1_000).await;
+    all.reverse();
+    assert_eq!((seen.len(), &seen), (284, &all));
+    assert_eq!(keys(Some(b"back/0015"), 1).await, ["back/001"], "`before` need not exist");
+    assert_eq!(keys(Some(b"zzz"), 1).await, ["back/319"], "`before` above the prefix is the end");
+    assert!(keys(Some(b"back/"), 5).await.is_empty() && keys(Some(b"aaa"), 5).await.is_empty());
 }
 
 /// One failed precondition refuses everything in the batch.
@@ -251,6 +282,41 @@ pub async fn a_lagging_reader_of_changes_is_told_of_the_gap(store: &dyn Store) {
     }
     assert!(matches!(changes.recv().await, Err(tokio::sync::broadcast::error::RecvError::Lagged(_))));
     assert!(changes.recv().await.is_ok());
+}
+
+/// `replay`: order, values, pages, and what is not there.
+pub async fn what_was_committed_is_told_again(store: &dyn Store) {
+    let before = store.head();
+    let scope = SealScope::new("carl", 3, "Demo");
+    let first = store.commit(Batch::outcome().put("again/a", "1").put_sealed(&scope, "again/b", "2")).await.unwrap();
+    assert!(store.commit(Batch::outcome().put("again/c", "x").expect_absent("again/a")).await.is_err());
+    store.commit(Batch::outcome().put("again/a", "3").delete("again/b")).await.unwrap();
+    assert_eq!(
+        (store.head(), first),
+        (before + 2, before + 1),
+        "the head is what was committed last; what was refused is nothing"
+    );
+    let Replay::Batches(told) = store.replay(before, 10).await.unwrap() else { panic!("they are kept") };
+    let put = |key: &str, value: &str| (key.as_bytes().to_vec(), Written::Put(value.as_bytes().to_vec()));
+    assert_eq!(told.iter().map(|batch| batch.seq).collect::<Vec<_>>(), [first, first + 1]);
+    assert_eq!(told[0].writes, [put("again/a", "1"), put("again/b", "2")], "as it was then, and sealed values opened");
+    assert_eq!(told[1].writes, [put("again/a", "3"), (b"again/b".to_vec(), Written::Delete)]);
+    let Replay::Batches(page) = store.replay(before, 1).await.unwrap() else { panic!("they are kept") };
+    assert_eq!(page, told[..1], "page by page, and the same each time");
+    assert_eq!(store.replay(store.head(), 10).await.unwrap(), Replay::Batches(Vec::new()), "nothing new is no gap");
+    assert!(matches!(store.replay(store.head() + 1, 10).await.unwrap(), Replay::Gone { .. }), "of another history");
+}
+
+/// `replay` and `shred`.
+pub async fn what_was_forgotten_is_not_told_again(store: &dyn Store) {
+    let before = store.head();
+    let scope = SealScope::new("dora", 4, "Demo");
+    store.commit(Batch::outcome().put_sealed(&scope, "forgotten/a", "secret").put("forgotten/b", "open")).await.unwrap();
+    store.commit(Batch::outcome().shred(&scope)).await.unwrap();
+    let Replay::Batches(told) = store.replay(before, 10).await.unwrap() else { panic!("they are kept") };
+    let written: Vec<_> = told[0].writes.iter().map(|(_, written)| written.clone()).collect();
+    assert_eq!(written, [Written::Forgotten, Written::Put(b"open".to_vec())], "each keeps its place");
+    assert_eq!((&told[1].writes, &told[1].forgets), (&Vec::new(), &vec![scope]), "and it is told what to forget");
 }
 
 /// After `close` nothing is written or read. The last check: the store is closed after it.

@@ -8,7 +8,7 @@ use std::sync::{
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 
-use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, Entry, Health, History, Page, Replay, Seq, Store, StoreChange, StoreError};
 
 /// Passes everything on to the store inside, until told otherwise. The orders may be given at any time, from any task.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct FailingStore {
     hanging: watch::Sender<bool>,
     /// How many commits are let through before they hang.
     passing: AtomicUsize,
+    /// Only commits that write a key which begins so hang.
+    hangs: Mutex<&'static [u8]>,
     waiting: watch::Sender<usize>,
     degraded: OnceLock<String>,
 }
@@ -32,6 +34,7 @@ impl FailingStore {
             failures: Mutex::new(None),
             hanging: watch::Sender::new(false),
             passing: AtomicUsize::new(0),
+            hangs: Mutex::new(b""),
             waiting: watch::Sender::new(0),
             degraded: OnceLock::new(),
         }
@@ -47,9 +50,19 @@ impl FailingStore {
         self.hang_after(0);
     }
 
-    /// The same, from the commit after the next `count` on.
+    /// The same, of commits that write a key under `prefix`; all others go through.
+    pub fn hang_on(&self, prefix: &'static [u8]) {
+        self.hang_some(prefix, 0);
+    }
+
+    /// The same as [`FailingStore::hang`], from the commit after the next `count` on.
     pub fn hang_after(&self, count: usize) {
-        self.passing.store(count, Ordering::Relaxed);
+        self.hang_some(b"", count);
+    }
+
+    fn hang_some(&self, prefix: &'static [u8], passing: usize) {
+        *self.hangs.lock().unwrap_or_else(PoisonError::into_inner) = prefix;
+        self.passing.store(passing, Ordering::Relaxed);
         self.hanging.send_replace(true);
     }
 
@@ -84,8 +97,12 @@ impl FailingStore {
         Err(error)
     }
 
-    async fn wait_for_release(&self) {
+    async fn wait_for_release(&self, batch: &Batch) {
         let mut hanging = self.hanging.subscribe();
+        let prefix = *self.hangs.lock().unwrap_or_else(PoisonError::into_inner);
+        if !prefix.is_empty() && !batch.writes.iter().any(|write| write.key().starts_with(prefix)) {
+            return;
+        }
         let passes = || self.passing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
         if *hanging.borrow() && !passes() {
             let _counted = Counted::new(&self.waiting);
@@ -113,7 +130,7 @@ impl Drop for Counted<'_> {
 impl Store for FailingStore {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Seq, StoreError>> {
         Box::pin(async move {
-            self.wait_for_release().await;
+            self.wait_for_release(&batch).await;
             self.check()?;
             self.take_failure()?;
             self.inner.commit(batch).await
@@ -136,8 +153,28 @@ impl Store for FailingStore {
         })
     }
 
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let reading = self.inner.scan_back(prefix, before, limit);
+        Box::pin(async move {
+            self.check()?;
+            reading.await
+        })
+    }
+
     fn changes(&self) -> broadcast::Receiver<StoreChange> {
         self.inner.changes()
+    }
+
+    fn head(&self) -> Seq {
+        self.inner.head()
+    }
+
+    fn replay(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Replay, StoreError>> {
+        let reading = self.inner.replay(after, limit);
+        Box::pin(async move {
+            self.check()?;
+            reading.await
+        })
     }
 
     fn health(&self) -> Health {
@@ -154,6 +191,10 @@ impl Store for FailingStore {
 
     fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.inner.upkeep()
+    }
+
+    fn verify(&self, expected: Option<(Seq, String)>) -> BoxFuture<'_, Result<History, StoreError>> {
+        self.inner.verify(expected)
     }
 
     fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>> {
@@ -198,6 +239,20 @@ mod tests {
         store.release();
         assert_eq!(committing.join_next().await.unwrap().unwrap().unwrap(), 1);
         store.hung(0).await;
+    }
+
+    #[tokio::test]
+    async fn only_commits_of_what_was_named_hang() {
+        let store = store();
+        store.hang_on(b"k");
+        store.commit(Batch::outcome().put("other", "v")).await.unwrap();
+        let mut committing = tokio::task::JoinSet::new();
+        let writer = Arc::clone(&store);
+        committing.spawn(async move { writer.commit(Batch::outcome().put("other", "w").put("k", "v")).await });
+        store.hung(1).await;
+        assert_eq!(store.get(b"k").await.unwrap(), None);
+        store.release();
+        committing.join_next().await.unwrap().unwrap().unwrap();
     }
 
     #[tokio::test]

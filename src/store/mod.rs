@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::domain::UnixMillis;
+
 mod batch;
 pub mod cache;
 pub mod contract;
@@ -53,6 +55,52 @@ pub struct StoreChange {
     pub seq: Seq,
     /// The keys that it put or deleted, in the order of the batch.
     pub keys: Arc<[Vec<u8>]>,
+}
+
+/// A committed batch with what it wrote, as [`Store::replay`] tells it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The batch.
+    pub seq: Seq,
+    /// Four bytes that depend on this batch and on all before it: a number alone does not tell one history from another, such as the one
+    /// that began with an older backup.
+    pub mark: u32,
+    /// Keys and what was done to them, in the order of the batch.
+    pub writes: Vec<(Vec<u8>, Written)>,
+    /// Whose sealed values the batch forgot, for good.
+    pub forgets: Vec<SealScope>,
+}
+
+impl Committed {
+    /// Bytes of its keys and values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let value = |written: &Written| if let Written::Put(value) = written { value.len() } else { 0 };
+        self.writes.iter().map(|(key, written)| key.len() + value(written)).sum()
+    }
+}
+
+/// One write of a [`Committed`] batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It was set to this; what was sealed is opened.
+    Put(Vec<u8>),
+    /// It was deleted.
+    Delete,
+    /// It was set to something that was forgotten since.
+    Forgotten,
+}
+
+/// What [`Store::replay`] finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// The batches that come next, without a hole; none when nothing was committed since.
+    Batches(Vec<Committed>),
+    /// What comes next is not kept any more, or was never written.
+    Gone {
+        /// The oldest batch from which on everything is there.
+        oldest: Seq,
+    },
 }
 
 /// Whether the store still takes writes.
@@ -174,9 +222,26 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// As for [`Store::get`].
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>>;
 
+    /// The same from the other end: before `before` (exclusive) if given, descending.
+    ///
+    /// # Errors
+    /// As for [`Store::get`].
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>>;
+
     /// Committed batches from now on, in order. Bounded: a reader that lags gets `RecvError::Lagged` and must
     /// read again what it follows.
     fn changes(&self) -> tokio::sync::broadcast::Receiver<StoreChange>;
+
+    /// The last batch that is durable, and told to the followers of [`Store::changes`]; 0 before the first.
+    fn head(&self) -> Seq;
+
+    /// The batches after `after`, in order, with their values: at most `limit`, and no more once they are large together. Only what is durable
+    /// is told. For the next page pass the last number. With [`Store::changes`] as a bell this is how everything is followed without
+    /// a hole, over restarts too; how far back it reaches is the backend's affair, days at least.
+    ///
+    /// # Errors
+    /// As for [`Store::get`], and `Io` when the past cannot be read.
+    fn replay(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Replay, StoreError>>;
 
     /// How it is now. Latched: once degraded, degraded until the restart.
     fn health(&self) -> Health;
@@ -194,6 +259,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What went wrong; the store works on, and the next call tries again. `Full`: there is no room for an export.
     fn upkeep(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Reads the whole past, from the oldest record that is kept to the newest that was durable at the call, and checks that nothing in it was
+    /// changed. With `expected`, a record's number and the chain after it in hexadecimal digits, as noted elsewhere, also that it is the
+    /// same past.
+    ///
+    /// # Errors
+    /// `Damaged` names the first record that is not what was written; `Busy`, `Unsupported`, `Degraded`, `Closed`.
+    fn verify(&self, expected: Option<(Seq, String)>) -> BoxFuture<'_, Result<History, StoreError>>;
+
     /// A consistent copy of everything, as a stream, while commits go on: it holds all that was acknowledged before the call.
     ///
     /// # Errors
@@ -207,6 +280,43 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
+/// What [`Store::verify`] found in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The first record that is kept: 1, unless old archives were removed.
+    pub first: Seq,
+    /// The last record; 0 in a store that was never written to.
+    pub last: Seq,
+    /// The chain after it, in hexadecimal digits. Written down elsewhere, it proves later that nothing before it was changed.
+    pub chain: String,
+    /// Exports that fit the chain and are whole.
+    pub exports: usize,
+    /// Bytes behind the last record that are none: being written, or torn, or changed.
+    pub torn_bytes: u64,
+    /// Audit records among them, and when the first and the last of these were written.
+    pub audit_records: u64,
+    /// When the first audit record was written.
+    pub from: Option<UnixMillis>,
+    /// When the last one was.
+    pub to: Option<UnixMillis>,
+}
+
+impl History {
+    /// The last record and the chain after it, as one text to note elsewhere.
+    #[must_use]
+    pub fn head(&self) -> String {
+        format!("{}:{}", self.last, self.chain)
+    }
+
+    /// Reads such a text back.
+    #[must_use]
+    pub fn read_head(text: &str) -> Option<(Seq, String)> {
+        let (seq, chain) = text.trim().split_once(':')?;
+        let is_chain = chain.len() == 64 && chain.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_chain.then_some((seq.parse().ok()?, chain.to_ascii_lowercase()))
+    }
+}
+
 /// A backup on its way: the bytes of a zstd-compressed tar, in order.
 #[derive(Debug)]
 pub struct Backup {
@@ -216,3 +326,5 @@ pub struct Backup {
 
 /// Batches that [`Store::changes`] holds for a slow reader.
 pub(crate) const CHANGES_KEPT: usize = 1024;
+/// Bytes of values after which one answer of [`Store::replay`] ends.
+pub(crate) const REPLAY_BYTES: usize = 1 << 20;

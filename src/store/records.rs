@@ -4,12 +4,16 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+mod audit;
+
+pub use audit::{AuditOutcome, AuditRecord};
+
 use super::{Batch, Entry, SealScope, Store, StoreError};
 use crate::domain::{
     UnixMillis,
     account::Account,
     command::{CommandRecord, tag_sequence as tag_sequence_of},
-    ids::{CommandId, IncidentId, KeyId, OwnerId, TokenId},
+    ids::{CommandId, IncidentId, KeyId, LoginId, OwnerId, TokenId, UserId},
     indicator::IndicatorSlot,
     safety::{Deadman, Incident, IncidentKind, KillScope, KillSwitch},
 };
@@ -29,8 +33,31 @@ pub const KILL_SWITCHES: &[u8] = b"w";
 /// Every dead-man timer that was ever armed, as it stands.
 pub const DEADMEN: &[u8] = b"e";
 
+/// What is known of each account's trade history as a whole, of every owner.
+pub const HISTORY_ACCOUNTS: &[u8] = b"f";
 /// Every indicator that has not expired, those that were deleted too.
 pub const INDICATORS: &[u8] = b"x";
+
+/// What is known of the use of every API key.
+pub const KEY_USAGE: &[u8] = b"C";
+/// Every user, those who were deleted too.
+pub const USERS: &[u8] = b"U";
+/// Every login that has not ended.
+pub const LOGINS: &[u8] = b"S";
+/// The one-time code of a hub without users.
+pub const FIRST_SETUP: &[u8] = b"F";
+
+/// Key of a user.
+#[must_use]
+pub fn user(id: UserId) -> Vec<u8> {
+    join(USERS, &[&id.to_bytes()])
+}
+
+/// Key of a login.
+#[must_use]
+pub fn login(id: LoginId) -> Vec<u8> {
+    join(LOGINS, &[&id.to_bytes()])
+}
 
 /// Key of a token.
 #[must_use]
@@ -48,6 +75,12 @@ pub fn token_lock(id: TokenId) -> Vec<u8> {
 #[must_use]
 pub fn api_key(id: KeyId) -> Vec<u8> {
     join(KEYS, &[&id.to_bytes()])
+}
+
+/// Key of what is known of an API key's use.
+#[must_use]
+pub fn key_usage(id: KeyId) -> Vec<u8> {
+    join(KEY_USAGE, &[&id.to_bytes()])
 }
 
 /// Key of a command's record, which is sealed with its account's key.
@@ -129,10 +162,19 @@ pub fn tag_sequence(account: &Account) -> Vec<u8> {
     join(b"s", &[&crate::crypto::sha256(&parts)])
 }
 
+/// Every audit record, oldest first.
+pub const AUDIT: &[u8] = b"u";
+
 /// Key of an audit record.
 #[must_use]
 pub fn audit(id: ulid::Ulid) -> Vec<u8> {
-    join(b"u", &[&id.to_bytes()])
+    join(AUDIT, &[&id.to_bytes()])
+}
+
+/// The id of the audit record under a key that starts with [`AUDIT`].
+#[must_use]
+pub fn audit_of(key: &[u8]) -> Option<ulid::Ulid> {
+    key.strip_prefix(AUDIT).and_then(|id| id.try_into().ok()).map(ulid::Ulid::from_bytes)
 }
 
 /// Key of an incident, which is sealed with its account's key.
@@ -218,7 +260,7 @@ pub fn history_account(owner: OwnerId, account: &Account) -> Vec<u8> {
 /// What the keys of all [`history_account`]s of an owner start with.
 #[must_use]
 pub fn history_accounts(owner: OwnerId) -> Vec<u8> {
-    join(b"f", &[&owner.to_bytes()])
+    join(HISTORY_ACCOUNTS, &[&owner.to_bytes()])
 }
 
 /// Key of a row of the trade history: by broker time in milliseconds, then by identity. It names neither ticket nor symbol.
@@ -276,21 +318,6 @@ pub struct IdempotencyRecord {
     pub fingerprint: Vec<u8>,
     /// When.
     pub at: UnixMillis,
-}
-
-/// Who changed what. The journal chains it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditRecord {
-    /// When.
-    pub at: UnixMillis,
-    /// The key that did it, or `hub`.
-    pub actor: String,
-    /// `token.create`, `token.lock`, …
-    pub action: String,
-    /// What it was done to.
-    pub target: String,
-    /// In words; never a secret.
-    pub detail: String,
 }
 
 /// The equity with which a broker's day began.

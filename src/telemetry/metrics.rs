@@ -62,6 +62,7 @@ pub struct Inner {
     pub http_requests: Requests,
     pub http_seconds: Timings,
     pub auth_failures: Counters,
+    pub throttled: Counters,
     pub terminal_ends: Counters,
     pub read_seconds: Timings,
     pub command_seconds: Timings,
@@ -73,6 +74,11 @@ pub struct Inner {
     pub journal_sync_seconds: Histogram,
     pub journal_group: Histogram,
     pub certificate_reloads: Counters,
+    pub events: Counters,
+    pub stream_readers: Gauges,
+    pub stream_frames_written: Counters,
+    pub stream_ends: Counters,
+    pub stream_gaps: Counter,
 }
 
 impl std::ops::Deref for Metrics {
@@ -170,6 +176,12 @@ impl Metrics {
                 "reason",
                 &AUTH_FAILURES,
             ),
+            throttled: b.counters(
+                "mtbridge_throttled",
+                "Failed attempts refused because too many from their address had failed before",
+                "what",
+                &["api", "terminal", "revoke"],
+            ),
             terminal_ends: b.add("mtbridge_terminal_ends", "Ended terminal connections by close code", Counters::default()),
             read_seconds: b.timings("mtbridge_read_duration_seconds", "Relayed reads by hop: queue, terminal, whole"),
             command_seconds: b.timings("mtbridge_command_duration_seconds", "Trade commands by hop: record, queue, whole"),
@@ -195,6 +207,16 @@ impl Metrics {
                 "result",
                 &["ok", "failed"],
             ),
+            events: b.add("mtbridge_events", "What happened, by kind", Counters::default()),
+            stream_readers: b.gauges("mtbridge_stream_readers", "Open streams by transport"),
+            stream_frames_written: b.counters(
+                "mtbridge_stream_frames_written",
+                "Frames put into words, by encoding; however many readers there are, each is once",
+                "encoding",
+                &["json", "msgpack", "sse"],
+            ),
+            stream_ends: b.add("mtbridge_stream_ends", "Ended streams by reason", Counters::default()),
+            stream_gaps: b.counter("mtbridge_stream_gaps", "Readers that were told of a gap"),
             names: b.names,
             registry: b.registry,
         };

@@ -116,13 +116,8 @@ impl Trading {
                 None => Err(StoreError::Conflict { key: records::command(id) }),
             };
         };
-        let audit = records::AuditRecord {
-            at: decision.at,
-            actor: decision.by.clone(),
-            action: "command.adjudicate".to_owned(),
-            target: id.to_string(),
-            detail: format!("{:?}", decision.outcome),
-        };
+        let outcome = format!("{:?}", decision.outcome);
+        let audit = records::AuditRecord::done(decision.at, &decision.by, "command.adjudicate", &id.to_string(), &outcome);
         let by = decision.by.clone();
         self.apply(&live, &Event::Adjudicated { decision, result }, None).await;
         let record = live.updates.borrow().clone();

@@ -106,6 +106,12 @@ impl Trading {
         found
     }
 
+    /// How many switches are on, of whatever owner.
+    #[must_use]
+    pub fn kill_switches_on(&self) -> usize {
+        self.inner.kills.gate().on.len()
+    }
+
     /// The account's own switch, if it is on.
     #[must_use]
     pub fn account_switch(&self, owner: OwnerId, account: &Account) -> Option<KillSwitch> {
@@ -201,17 +207,12 @@ impl Trading {
             by: by.to_owned(),
             at: self.inner.clock.wall(),
         };
-        let audit = records::AuditRecord {
-            at: switch.at,
-            actor: by.to_owned(),
-            action: "kill_switch.set".to_owned(),
-            // An account is not named where its deletion could not reach it.
-            target: match &switch.scope {
-                KillScope::Account(..) => switch.id.to_string(),
-                scope => scope.to_string(),
-            },
-            detail: level.name().to_owned(),
+        // An account is not named where its deletion could not reach it.
+        let target = match &switch.scope {
+            KillScope::Account(..) => switch.id.to_string(),
+            scope => scope.to_string(),
         };
+        let audit = records::AuditRecord::done(switch.at, by, "kill_switch.set", &target, level.name());
         let batch = records::put_kill_switch(batch, &switch).put(records::audit(ids()?), records::encode(&audit));
         self.inner.store.commit(batch).await?;
         warn!(scope = %switch.scope, level = level.name(), reason, by, "kill switch");

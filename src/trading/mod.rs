@@ -153,7 +153,7 @@ struct Inner {
     /// One command at a time of an account is judged against what is open.
     turns: claims::Claims,
     /// Accounts on which no command may begin now, each as often as somebody holds it back.
-    stopped: Mutex<HashMap<Account, usize>>,
+    stopped: Mutex<HashMap<(OwnerId, Account), usize>>,
     tasks: TaskTracker,
     /// Signals in work at once.
     working: Arc<Semaphore>,
@@ -319,7 +319,7 @@ impl Trading {
         // From here on it counts among what is open.
         drop(turn);
         // Enter, then look: whoever stops the account writes that first and counts the open commands second.
-        if self.inner.stopped().contains_key(session.account()) {
+        if self.inner.is_stopped(session.owner(), session.account()) {
             self.inner.live().remove(&id);
             self.inner.duplicates.forget(id);
             // Whoever found it meanwhile and waits for the cell finds a command that is over, and records nothing.
@@ -532,32 +532,37 @@ impl Trading {
 #[derive(Debug)]
 pub struct Stopped {
     trading: Trading,
-    account: Account,
+    whose: (OwnerId, Account),
 }
 
 impl Drop for Stopped {
     fn drop(&mut self) {
         let mut stopped = self.trading.inner.stopped();
-        if let Some(holders) = stopped.get_mut(&self.account) {
+        if let Some(holders) = stopped.get_mut(&self.whose) {
             *holders -= 1;
             if *holders == 0 {
-                stopped.remove(&self.account);
+                stopped.remove(&self.whose);
             }
         }
     }
 }
 
 impl Trading {
-    /// Lets no command begin on an account until the answer is dropped.
+    /// Lets no command begin on an owner's account until the answer is dropped.
     #[must_use]
-    pub fn stop_account(&self, account: &Account) -> Stopped {
-        *self.inner.stopped().entry(account.clone()).or_insert(0) += 1;
-        Stopped { trading: self.clone(), account: account.clone() }
+    pub fn stop_account(&self, owner: OwnerId, account: &Account) -> Stopped {
+        let whose = (owner, account.clone());
+        *self.inner.stopped().entry(whose.clone()).or_insert(0) += 1;
+        Stopped { trading: self.clone(), whose }
     }
 }
 
 impl Inner {
-    fn stopped(&self) -> std::sync::MutexGuard<'_, HashMap<Account, usize>> {
+    fn is_stopped(&self, owner: OwnerId, account: &Account) -> bool {
+        self.stopped().contains_key(&(owner, account.clone()))
+    }
+
+    fn stopped(&self) -> std::sync::MutexGuard<'_, HashMap<(OwnerId, Account), usize>> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -155,7 +155,7 @@ impl Trading {
         };
         // Enter, then look: whoever stops the account writes that first and counts what is open second.
         let place = self.inner.parents.enter(&record);
-        if self.inner.stopped().contains_key(session.account()) {
+        if self.inner.is_stopped(session.owner(), session.account()) {
             return Err(ExecuteError::Offline);
         }
         let used = records::IdempotencyRecord { command: record.id, fingerprint: new.fingerprint.to_vec(), at: now };
@@ -186,7 +186,9 @@ impl Trading {
         let Some(ParentView { record, missing, running: false, .. }) = self.parent(id).await? else { return Ok(()) };
         // Entered before the look at the clock: whoever finds it not running after the time is over ends it for good.
         let place = self.inner.parents.enter(&record);
-        if record.over || self.inner.clock.steady() > record.resumable_until || self.inner.stopped().contains_key(&record.account)
+        if record.over
+            || self.inner.clock.steady() > record.resumable_until
+            || self.inner.is_stopped(record.owner, &record.account)
         {
             return Ok(());
         }

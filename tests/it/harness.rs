@@ -11,10 +11,12 @@ mod wire;
 mod world;
 
 use std::{
+    collections::VecDeque,
+    net::{TcpListener, UdpSocket},
     ops::Deref,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -25,6 +27,8 @@ pub use fake::{FakeTerminal, Heard, all_on};
 use mtbridge::{
     access::secret::{KEY_LIVE, Secret},
     config::Config,
+    domain::{account::Account, ids::OwnerId},
+    market::feed::{Subscription, Topic},
     server::Server,
     simulator::{Backoff, SimulatorConfig},
     store::{
@@ -77,9 +81,18 @@ pub fn fresh() -> u64 {
 
 /// A port below the range from which the system gives out its own, so that a hub finds its old port free after a restart.
 pub fn free_port() -> u16 {
+    /// UDP ports of the same numbers, held so that no other test of this machine takes one between this look and the hub's bind, or
+    /// while the hub is down: the latest of this process, so that a thousand tests in one do not use up its files.
+    static MINE: Mutex<VecDeque<UdpSocket>> = Mutex::new(VecDeque::new());
     loop {
         let port = rand::random_range(20_000..32_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let Ok(mark) = UdpSocket::bind(("127.0.0.1", port)) else { continue };
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            let mut mine = MINE.lock().unwrap();
+            mine.push_back(mark);
+            if mine.len() > 64 {
+                mine.pop_front();
+            }
             return port;
         }
     }
@@ -152,6 +165,8 @@ impl TestHub {
         config.store.free_space_floor_bytes = 0;
         config.store.segment_bytes = 1 << 20;
         config.terminals.heartbeat = Duration::from_millis(500);
+        // All tests come from one address, and many show secrets that are none.
+        config.throttle.failures_per_minute = 0;
         // Terminals that the tests speak for hear only what they were asked; tests of the comparison turn it on.
         config.trading.compare_every = Duration::ZERO;
         // Most tests place the same order again and again.
@@ -185,6 +200,12 @@ impl TestHub {
 
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The live data of account `login`.
+    pub fn follow(&self, login: u64, topic: Topic) -> Subscription {
+        let account = Account::new(login, SERVER).unwrap();
+        self.server.as_ref().unwrap().feed().subscribe(OwnerId::SELF, &account, topic)
     }
 
     pub fn url(&self) -> String {

@@ -35,6 +35,7 @@ mod ea_sanitizers;
 mod ea_storm;
 mod ea_websocket;
 mod external;
+mod feed;
 mod flatten;
 mod history;
 mod incidents;

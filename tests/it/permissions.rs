@@ -12,12 +12,13 @@ use serde_json::json;
 
 use crate::harness::{Api, FakeTerminal, TestHub};
 
-/// What api.md asks for, written down a second time: `-` is open to everyone, `any` to every key.
+/// What api.md asks for, written down a second time: `-` is open to everyone, `any` to every key and user, `login` to every user, `owner` to
+/// owners for the users of their tenant, `operator` to who runs the hub.
 const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/", "-"),
     ("GET", "/healthz", "-"),
     ("GET", "/readyz", "-"),
-    ("GET", "/metrics", "admin"),
+    ("GET", "/metrics", "operator"),
     ("GET", "/ws/terminal", "-"),
     ("GET", "/api/v1/terminals", "read:account"),
     ("GET", "/api/v1/terminals/{terminal}", "read:account"),
@@ -64,7 +65,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/external/indicators/{id}", "write:indicators"),
     ("GET", "/api/external/indicators/{id}", "read:indicators"),
     ("DELETE", "/api/external/indicators/{id}", "delete:indicators"),
-    ("GET", "/api/v1/backup", "admin"),
+    ("GET", "/api/v1/backup", "operator"),
     ("GET", "/api/v1/tokens", "admin"),
     ("POST", "/api/v1/tokens", "admin"),
     ("GET", "/api/v1/tokens/{id}", "admin"),
@@ -78,6 +79,19 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH", "/api/v1/keys/{id}", "admin"),
     ("DELETE", "/api/v1/keys/{id}", "admin"),
     ("POST", "/api/v1/keys/{id}/rotate", "admin"),
+    ("POST", "/api/v1/setup", "-"),
+    ("POST", "/api/v1/session", "-"),
+    ("GET", "/api/v1/session", "any"),
+    ("DELETE", "/api/v1/session", "login"),
+    ("POST", "/api/v1/session/confirm", "login"),
+    ("PUT", "/api/v1/session/password", "login"),
+    ("GET", "/api/v1/sessions", "login"),
+    ("DELETE", "/api/v1/sessions/{id}", "login"),
+    ("GET", "/api/v1/users", "owner"),
+    ("POST", "/api/v1/users", "owner"),
+    ("PATCH", "/api/v1/users/{id}", "owner"),
+    ("DELETE", "/api/v1/users/{id}", "owner"),
+    ("POST", "/api/v1/users/{id}/reset", "owner"),
 ];
 
 #[test]
@@ -85,6 +99,9 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
     let word = |needs| match needs {
         Needs::Nothing => "-",
         Needs::AnyKey => "any",
+        Needs::Login => "login",
+        Needs::Owner => "owner",
+        Needs::Operator => "operator",
         Needs::Permission(permission) => permission.name(),
     };
     let served: BTreeSet<_> =
@@ -133,8 +150,16 @@ async fn every_route_lets_in_exactly_the_permissions_that_imply_what_it_needs() 
             let allowed = match route.needs {
                 Needs::Nothing | Needs::AnyKey => true,
                 Needs::Permission(needed) => held.implies(needed),
+                Needs::Owner | Needs::Operator => held == Permission::Admin,
+                Needs::Login => {
+                    assert_eq!((status, code.as_str()), (403, "login_required"), "{held} on {route:?}");
+                    continue;
+                }
             };
-            if allowed {
+            // Whoever logs in shows a password there, and no key.
+            if allowed && route.needs == Needs::Nothing && route.method == Method::POST {
+                assert!(matches!(status, 401 | 422), "{held} on {route:?}: {status} {code}");
+            } else if allowed {
                 assert!(!matches!(status, 401 | 403), "{held} on {route:?}: {status} {code}");
                 assert!(status < 500, "{held} on {route:?}: {status} {code}");
             } else {

@@ -9,7 +9,7 @@ use mtbridge::{
         codec::Row,
         message::{Answer, answer_kind},
     },
-    store::failing::FailingStore,
+    store::{failing::FailingStore, records},
 };
 use serde_json::json;
 use tokio::{
@@ -26,7 +26,7 @@ async fn a_duplicate_whose_twin_is_being_recorded_is_not_told_that_nothing_was_s
     let (hub, store) = TestHub::over(|store| Arc::new(FailingStore::new(store)), |config| config.terminals.mailbox = 1).await;
     let terminal = hub.terminal(1001).await;
     hub.admin().once().buy(1001).await.expect(200);
-    store.hang();
+    store.hang_on(records::COMMAND_LISTS);
     let api = hub.admin().with_idempotency("twins");
     let second = async {
         store.hung(1).await;

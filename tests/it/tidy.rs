@@ -10,7 +10,7 @@ const LEVELS: &[&[&str]] = &[
     &["domain", "config", "clock", "crypto", "telemetry", "tls"],
     &["protocol", "store"],
     &["access"],
-    &["hub"],
+    &["hub", "events"],
     &["market", "revocation"],
     &["trading", "history"],
     &["api", "dashboard"],

@@ -6,6 +6,7 @@
 
 #include <MtBridge\Chart.mqh>
 #include <MtBridge\Desk.mqh>
+#include <MtBridge\Live.mqh>
 #include <MtBridge\Status.mqh>
 #include <MtBridge\Trade.mqh>
 #include <MtBridge\Words.mqh>
@@ -51,6 +52,7 @@ class CSession {
 private:
    CWebSocket m_web;
    CDesk m_desk;
+   CLive m_live;
    CTrades *m_trades;
    CJournal *m_journal;
    CLimits *m_limits;
@@ -107,6 +109,7 @@ private:
    /// The connection is over; the next attempt comes after the back-off, and after `at_least_ms`.
    void ComeBack(const string problem, const uint at_least_ms) {
       m_desk.Reset();
+      m_live.Reset();
       double wait = (double)m_settings.retry_base_ms;
       for(int i = 0; i < m_failures && wait < (double)m_settings.retry_max_ms; i++)
          wait *= 2.0;
@@ -192,6 +195,7 @@ private:
    void Unbind() {
       m_web.Close(1000, "");
       m_desk.Reset();
+      m_live.Reset();
       m_journal.Close();
       Enter(MTB_PHASE_UNBOUND);
       m_next_us = m_since_us;
@@ -265,7 +269,7 @@ private:
          return false;
       if(tag == MTB_WELCOME)
          return OnWelcome();
-      bool known = (tag >= MTB_TRADE && tag <= MTB_DRAW) || (tag >= MTB_GET_ACCOUNT && tag <= MTB_GET_SESSION);
+      bool known = (tag >= MTB_TRADE && tag <= MTB_SUBSCRIBE) || (tag >= MTB_GET_ACCOUNT && tag <= MTB_GET_SESSION);
       // A newer hub may say more than this EA understands.
       if(!known)
          return true;
@@ -279,6 +283,7 @@ private:
          case MTB_DRAW:
             m_chart.Draw(m_reader);
             return true;
+         case MTB_SUBSCRIBE: return m_live.Take(m_reader);
       }
       return m_desk.Take((int)tag, m_message, size, m_web);
    }
@@ -399,6 +404,7 @@ public:
       m_address.port = 443;
       m_address.tls = true;
       m_desk.Reset();
+      m_live.Reset();
       MtbNow(m_turn);
       MathSrand((int)(GetTickCount() & 0x7FFFFFFF));
       m_web.m_random.Stir(m_settings.token + TerminalInfoString(TERMINAL_DATA_PATH) + IntegerToString(ChartID()));
@@ -471,6 +477,11 @@ public:
          m_desk.Turn(m_web);
       }
       m_web.Flush();
+      // What the market does is told when all else is on the wire.
+      if(IsLive() && !m_live.IsIdle() && m_web.Unsent() == 0) {
+         m_live.Turn(m_web);
+         m_web.Flush();
+      }
       if(m_journal.IsLong() && !m_trades.IsBusy())
          m_journal.Compact();
       DrawPanel(now);

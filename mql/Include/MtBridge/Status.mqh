@@ -18,7 +18,7 @@ void WriteHello(CPackWriter &w, const CJournal &journal, const MtbId &instance) 
    uchar bytes[16];
    MtbPutBig64(bytes, 0, instance.hi);
    MtbPutBig64(bytes, 8, instance.lo);
-   Begin(w, MTB_HELLO, 18);
+   Begin(w, MTB_HELLO, 19);
    w.PutUInt(MTB_PROTOCOL);
    w.PutUInt((ulong)PlatformNumber());
    w.PutUInt(Login());
@@ -39,6 +39,7 @@ void WriteHello(CPackWriter &w, const CJournal &journal, const MtbId &instance) 
    w.PutArray(count);
    for(int i = 0; i < count; i++)
       w.PutId(unfinished[i]);
+   w.PutUInt(MTB_FEATURE_SUBSCRIBE);
 }
 
 /// The kill level in force, the higher of the EA's own and the hub's.

@@ -9,7 +9,7 @@
 #define MTB_PROTOCOL 1
 #define MTB_SUBPROTOCOL "mtbridge.v1"
 #define MTB_PATH "/ws/terminal"
-#define MTB_EA_VERSION "1.0.0"
+#define MTB_EA_VERSION "1.1.0"
 
 // Tags of messages from the terminal.
 #define MTB_HELLO 1
@@ -18,6 +18,8 @@
 #define MTB_ACCEPTED 4
 #define MTB_OUTCOME 5
 #define MTB_ANSWER 6
+#define MTB_PUSH_QUOTES 7
+#define MTB_PUSH_BARS 8
 #define MTB_TRANSACTION 9
 #define MTB_LOG 10
 
@@ -28,6 +30,7 @@
 #define MTB_ACKNOWLEDGE 4
 #define MTB_LATCH 5
 #define MTB_DRAW 6
+#define MTB_SUBSCRIBE 7
 #define MTB_GET_ACCOUNT 16
 #define MTB_GET_SYMBOLS 17
 #define MTB_GET_SYMBOL 18
@@ -44,6 +47,9 @@
 #define MTB_CALC_MARGIN 29
 #define MTB_CALC_PROFIT 30
 #define MTB_GET_SESSION 31
+
+// Bits of Hello's features.
+#define MTB_FEATURE_SUBSCRIBE 1
 
 // Status of a reply.
 #define MTB_REPLY_OK 0

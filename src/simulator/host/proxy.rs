@@ -38,6 +38,8 @@ mod tag {
     pub(super) const ACCEPTED: u8 = 4;
     pub(super) const OUTCOME: u8 = 5;
     pub(super) const ANSWER: u8 = 6;
+    pub(super) const PUSH_QUOTES: u8 = 7;
+    pub(super) const PUSH_BARS: u8 = 8;
     pub(super) const WELCOME: u8 = 1;
     pub(super) const TRADE: u8 = 2;
 }
@@ -196,9 +198,9 @@ impl Up<'_> {
         if tag == Some(tag::OUTCOME) {
             self.shared.strike(Step::AfterRecord)?;
         }
-        let (delay, twice, one_in) = {
+        let (delay, twice, one_in, flood) = {
             let faults = self.shared.faults();
-            (faults.delay(), faults.duplicates(), faults.lose_frames())
+            (faults.delay(), faults.duplicates(), faults.lose_frames(), faults.flood())
         };
         let mut times = 1;
         if let Some(tag) = tag {
@@ -209,6 +211,7 @@ impl Up<'_> {
                 return Ok(());
             }
             times = if twice && !matches!(tag, tag::HELLO | tag::STATUS) { 2 } else { 1 };
+            times *= if matches!(tag, tag::PUSH_QUOTES | tag::PUSH_BARS) { flood } else { 1 };
         }
         for _ in 0..times {
             self.held.push_back((Instant::now() + delay, frame.raw.clone()));

@@ -29,11 +29,13 @@ mod open;
 mod overlay;
 mod past;
 mod projection;
+mod recent;
+mod replay;
 mod restore;
 mod upkeep;
 mod writer;
 
-pub use self::history::{History, verify_history};
+pub use self::history::{verify_history, verify_stopped};
 pub use self::inspection::Damage;
 use self::layout::Layout;
 use self::overlay::{Overlay, Slot};
@@ -43,7 +45,7 @@ use self::upkeep::Upkeep;
 use self::writer::Request;
 use super::faults::Faults;
 use super::sealing::{Keyring, Opened};
-use super::{Backup, Batch, Entry, Health, Page, Seq, Store, StoreChange, StoreError};
+use super::{Backup, Batch, Entry, Health, History, Page, Replay, Seq, Store, StoreChange, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// Reads of one long value that the writer keeps replacing, before we give up.
@@ -133,6 +135,10 @@ struct Shared {
     closing: CancellationToken,
     /// The last durable record.
     durable: AtomicU64,
+    /// The newest batches, for whoever follows.
+    recent: recent::Recent,
+    /// Where in the journal those stand who read it again.
+    places: replay::Places,
     /// Keys were destroyed, and what they sealed is still in the projection.
     shredded: AtomicBool,
 }
@@ -253,17 +259,36 @@ impl Shared {
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
         self.readable()?;
-        self.with_projection(|projection| self.page(projection, prefix, after, limit))
+        self.with_projection(|projection| {
+            let above = self.overlay.range(prefix, after);
+            self.page(projection, above, projection.range(prefix, after), limit, Vec::le)
+        })
     }
 
-    /// The overlay laid over the projection. The overlay is read first: what leaves it meanwhile is in the projection.
-    fn page(&self, projection: &Projection, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
-        let mut above = self.overlay.range(prefix, after).into_iter().peekable();
-        let mut below = projection.range(prefix, after).peekable();
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+        self.readable()?;
+        self.with_projection(|projection| {
+            let above = self.overlay.range_back(prefix, before);
+            self.page(projection, above, projection.range_back(prefix, before), limit, Vec::ge)
+        })
+    }
+
+    /// The overlay laid over the projection, each in order; `first` says that a key comes before another one, or is the same. The overlay is
+    /// read first: what leaves it meanwhile is in the projection.
+    fn page(
+        &self,
+        projection: &Projection,
+        above: Vec<(Vec<u8>, Slot)>,
+        below: impl Iterator<Item = Result<(Vec<u8>, Found), ProjectionError>>,
+        limit: usize,
+        first: impl Fn(&Vec<u8>, &Vec<u8>) -> bool,
+    ) -> Result<Page, StoreError> {
+        let mut above = above.into_iter().peekable();
+        let mut below = below.peekable();
         let mut page = Vec::new();
         while page.len() < limit {
             let take_above = match (above.peek(), below.peek()) {
-                (Some((upper, _)), Some(Ok((lower, _)))) => upper <= lower,
+                (Some((upper, _)), Some(Ok((lower, _)))) => first(upper, lower),
                 (upper, _) => upper.is_some(),
             };
             let (key, slot) = if take_above {
@@ -323,8 +348,30 @@ impl Store for EmbeddedStore {
         Box::pin(async move { tokio::task::spawn_blocking(reading).await.unwrap_or(Err(StoreError::Closed)) })
     }
 
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> BoxFuture<'_, Result<Page, StoreError>> {
+        let (prefix, before, shared) = (prefix.to_vec(), before.map(<[u8]>::to_vec), Arc::clone(&self.shared));
+        let reading = move || shared.scan_back(&prefix, before.as_deref(), limit);
+        Box::pin(async move { tokio::task::spawn_blocking(reading).await.unwrap_or(Err(StoreError::Closed)) })
+    }
+
     fn changes(&self) -> broadcast::Receiver<StoreChange> {
         self.shared.changes.subscribe()
+    }
+
+    fn head(&self) -> Seq {
+        self.shared.durable()
+    }
+
+    fn replay(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Replay, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            shared.usable()?;
+            if let Some(told) = shared.recent.after(after, limit, &shared.keyring)? {
+                return Ok(Replay::Batches(told));
+            }
+            let reading = move || replay::from_journal(&shared, after, limit);
+            tokio::task::spawn_blocking(reading).await.unwrap_or(Err(StoreError::Closed))
+        })
     }
 
     fn health(&self) -> Health {
@@ -353,6 +400,12 @@ impl Store for EmbeddedStore {
             let working = move || upkeep::run(&shared, &requests);
             tokio::task::spawn_blocking(working).await.unwrap_or(Err(StoreError::Closed))
         })
+    }
+
+    fn verify(&self, expected: Option<(Seq, String)>) -> BoxFuture<'_, Result<History, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let reading = move || history::verify_open(&shared, expected.as_ref());
+        Box::pin(async move { tokio::task::spawn_blocking(reading).await.unwrap_or(Err(StoreError::Closed)) })
     }
 
     fn backup(&self) -> BoxFuture<'_, Result<Backup, StoreError>> {
@@ -384,6 +437,8 @@ impl Store for EmbeddedStore {
 
 #[cfg(test)]
 mod backup_tests;
+#[cfg(test)]
+mod history_tests;
 #[cfg(test)]
 mod power_cut_tests;
 #[cfg(test)]

@@ -179,6 +179,8 @@ fn start(
         turn: Mutex::default(),
         closing: CancellationToken::new(),
         durable: AtomicU64::new(journal.last_seq()),
+        recent: super::recent::Recent::default(),
+        places: super::replay::Places::default(),
         // What was destroyed just before the last stop may not have been removed yet.
         shredded: AtomicBool::new(any_destroyed),
     });

@@ -84,6 +84,14 @@ impl Overlay {
             .collect()
     }
 
+    /// Everything under `prefix` before `before`, descending.
+    pub(super) fn range_back(&self, prefix: &[u8], before: Option<&[u8]>) -> Vec<(Vec<u8>, Slot)> {
+        let mut all = self.range(prefix, None);
+        all.retain(|(key, _)| before.is_none_or(|before| key.as_slice() < before));
+        all.reverse();
+        all
+    }
+
     /// The highest key under `prefix`, deleted or not.
     pub(super) fn last(&self, prefix: &[u8]) -> Option<Vec<u8>> {
         let map = self.0.read().unwrap_or_else(PoisonError::into_inner);

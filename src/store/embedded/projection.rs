@@ -174,14 +174,22 @@ impl Projection {
                 Ok((key, _)) if !key.starts_with(&prefix) => None,
                 other => Some(other),
             })
-            .map(|item| {
-                let (key, value) = item?;
-                let found = match value.first() {
-                    Some(flags) if flags & CHUNKED == 0 => parse(&value)?,
-                    _ => Found::Moved,
-                };
-                Ok((key[1..].to_vec(), found))
-            })
+            .map(|item| item.and_then(|(key, value)| found(&key, &value)))
+    }
+
+    /// Everything under `prefix` before `before`, descending.
+    pub(super) fn range_back(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Found), ProjectionError>> + '_ {
+        let all = match before {
+            // Above all of them.
+            Some(before) if before > prefix && !before.starts_with(prefix) => self.db.scan_prefix(entry_key(prefix)),
+            Some(before) => self.db.range(entry_key(prefix.min(before))..entry_key(before)),
+            None => self.db.scan_prefix(entry_key(prefix)),
+        };
+        all.rev().map(|item| item.map_err(ProjectionError::from).and_then(|(key, value)| found(&key, &value)))
     }
 
     /// The highest key under `prefix`.
@@ -265,6 +273,15 @@ fn open_sled(dir: &Path, cache_capacity: u64) -> Result<sled::Db, ProjectionErro
 fn insert(batch: &mut sled::Batch, key: Vec<u8>, value: Vec<u8>) {
     assert!(value.len() <= MAX_STORED, "a value of {} bytes must never reach sled", value.len());
     batch.insert(key, value);
+}
+
+/// A row as it stands in the tree; a long value is looked up by itself.
+fn found(key: &[u8], value: &[u8]) -> Result<(Vec<u8>, Found), ProjectionError> {
+    let found = match value.first() {
+        Some(flags) if flags & CHUNKED == 0 => parse(value)?,
+        _ => Found::Moved,
+    };
+    Ok((key[1..].to_vec(), found))
 }
 
 fn entry_key(key: &[u8]) -> Vec<u8> {

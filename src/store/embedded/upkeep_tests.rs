@@ -422,3 +422,62 @@ async fn an_export_is_refused_below_the_floor_of_free_space_and_commits_of_outco
     store.close().await.unwrap();
     assert!(exports(dir.path()).is_empty());
 }
+
+async fn told_again(store: &EmbeddedStore, from: Seq, limit: usize) -> Vec<crate::store::Committed> {
+    let mut all: Vec<crate::store::Committed> = Vec::new();
+    loop {
+        let after = all.last().map_or(from, |batch| batch.seq);
+        match store.replay(after, limit).await.unwrap() {
+            Replay::Batches(page) if page.is_empty() => return all,
+            Replay::Batches(page) => {
+                assert!(page.len() <= limit);
+                all.extend(page);
+            }
+            Replay::Gone { oldest } => panic!("{oldest}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_life_tells_the_past_from_its_journal_as_it_was_told_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let scope = SealScope::new("anna", 1, "Demo");
+    let options = EmbeddedOptions { export_every: Duration::ZERO, ..options(dir.path()) };
+    let store = EmbeddedStore::open(options.clone()).unwrap();
+    put(&store, 0..50).await;
+    store.commit(Batch::outcome().put_sealed(&scope, "sealed", "secret").delete("k0000")).await.unwrap();
+    store.commit(Batch::outcome().put("long", vec![7; 200_000])).await.unwrap();
+    put(&store, 52..90).await;
+    let live = told_again(&store, 0, 1_000).await;
+    assert_eq!(live.len(), 90);
+    store.close().await.unwrap();
+    assert!(segments(dir.path()).len() > 3, "over many files");
+    let store = EmbeddedStore::open(options.clone()).unwrap();
+    assert_eq!(store.head(), 90);
+    assert!(store.shared.recent.after(0, 1, &store.shared.keyring).unwrap().is_none(), "nothing of it is in memory");
+    assert_eq!(told_again(&store, 0, 1_000).await, live);
+    for limit in [1, 7] {
+        assert_eq!(told_again(&store, 33, limit).await, live[33..], "page by page");
+    }
+    // While it is written: the file's part and the memory's meet without a hole.
+    put(&store, 90..95).await;
+    let all = told_again(&store, 0, 10).await;
+    assert_eq!(all.iter().map(|batch| batch.seq).collect::<Vec<_>>(), (1..=95).collect::<Vec<_>>());
+    store.commit(Batch::outcome().shred(&scope)).await.unwrap();
+    assert_eq!(told_again(&store, 50, 1).await[0].writes[0].1, crate::store::Written::Forgotten);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_to_the_archive_is_told_to_be_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put(&store, 0..100).await;
+    export(&store).await;
+    store.close().await.unwrap();
+    let begins: Seq = segments(dir.path())[0].trim_end_matches(".log").parse().unwrap();
+    assert!(begins > 2, "something was archived");
+    let store = open(dir.path());
+    assert_eq!(store.replay(begins - 2, 10).await.unwrap(), Replay::Gone { oldest: begins });
+    let told = told_again(&store, begins - 1, 10).await;
+    assert_eq!((told[0].seq, told.last().unwrap().seq), (begins, 100));
+}

@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::Shared;
 use super::overlay::Group;
+use super::recent::Told;
 use crate::store::batch::Write;
 use crate::store::faults::kill_point;
 use crate::store::journal::{Journal, Kind, Op, encode_ops};
@@ -61,6 +62,8 @@ pub(super) struct Writer {
 struct Pending {
     group: Group,
     changes: Vec<StoreChange>,
+    /// The same batches with what they wrote.
+    told: Vec<Told>,
     /// Keys that its batches destroy.
     shreds: Vec<Stone>,
     answers: Vec<(Answer, Outcome)>,
@@ -155,7 +158,10 @@ impl Writer {
                 Op::Shred { .. } => None,
             };
         }
-        pending.group.add(seq, self.journal.chain(), ops);
+        let (first, chain) = (pending.group.slots.len(), self.journal.chain());
+        pending.group.add(seq, chain, ops);
+        let scopes = shreds.iter().map(|(scope, _)| *scope).collect();
+        pending.told.push(Told::new(seq, &chain, &pending.group.slots[first..], scopes));
         pending.changes.push(StoreChange { seq, keys });
         pending.shreds.extend(shreds);
         Ok(seq)
@@ -195,6 +201,7 @@ impl Writer {
             return;
         }
         self.shared.overlay.show(&pending.group);
+        self.shared.recent.extend(pending.told);
         self.shared.became_durable(pending.group.last);
         if !pending.shreds.is_empty() {
             self.shared.shredded.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //| MtBridge.mq4: connects this terminal to an mtbridge hub          |
 //+------------------------------------------------------------------+
 #property copyright "mtbridge"
-#property version "1.00"
+#property version "1.10"
 #property strict
 #property description "Connects this terminal to an mtbridge hub: bots trade and read through it."
 #property description "1. Common: tick Allow DLL imports (Windows' ws2_32.dll connects) and Allow live trading."

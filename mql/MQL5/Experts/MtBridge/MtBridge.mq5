@@ -2,7 +2,7 @@
 //| MtBridge.mq5: connects this terminal to an mtbridge hub          |
 //+------------------------------------------------------------------+
 #property copyright "mtbridge"
-#property version "1.00"
+#property version "1.10"
 #property description "Connects this terminal to an mtbridge hub: bots trade and read through it."
 #property description "1. Allow the hub's address: Tools > Options > Expert Advisors > Allow WebRequest for listed URL."
 #property description "2. Inputs: API_TOKEN from the hub, BackendURL (wss://hub.example)."
