@@ -4,7 +4,7 @@ export type TokenState = 'pending' | 'connected' | 'offline' | 'revoked' | 'expi
 export interface Account { login: number; server: string }
 export interface Token {
   id: string; name: string; prefix: string; state: TokenState; account: Account | null;
-  created_at: string; expires_at: string; revoked_at: string | null; locked_at: string | null;
+  created_at: string; expires_at: string | null; revoked_at: string | null; locked_at: string | null;
   connected_at: string | null; last_seen_at: string | null; last_disconnect: { reason: string; at: string } | null;
   rtt_ms: number | null; successor: string | null; warning: string | null;
 }
@@ -24,10 +24,23 @@ export interface Terminal {
   session: { id: string; connected_at: string; remote: string } | null;
 }
 export interface List<T> { data: T[]; next_cursor: string | null; as_of: string }
-export interface Session {
-  user: { id: string; name: string; login: string } | null;
-  role: 'owner' | 'member' | 'viewer'; operator: boolean; permissions: string[]; expires_at: string; fresh_until: string | null;
+export type Role = 'owner' | 'member' | 'viewer';
+export interface User {
+  id: string; login: string; name: string; role: Role; tenant: string; operator: boolean; state: 'active' | 'invited' | 'disabled';
+  created_at: string; password_set_at: string | null; setup_expires_at: string | null; disabled_at: string | null;
 }
+export interface Session {
+  user: User | null; key: string | null; tenant: string; operator: boolean; permissions: string[];
+  session: { id: string; created_at: string; idle_expires_at: string; expires_at: string; confirmed_until: string | null } | null;
+}
+export interface ApiKey {
+  id: string; name: string; prefix: string; state: 'active' | 'expired' | 'revoked'; test: boolean; permissions: string[];
+  plan: 'free' | 'pro' | 'enterprise' | 'unlimited'; symbols: string[] | null; accounts: (string | number)[] | null; ips: string[] | null; default_terminal: string | null;
+  created_at: string; expires_at: string | null; revoked_at: string | null; successor: string | null;
+  limits: Record<string, unknown>; last_used_at: string | null; last_used_from: string | null;
+  usage?: { requests: number; refused: number; running?: number; hours?: { from: string; requests: number; refused: number }[] };
+}
+export interface MintedKey extends ApiKey { key: string }
 export interface KillSwitch { id: string; scope: string; level: number; level_name: "block" | "cancel" | "flatten"; reason: string; by: string; at: string }
 export interface SymbolSpec { name: string; description: string; digits: number; point: number; volume_min: number; volume_max: number; volume_step: number; trade_mode: number; currency_profit: string }
 export interface Quote { symbol: string; bid: number; ask: number; last: number; time: string; time_msc: number }

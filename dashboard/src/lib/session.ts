@@ -4,6 +4,20 @@ import type { Session } from '../api/types';
 
 /** Who is signed in; null: nobody; undefined: not known yet. */
 export const session = signal<Session | null | undefined>(undefined);
+/** A call waits for the password to be given again; the dialog in the frame answers it. */
+export const asking = signal<{ resolve: () => void; reject: (error: unknown) => void } | null>(null);
+
+/** Does what the hub wants the password for: when it says so, it is asked for, and the call made once more. */
+export async function confirmed<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'confirmation_required') throw error;
+    await new Promise<void>((resolve, reject) => (asking.value = { resolve, reject })).finally(() => (asking.value = null));
+    return action();
+  }
+}
+
 /** Why the hub could not be asked, if it could not. */
 export const unreachable = signal('');
 

@@ -23,7 +23,7 @@ export function troubles(terminal: Terminal | undefined): string[] {
 }
 
 /** Days until it expires; less than none once it has. */
-export const daysLeft = (token: Token, now: number): number => (Date.parse(token.expires_at) - now) / 86_400_000;
+export const daysLeft = (token: Token, now: number): number => (token.expires_at ? (Date.parse(token.expires_at) - now) / 86_400_000 : Infinity);
 
 /** How loud the expiry is told: from 30 days, and from 7. */
 export function expiry(token: Token, now: number): 'fine' | 'soon' | 'urgent' {

@@ -2,7 +2,9 @@
 import { signal } from '@preact/signals';
 import { get, sentence } from '../api/client';
 import type { KillSwitch, List, Terminal, Token } from '../api/types';
+import { may } from '../lib/session';
 import { learnClock } from '../lib/time';
+import { subscribe } from './socket';
 
 /** Every token of the tenant; undefined until they were read. */
 export const tokens = signal<Token[] | undefined>(undefined);
@@ -37,9 +39,15 @@ export function coalesced(load: () => Promise<void>): () => Promise<void> {
 
 export const loadTokens = coalesced(async () => {
   try {
-    const list = await get<List<Token>>('/api/v1/tokens');
-    learnClock(list.as_of);
-    tokens.value = list.data;
+    if (may('admin')) {
+      const list = await get<List<Token>>('/api/v1/tokens');
+      learnClock(list.as_of);
+      tokens.value = list.data;
+    } else {
+      // A viewer sees terminals, and not what opens them.
+      await loadTerminals();
+      tokens.value = [...terminals.value.values()].map(asToken);
+    }
     tokensFailed.value = '';
   } catch (error) {
     tokensFailed.value = sentence(error);
@@ -64,7 +72,16 @@ export const loadSwitches = coalesced(async () => {
   }
 });
 
-/** A terminal as an event tells it. */
+/** What is known of a token by its terminal. */
+function asToken(row: Terminal): Token {
+  return {
+    id: row.id, name: row.name, prefix: '', state: row.state, account: row.account, created_at: '', expires_at: null, revoked_at: null, locked_at: null,
+    connected_at: row.session?.connected_at ?? null, last_seen_at: row.last_seen_at, last_disconnect: null,
+    rtt_ms: row.state === 'connected' ? row.presence.socket.rtt_ms : null, successor: null, warning: null,
+  };
+}
+
+/** A terminal as the stream tells it; one without a row is gone from sight. */
 export function takeTerminal(row: Terminal): void {
   terminals.value = new Map(terminals.value).set(row.id, row);
   const list = tokens.value;
@@ -73,4 +90,22 @@ export function takeTerminal(row: Terminal): void {
   const token = list[at]!;
   const next = { ...token, state: row.state, account: row.account, last_seen_at: row.last_seen_at, rtt_ms: row.state === 'connected' ? row.presence.socket.rtt_ms : null };
   tokens.value = [...list.slice(0, at), next, ...list.slice(at + 1)];
+}
+
+/** Keeps the lists true while somebody is signed in: what the stream tells is taken, and after a gap all is read anew. */
+export function follow(): () => void {
+  void loadTokens();
+  void loadTerminals();
+  void loadSwitches();
+  const ends = [
+    subscribe({ topic: 'terminals' }, ({ data, terminal }) => {
+      if (data) takeTerminal({ ...(data as Terminal), id: terminal ?? (data as Terminal).id });
+      else void loadTerminals();
+      // A token that nobody had used has an account now, or one that had is free again.
+      if (tokens.value && !tokens.value.some((token) => token.id === terminal)) void loadTokens();
+    }, () => { void loadTokens(); void loadTerminals(); void loadSwitches(); }),
+    subscribe({ topic: 'kill_switches' }, ({ type }) => { if (type === 'event') void loadSwitches(); }),
+  ];
+  if (may('admin')) ends.push(subscribe({ topic: 'tokens' }, ({ type }) => { if (type === 'event') void loadTokens(); }));
+  return () => ends.forEach((end) => end());
 }

@@ -18,7 +18,7 @@ type Open = { what: 'new' } | { what: 'disconnect' | 'revoke' | 'rename' | 'repl
 const STATES = ['connected', 'offline', 'pending', 'expired', 'revoked'] as const;
 
 function Expires({ token }: { token: Token }) {
-  if (token.state === 'revoked') return null;
+  if (token.state === 'revoked' || !token.expires_at) return null;
   const level = expiry(token, now.value);
   const days = Math.floor(daysLeft(token, now.value));
   const words = days < 0 ? 'expired' : days > 30 ? `${days} days` : days === 0 ? 'today' : `in ${days} ${days === 1 ? 'day' : 'days'}`;
@@ -46,7 +46,7 @@ function Row({ token, terminal, open }: { token: Token; terminal?: Terminal; ope
     <tr role="row">
       <td role="cell"><StateBadge state={token.state} /></td>
       <td role="cell" class="wide">
-        <div>{token.account ? <Link href={`/terminal/${token.id}`}><strong>{name}</strong></Link> : <strong>{name}</strong>} <code class="muted small">{token.prefix}…</code></div>
+        <div>{token.account ? <Link href={`/terminal/${token.id}`}><strong>{name}</strong></Link> : <strong>{name}</strong>} {token.prefix && <code class="muted small">{token.prefix}…</code>}</div>
         {wrong.length > 0 && <div class="small error"><Icon name="warning" /> {wrong.join('; ')}</div>}
         {token.state === 'offline' && <div class="small muted">The terminal is closed, its machine asleep, or the address not allowed in it.</div>}
       </td>

@@ -1,27 +1,12 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call, get, Problem, sentence } from '../api/client';
+import type { User } from '../api/types';
 import { signIn } from '../lib/session';
 import { Icon } from '../ui/icon';
+import { Password } from '../ui/password';
 
-/** A password that can be looked at, with a word about caps lock. */
-function Password({ name, label, autocomplete, onInput, hint }: { name: string; label: string; autocomplete: 'current-password' | 'new-password'; onInput: (value: string) => void; hint?: string }) {
-  const [shown, setShown] = useState(false);
-  const [caps, setCaps] = useState(false);
-  return (
-    <div>
-      <label class="field" for={name}>{label}</label>
-      <div class="row">
-        {/* `type` by hand: its two values are two kinds of element to the types. */}
-        <input id={name} name={name} ref={(element) => { if (element) element.type = shown ? 'text' : 'password'; }} autocomplete={autocomplete} required
-          onInput={(event) => onInput(event.currentTarget.value)} onKeyUp={(event) => setCaps(event.getModifierState?.('CapsLock') ?? false)} />
-        <button type="button" class="ghost" aria-pressed={shown} onClick={() => setShown(!shown)}><Icon name={shown ? 'eye-off' : 'eye'} /> {shown ? 'Hide' : 'Show'}</button>
-      </div>
-      <span class="hint" role="status">{caps ? 'Caps lock is on.' : hint ?? ''}</span>
-    </div>
-  );
-}
-
-function FirstRun() {
+/** A password by a one-time code: for the first user of a hub, and for everybody who was invited or reset. */
+function SetUp({ first, back }: { first: boolean; back?: () => void }) {
   const [form, setForm] = useState({ code: '', name: '', login: '', password: '' });
   const [failure, setFailure] = useState('');
   const [busy, setBusy] = useState(false);
@@ -31,8 +16,8 @@ function FirstRun() {
     setBusy(true);
     setFailure('');
     try {
-      await call('POST', '/api/v1/setup', form);
-      await signIn(form.login, form.password);
+      const user = await call<User>('POST', '/api/v1/setup', first ? form : { code: form.code, password: form.password });
+      await signIn(user.login, form.password);
     } catch (error) {
       setFailure(sentence(error));
       setBusy(false);
@@ -40,19 +25,20 @@ function FirstRun() {
   };
   return (
     <form class="card stack" onSubmit={submit}>
-      <h1 tabIndex={-1}>Welcome to mtbridge</h1>
-      <p class="muted">Nobody can sign in yet. The hub wrote a one-time set-up code to its log when it first started; whoever has it becomes the owner.</p>
+      <h1 tabIndex={-1}>{first ? 'Welcome to mtbridge' : 'Set your password'}</h1>
+      <p class="muted">{first ? 'Nobody can sign in yet. The hub wrote a one-time set-up code to its log when it first started; whoever has it becomes the owner.' : 'With the one-time code that you were given.'}</p>
       <label class="field">Set-up code<input name="code" autocomplete="one-time-code" required spellcheck={false} onInput={(event) => set('code')(event.currentTarget.value.trim())} /></label>
-      <label class="field">Your name<input name="name" autocomplete="name" required onInput={(event) => set('name')(event.currentTarget.value)} /></label>
-      <label class="field">Login<span class="hint">An e-mail address or a word; nothing is sent to it.</span><input name="login" autocomplete="username" required spellcheck={false} onInput={(event) => set('login')(event.currentTarget.value.trim())} /></label>
+      {first && <label class="field">Your name<input name="name" autocomplete="name" required onInput={(event) => set('name')(event.currentTarget.value)} /></label>}
+      {first && <label class="field">Login<span class="hint">An e-mail address or a word; nothing is sent to it.</span><input name="login" autocomplete="username" required spellcheck={false} onInput={(event) => set('login')(event.currentTarget.value.trim())} /></label>}
       <Password name="password" label="Password" autocomplete="new-password" hint="At least 12 characters; 15 or more are better." onInput={set('password')} />
       <div role="alert">{failure && <p class="error"><Icon name="alert" /> <span>{failure}</span></p>}</div>
       <button class="primary" disabled={busy}>{busy ? 'Setting up…' : 'Set up and sign in'}</button>
+      {back && <button type="button" class="ghost" onClick={back}>Back to sign in</button>}
     </form>
   );
 }
 
-function SignIn() {
+function SignIn({ withCode }: { withCode: () => void }) {
   const [login, setLogin] = useState('');
   const [password, setPassword] = useState('');
   const [failure, setFailure] = useState('');
@@ -82,6 +68,7 @@ function SignIn() {
       <Password name="password" label="Password" autocomplete="current-password" onInput={setPassword} />
       <div role="alert">{failure && <p class="error"><Icon name="alert" /> <span>{failure}{wait > 0 && ` You can try again in ${wait} s.`}</span></p>}</div>
       <button class="primary" disabled={busy || wait > 0}>{busy ? 'Signing in…' : 'Sign in'}</button>
+      <button type="button" class="ghost" onClick={withCode}>I have a set-up code</button>
       <p class="small muted">A lost password is replaced by whoever runs the hub: <code>mtbridge user reset</code></p>
     </form>
   );
@@ -89,10 +76,14 @@ function SignIn() {
 
 /** Before anything else: signing in, or the first run. */
 export default function Login() {
-  const [first, setFirst] = useState<boolean | undefined>();
+  const [what, setWhat] = useState<'first' | 'sign in' | 'code' | undefined>();
   useEffect(() => {
-    get<{ needed: boolean }>('/api/v1/setup').then((setup) => setFirst(setup.needed), () => setFirst(false));
+    get<{ needed: boolean }>('/api/v1/setup').then((setup) => setWhat(setup.needed ? 'first' : 'sign in'), () => setWhat('sign in'));
   }, []);
-  if (first === undefined) return <main class="login" aria-busy="true" />;
-  return <main class="login">{first ? <FirstRun /> : <SignIn />}</main>;
+  if (!what) return <main class="login" aria-busy="true" />;
+  return (
+    <main class="login">
+      {what === 'sign in' ? <SignIn withCode={() => setWhat('code')} /> : <SetUp first={what === 'first'} back={what === 'code' ? () => setWhat('sign in') : undefined} />}
+    </main>
+  );
 }

@@ -18,10 +18,12 @@ interface Props {
   /** The hub's word decides: nothing is shown as done before it. */
   action: () => Promise<void>;
   onClose: () => void;
+  /** After success, where that is something else than closing. */
+  onDone?: () => void;
 }
 
 /** Asks before something is done that cannot be undone; the focus is on Cancel. */
-export function Confirm({ title, verb, doing, danger, ready = true, children, action, onClose }: Props) {
+export function Confirm({ title, verb, doing, danger, ready = true, children, action, onClose, onDone = onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState('');
   const go = async () => {
@@ -29,7 +31,7 @@ export function Confirm({ title, verb, doing, danger, ready = true, children, ac
     setFailure('');
     try {
       await action();
-      onClose();
+      onDone();
     } catch (error) {
       setFailure(sentence(error));
       setBusy(false);

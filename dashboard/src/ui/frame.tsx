@@ -1,9 +1,11 @@
 import { useEffect } from 'preact/hooks';
 import { start, stop } from '../live/socket';
+import { follow } from '../live/store';
 import { lazy } from '../lib/lazy';
 import { Link, where } from '../lib/router';
 import { session, signOut, unreachable, whoAmI } from '../lib/session';
 import { setTheme, theme, type Theme } from '../lib/theme';
+import { Again } from './again';
 import { Banners } from './banners';
 import { Icon, type IconName } from './icon';
 import { Keyboard } from './keyboard';
@@ -40,7 +42,7 @@ function Rail({ path }: { path: string }) {
       ))}
       <span class="fill" />
       <div class="foot">
-        <span>{session.value?.user?.name} <span class="muted">({session.value?.role})</span></span>
+        <span>{session.value?.user?.name || session.value?.user?.login} <span class="muted">({session.value?.user?.role})</span></span>
         <span class="row">
           <button type="button" class="ghost icon-only" onClick={() => setTheme(next[theme.value])}>
             <Icon name={theme.value === 'dark' ? 'moon' : theme.value === 'light' ? 'sun' : 'system'} label={`Theme: ${theme.value}. Change`} />
@@ -70,8 +72,13 @@ export function Frame() {
   useEffect(() => void whoAmI(), []);
   const user = session.value;
   useEffect(() => {
-    if (user) start();
-    return stop;
+    if (!user) return;
+    start();
+    const ends = follow();
+    return () => {
+      ends();
+      stop();
+    };
   }, [user?.user?.id]);
   if (user === undefined) return unreachable.value ? <HubAway /> : <main class="login" aria-busy="true"><span class="visually-hidden">Loading</span></main>;
   if (user === null) return <><Login /><Toasts /></>;
@@ -89,6 +96,7 @@ export function Frame() {
         </main>
       </div>
       <Keyboard />
+      <Again />
       <Toasts />
     </>
   );

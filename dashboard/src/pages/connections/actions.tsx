@@ -74,9 +74,8 @@ export function Replace({ token, onClose }: Props) {
     setMinted(await call<MintedToken>('POST', `/api/v1/tokens/${token.id}/rotate`, { overlap_s: overlap }));
     await loadTokens();
   };
-  // The dialog that follows takes the place of this one, so closing is its own.
   return (
-    <Confirm title={`Replace ${nameOf(token)}`} verb="Make the new token" doing="Making it…" action={action} onClose={() => undefined}>
+    <Confirm title={`Replace ${nameOf(token)}`} verb="Make the new token" doing="Making it…" action={action} onClose={onClose} onDone={() => undefined}>
       <p>You get a new token for the same account. The old one is accepted until you have put the new one into the terminal:</p>
       <label class="field">The old one ends
         <select value={overlap} onChange={(event) => setOverlap(Number(event.currentTarget.value))}>

@@ -132,13 +132,13 @@ export function ChartCard({ feed, terminal, symbol, spec, symbols, timeframe, ch
     let waiting: Bar | undefined;
     const timer = setInterval(() => { if (waiting) made.update(waiting); waiting = undefined; }, 100);
     const ends = [
-      subscribe({ topic: 'bars', terminal: terminal.id, symbol, timeframe }, (data) => {
-        const bar = data as Bar;
-        if (waiting && waiting.time_msc !== bar.time_msc) made.update(waiting);
-        waiting = bar;
+      subscribe({ topic: 'bars', terminal: terminal.id, account: terminal.account, symbol, timeframe }, ({ data }) => {
+        const bars = data as { closed: Bar | null; forming: Bar } | null;
+        if (bars?.closed && rows.current.at(-1)?.time_msc === bars.closed.time_msc) made.update(bars.closed);
+        if (bars) waiting = bars.forming;
       }, () => void load(false)),
-      subscribe({ topic: 'indicators', terminal: terminal.id }, () => void extras()),
-      subscribe({ topic: 'deals', terminal: terminal.id }, () => void extras()),
+      subscribe({ topic: 'indicators' }, () => void extras()),
+      subscribe({ topic: 'deals', terminal: terminal.id, account: terminal.account }, () => void extras()),
     ];
     return () => {
       clearInterval(timer);

@@ -1,6 +1,6 @@
 import { signal, type Signal } from '@preact/signals';
 import { get, sentence } from '../../api/client';
-import type { AccountFigures, List, Order, Position, Quote } from '../../api/types';
+import type { Account, AccountFigures, List, Order, Position, Quote } from '../../api/types';
 import { subscribe } from '../../live/socket';
 
 /** What is known of one terminal, and since when; a part that could not be read says why. */
@@ -14,9 +14,12 @@ export class Feed {
   readonly failure = signal('');
   readonly #ends: (() => void)[];
 
-  constructor(readonly terminal: string) {
+  constructor(readonly terminal: string, readonly of: Account) {
     const part = <T,>(topic: string, into: Signal<Known<T> | undefined>) =>
-      subscribe({ topic, terminal }, (data) => (into.value = { value: data as T, at: Date.now() }));
+      subscribe({ topic, terminal, account: of }, (message) => {
+        // Events of the topic come here too; only a state is the whole of it. Without data it says why, and what is known stays.
+        if (message.type === 'state' && message.data !== null) into.value = { value: message.data as T, at: Date.now() };
+      });
     this.#ends = [part('account', this.account), part<Position[]>('positions', this.positions), part<Order[]>('orders', this.orders)];
     void this.read();
   }
@@ -40,7 +43,7 @@ export class Feed {
 
   /** The newest quote of a symbol, until the returned function is called. */
   quote(symbol: string, heard: (quote: Quote) => void): () => void {
-    return subscribe({ topic: 'quotes', terminal: this.terminal, symbol }, (data) => heard(data as Quote));
+    return subscribe({ topic: 'quotes', terminal: this.terminal, account: this.of, symbol }, ({ data }) => data && heard(data as Quote));
   }
 
   close(): void {

@@ -17,7 +17,7 @@ export function View({ terminal }: { terminal: Terminal }) {
   const symbols = useSignal<SymbolSpec[]>([]);
   const feed = useSignal<Feed | null>(null);
   useEffect(() => {
-    const opened = new Feed(terminal.id);
+    const opened = new Feed(terminal.id, terminal.account);
     feed.value = opened;
     get<List<SymbolSpec>>(`/api/v1/terminals/${terminal.id}/symbols`).then((list) => (symbols.value = list.data), () => undefined);
     return () => opened.close();
