@@ -64,9 +64,15 @@ fn path(login: u64, format: &str) -> String {
 
 /// Reads one answer to its end; its length and the milliseconds it took.
 async fn download(client: &reqwest::Client, hub: &Hub, path: &str) -> (usize, f64) {
+    download_as(client, hub, path, "identity").await
+}
+
+/// The same, compressed.
+async fn download_as(client: &reqwest::Client, hub: &Hub, path: &str, coding: &str) -> (usize, f64) {
     let start = Instant::now();
     let url = format!("http://{}{path}", hub.address);
-    let mut response = client.get(url).bearer_auth(&hub.key).send().await.unwrap().error_for_status().unwrap();
+    let asking = client.get(url).bearer_auth(&hub.key).header("accept-encoding", coding);
+    let mut response = asking.send().await.unwrap().error_for_status().unwrap();
     let mut length = 0;
     while let Some(piece) = response.chunk().await.unwrap() {
         length += piece.len();
@@ -135,6 +141,28 @@ fn tcp_copy(bytes: usize) -> f64 {
     ms
 }
 
+/// Sizes and times of 100,000 closed bars in each format, from the cache.
+async fn formats(client: &reqwest::Client, hub: &Hub) {
+    let rounds = std::env::var("ROUNDS").map_or(9, |n| n.parse().unwrap());
+    // Into the cache.
+    download(client, hub, &path(1_001, "packed")).await;
+    println!("\n{:<52} {:>10} {:>10} {:>8}", "100,000 bars from the cache", "bytes", "p50 ms", "of JSON");
+    let mut json = 0;
+    for format in ["json", "columns", "csv", "ndjson", "packed", "arrow"] {
+        for coding in ["identity", "gzip", "zstd"] {
+            let (mut size, mut samples) = (0, Vec::new());
+            for _ in 0..rounds {
+                let (bytes, ms) = download_as(client, hub, &path(1_001, format), coding).await;
+                size = bytes;
+                samples.push(ms);
+            }
+            json = if json == 0 { size } else { json };
+            let (p50, ratio) = (percentile(&mut samples, 50.0), size as f64 / json as f64);
+            println!("{:<52} {size:>10} {p50:>10.1} {ratio:>8.3}", format!("{format}, {coding}"));
+        }
+    }
+}
+
 /// Memory under many downloads of 100,000 bars as JSON at a time.
 async fn memory() {
     let bar = |n: i64| {
@@ -170,6 +198,7 @@ async fn memory() {
         let took: Duration = start.elapsed();
         println!("{callers} of them at a time: {:.1} s, {} KiB at most", took.as_secs_f64(), peak_kib(hub.pid()));
     }
+    formats(&client, &hub).await;
 }
 
 /// Most resident memory of a process so far, KiB.

@@ -4,6 +4,7 @@
 
 mod guard;
 mod load;
+mod plans;
 mod sessions;
 mod stream;
 
@@ -17,6 +18,7 @@ use std::{
 pub use guard::{Audit, Throttle};
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
+pub use plans::Plans;
 use serde::{Deserialize, Serialize};
 pub use sessions::Sessions;
 pub use stream::Stream;
@@ -54,12 +56,16 @@ pub struct Config {
     pub tls: Tls,
     /// Logins of people.
     pub sessions: Sessions,
+    /// Plans of API keys.
+    pub plans: Plans,
     /// The sockets of terminals.
     pub terminals: Terminals,
     /// Trade commands.
     pub trading: Trading,
     /// Live data.
     pub stream: Stream,
+    /// What is sent to other programs.
+    pub webhooks: Webhooks,
     /// What is on the disk.
     pub store: Store,
     /// Clocks of trade servers, by the server's name. Without an entry the hub works it out from what the terminal measures.
@@ -221,6 +227,42 @@ pub struct Trading {
     pub limits: Limits,
 }
 
+/// What is sent to other programs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Private networks that webhooks may reach all the same.
+    pub allow_private: Vec<IpNet>,
+    /// Webhooks may be `http://`.
+    pub allow_http: bool,
+    /// A message must be taken in that time.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// A webhook that has taken nothing for so long is disabled.
+    #[serde(with = "humantime_serde")]
+    pub disable_after: Duration,
+    /// The pauses before each further try; after the last one a message is a dead letter. No setting: what is promised of webhooks rests on it.
+    #[serde(skip, default = "retries")]
+    pub retries: Vec<Duration>,
+}
+
+/// Ten tries over a good three days.
+fn retries() -> Vec<Duration> {
+    [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400].map(Duration::from_secs).to_vec()
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            allow_private: Vec::new(),
+            allow_http: false,
+            timeout: Duration::from_secs(15),
+            disable_after: Duration::from_secs(5 * 86_400),
+            retries: retries(),
+        }
+    }
+}
+
 /// What is on the disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -279,9 +321,11 @@ impl Default for Config {
             audit: Audit::default(),
             tls: Tls::default(),
             sessions: Sessions::default(),
+            plans: Plans::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
             stream: Stream::default(),
+            webhooks: Webhooks::default(),
             store: Store::default(),
             servers: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -409,6 +453,8 @@ impl Config {
         self.sessions.problems(&mut must);
         must(self.throttle.longest_delay >= Duration::from_secs(60), &["throttle.longest_delay"], "must be at least 60s");
         must(!self.audit.denials_every.is_zero(), &["audit.denials_every"], "must be above 0");
+        let timeout = self.webhooks.timeout;
+        must(timeout >= Duration::from_secs(1) && timeout <= Duration::from_secs(60), &["webhooks.timeout"], "must be 1s to 60s");
         must(self.store.segment_bytes >= 1 << 20, &["store.segment_bytes"], "must be at least 1048576");
         for (ttl, key) in
             [(self.trading.market_ttl, &["trading.market_ttl"]), (self.trading.pending_ttl, &["trading.pending_ttl"])]
@@ -435,6 +481,7 @@ impl Config {
              the proxies that speak TLS in front of the hub in http.trusted_proxies; or set http.allow_plain = true if the network \
              itself is encrypted",
         );
+        self.plans.problems(&mut problems);
         self.trading_problems(&mut problems);
         problems
     }

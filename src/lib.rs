@@ -14,6 +14,7 @@
 //! | 4 | [`market`], [`revocation`] | bars and broker time; cutting sockets that may not go on |
 //! | 5 | [`trading`] | trades: one execution at most, exactly one recorded outcome |
 //! | 5 | [`history`] | every deal and order change seen, and whether commands and broker agree |
+//! | 5 | [`hooks`] | alerts of TradingView in, webhooks out |
 //! | 6 | [`api`] | HTTP: the only module that knows status codes |
 //! | 7 | [`server`], [`simulator`] | the only wiring; a paper terminal on the same wire |
 //! | 8 | [`cli`] | the command line |
@@ -40,6 +41,8 @@ pub mod revocation;
 pub mod trading;
 
 pub mod history;
+
+pub mod hooks;
 
 pub mod api;
 pub mod dashboard;

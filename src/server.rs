@@ -19,13 +19,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    access::{Access, AccessError, Guard, secret::Secret},
+    access::{Access, AccessError, Guard, plans::Plans, secret::Secret, usage::Usage},
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
     dashboard,
     events::Events,
     history::{self, History},
+    hooks::{
+        Hooks,
+        out::{OpenError, Webhooks},
+    },
     hub::{Ears, Hub, Push, SessionHandle, Signal},
     market::{
         bars::BarService,
@@ -145,16 +149,14 @@ impl Server {
         let clock = Clock::start();
         let ids = Arc::new(ids_above(store.as_ref(), clock).await?);
         let (access, first) = open_access(&config, &store, clock, &ids).await?;
-        let (denials, denial_ids) = (access.guard().denials.clone(), Arc::clone(&ids));
+        let usage = use_of_keys(&config, &store, &access, clock).await?;
         let (signals, heard) = mpsc::channel::<Signal>(SIGNALS);
         let (pushes, pushed) = mpsc::channel::<Push>(PUSHES);
         let ears = Ears { signals, pushes };
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
         let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
-        let trading =
-            Trading::open(Arc::clone(&store), hub.clone(), access.clone(), &config.trading, &config.accounts, clock, ids).await?;
-        restored::fence(&trading, &config.data_dir).await?;
+        let trading = open_trading(&config, &store, &hub, &access, (clock, &ids)).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
         let charts = Charts { indicators: indicators.clone(), hub: hub.clone(), clocks: clocks.clone(), offers: offers.clone() };
@@ -163,11 +165,19 @@ impl Server {
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
+        let streams = api::Streams::new(config.stream.clone());
+        let told = (Arc::clone(&store), access.clone(), events.clone());
+        let (hooks, webhooks) = open_hooks(&config, told, (clock, ids), (tasks.clone(), stop.clone())).await?;
         let state = ApiState::new(api::Parts {
+            events: events.clone(),
+            streams: streams.clone(),
             access: access.clone(),
+            usage: usage.clone(),
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
+            hooks,
+            webhooks: webhooks.clone(),
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
             ticks: TickService::new(memory),
             clocks,
@@ -189,32 +199,18 @@ impl Server {
 
         let listener = listen(config.listen)?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let parts = Parts { store, hub, trading, tasks, stop_following: CancellationToken::new() };
-        let goodbye = {
-            let trading = parts.trading.clone();
-            move |session: SessionHandle| {
-                let trading = trading.clone();
-                async move { trading.ask_before_cut(&session).await }
-            }
-        };
-        parts.tasks.spawn(revocation::follow(access, parts.hub.clone(), parts.store.changes(), goodbye, stop.clone()));
-        parts.tasks.spawn(keep_up(Arc::clone(&parts.store), stop.clone()));
-        parts.tasks.spawn(charts.run(stop.clone()));
-        parts.tasks.spawn(events.clone().run(parts.stop_following.clone()));
-        parts.tasks.spawn(feed.clone().run(stop.clone()));
+        tasks.spawn(usage.clone().run(stop.clone()));
+        let parts = Parts { streams, store, hub, trading, usage, tasks, stop_following: CancellationToken::new() };
+        let denials = access.clone().write_denials(config.audit.denials_every, parts.stop_following.clone());
+        let denials = parts.tasks.spawn(denials);
+        parts.follow(access, charts, events, feed.clone(), state.clone(), &stop);
         let follower = {
             let (trading, stop) = (parts.trading.clone(), parts.stop_following.clone());
             parts.tasks.spawn(async move { trading.run(heard, stop).await })
         };
         let recorder = parts.tasks.spawn(history.run(pushed, parts.stop_following.clone()));
-        let denials = {
-            let (store, stop) = (Arc::clone(&parts.store), parts.stop_following.clone());
-            parts.tasks.spawn(denials.run(store, denial_ids, config.audit.denials_every, stop))
-        };
-        {
-            let (trading, stop) = (parts.trading.clone(), stop.clone());
-            parts.tasks.spawn(async move { trading.watch(stop).await });
-        }
+        webhooks.start();
+        parts.tasks.spawn(api::resume_alerts(state.clone()));
         let tls = identity.as_ref().map(Identity::server).transpose()?.map(TlsAcceptor::from);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(identity) = identity {
@@ -271,6 +267,35 @@ impl Server {
     }
 }
 
+/// Commands; after a restore behind its fence.
+async fn open_trading(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    hub: &Hub,
+    access: &Access,
+    (clock, ids): (Clock, &Arc<Ids>),
+) -> Result<Trading, StartError> {
+    let (store, ids, settings) = (Arc::clone(store), Arc::clone(ids), &config.trading);
+    let trading = Trading::open(store, hub.clone(), access.clone(), settings, &config.accounts, clock, ids).await?;
+    restored::fence(&trading, access, &config.data_dir).await?;
+    Ok(trading)
+}
+
+/// What other programs send, and what is sent to them.
+async fn open_hooks(
+    config: &Config,
+    told: (Arc<dyn Store>, Access, Events),
+    (clock, ids): (Clock, Arc<Ids>),
+    running: (TaskTracker, CancellationToken),
+) -> Result<(Hooks, Webhooks), StartError> {
+    let hooks = Hooks::open(Arc::clone(&told.0), told.1.clone(), clock, Arc::clone(&ids)).await?;
+    let webhooks = Webhooks::open(told, &config.webhooks, (clock, ids), running).await.map_err(|error| match error {
+        OpenError::Store(error) => StartError::Store(error),
+        OpenError::Tls(error) => StartError::Tls(error),
+    })?;
+    Ok((hooks, webhooks))
+}
+
 /// Tokens, keys and users, and the first secrets if this is the first start.
 async fn open_access(
     config: &Config,
@@ -289,12 +314,41 @@ async fn open_access(
     Ok((access, FirstSecrets { admin_key, setup_code }))
 }
 
+/// What keys were used for, and what they have spent of their plans.
+async fn use_of_keys(config: &Config, store: &Arc<dyn Store>, access: &Access, clock: Clock) -> Result<Usage, StoreError> {
+    let plans = Plans::new(config.plans.enterprise, clock);
+    Usage::open(Arc::clone(store), access.clone(), plans, clock).await
+}
+
 struct Parts {
+    streams: api::Streams,
     store: Arc<dyn Store>,
     hub: Hub,
     trading: Trading,
+    usage: Usage,
     tasks: TaskTracker,
     stop_following: CancellationToken,
+}
+
+impl Parts {
+    /// Begins everything that goes on by itself until the stop.
+    fn follow(&self, access: Access, charts: Charts, events: Events, feed: Feed, state: ApiState, stop: &CancellationToken) {
+        let goodbye = {
+            let trading = self.trading.clone();
+            move |session: SessionHandle| {
+                let trading = trading.clone();
+                async move { trading.ask_before_cut(&session).await }
+            }
+        };
+        self.tasks.spawn(revocation::follow(access, self.hub.clone(), self.store.changes(), goodbye, stop.clone()));
+        self.tasks.spawn(keep_up(Arc::clone(&self.store), stop.clone()));
+        self.tasks.spawn(charts.run(stop.clone()));
+        self.tasks.spawn(events.run(self.stop_following.clone()));
+        self.tasks.spawn(api::watch_terminals(state));
+        self.tasks.spawn(feed.run(stop.clone()));
+        let (trading, stop) = (self.trading.clone(), stop.clone());
+        self.tasks.spawn(async move { trading.watch(stop).await });
+    }
 }
 
 /// From the listener down to the disk.
@@ -305,7 +359,15 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHand
     // What is at a terminal this moment may come back before it is cut; what does not is asked for at the next start.
     parts.trading.settle_open(FAREWELL).await;
     let until = begun + LAST_WORDS;
-    let (ended, accepted) = tokio::join!(timeout_at(until, parts.hub.shutdown()), timeout_at(until, accepting));
+    parts.streams.tasks().close();
+    let (ended, accepted, streamed) = tokio::join!(
+        timeout_at(until, parts.hub.shutdown()),
+        timeout_at(until, accepting),
+        timeout_at(until, parts.streams.tasks().wait())
+    );
+    if streamed.is_err() {
+        error!("streams were still saying goodbye and are dropped");
+    }
     if ended.is_err() {
         error!("terminals were still saying goodbye and are dropped");
     }
@@ -315,6 +377,9 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHand
     parts.stop_following.cancel();
     if timeout_at(begun + LAST_COMMANDS, futures_util::future::join_all(followers)).await.is_err() {
         error!("commands or history were still in work; they are taken up at the next start");
+    }
+    if timeout_at(begun + LAST_RECORDS, parts.usage.write()).await.is_err() {
+        error!("the last minute of the use of API keys could not be written");
     }
     match timeout_at(begun + LAST_RECORDS, parts.store.close()).await {
         Ok(Ok(())) => {}

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use rustls::{
@@ -15,6 +16,8 @@ use rustls::{
 
 use crate::crypto;
 
+/// A connection must stand in that time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The one protocol that is spoken inside.
 const ALPN: &[u8] = b"http/1.1";
 
@@ -152,6 +155,18 @@ fn certified(pem: &Pem, cert_file: &Path, key_file: &Path) -> Result<CertifiedKe
         key: key_file.to_owned(),
         detail: error.to_string(),
     })
+}
+
+/// What the whole program makes HTTP calls with: TLS as in the rest of it, trusting the system's roots or only the certificates in `ca`. No proxy
+/// of the environment stands between, and a redirect would carry a trade, a key or an event elsewhere.
+///
+/// # Errors
+/// [`TlsError`]: the file cannot be used.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn http_client(ca: Option<&Path>) -> Result<reqwest::ClientBuilder, TlsError> {
+    let tls = client(ca)?;
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    Ok(builder.connect_timeout(CONNECT_TIMEOUT).tls_backend_preconfigured((*tls).clone()))
 }
 
 /// The settings of whoever dials: trusts only the certificates in `ca`, or else the system's roots. A system without any is no error,

@@ -84,8 +84,13 @@ fn no_example_trusts_more_than_single_proxies() {
 fn the_api_document_lists_every_error_code() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
     let mut codes = BTreeSet::from(["broker_rejected", "ea_refused", "expired", "cancelled", "not_executed"].map(str::to_owned));
-    for file in fs::read_dir(folder).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+    let files = |folder: &Path| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+    let mut sources = files(&folder);
+    for inner in sources.clone().iter().filter(|path| path.is_dir()) {
+        sources.extend(files(inner));
+    }
+    for file in sources.iter().filter(|path| path.is_file()) {
+        let text = fs::read_to_string(file).unwrap();
         // A status and then a literal is how every error begins; `conflict` is the short form in one place.
         let after_status =
             text.split("StatusCode::").skip(1).filter_map(|rest| rest.split_once(',').map(|(_, rest)| rest.trim_start()));

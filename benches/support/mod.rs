@@ -132,6 +132,11 @@ pub struct Hub {
 
 impl Hub {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With these variables.
+    pub fn start_with(env: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let key = Secret::generate(KEY_LIVE).unwrap().reveal().to_owned();
         let mut child = Command::new(env!("CARGO_BIN_EXE_mtbridge"))
@@ -140,6 +145,8 @@ impl Hub {
             .env("MTBRIDGE_ADMIN_KEY", &key)
             // The same order, as fast as it goes.
             .env("MTBRIDGE_TRADING__DUPLICATE_WINDOW", "0s")
+            .env("MTBRIDGE_STREAM__MAX_PER_KEY", "5000")
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

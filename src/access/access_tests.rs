@@ -119,8 +119,6 @@ async fn tokens_and_keys_are_there_again_after_a_restart() {
     assert!(matches!(other_pepper.present_token(secret.reveal()), Err(AccessError::Unknown)));
 }
 
-use std::time::Duration;
-
 use super::secret::Secret;
 
 #[tokio::test]
@@ -174,4 +172,66 @@ async fn whoever_waits_for_a_change_of_keys_is_told_of_each_and_finds_it_made() 
     changed.changed().await.unwrap();
     assert!(access.key(key.id).unwrap().revoked_at.is_some());
     assert!(!changed.has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn a_login_ends_after_its_time_however_much_it_is_used_and_is_gone_for_good_when_it_was_ended() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let open = async |absolute: u64| {
+        let settings = config::Sessions { absolute: std::time::Duration::from_secs(absolute), ..config::Sessions::default() };
+        Access::open_with(Arc::clone(&store), [7; 32], Clock::start(), Arc::new(Ids::default()), settings).await.unwrap()
+    };
+    let access = open(3_600).await;
+    let code = access.ensure_setup().await.unwrap().unwrap();
+    let who = Newcomer { login: Some("anna".to_owned()), name: None };
+    let password = Password::new("tall trees stand in fog".to_owned());
+    access.set_up(code.reveal(), &who, &password).await.unwrap();
+    let log_in = async |access: &Access| access.log_in("Anna", &password, [127, 0, 0, 1].into(), "a test").await.unwrap();
+    let (live, user, secret) = log_in(&access).await;
+    assert_eq!(access.present_login(secret.reveal()).unwrap().1.id, user.id);
+    assert!(access.login_stands(live.record.id) && access.confirmed_until(&live).is_some());
+    // After a restart it is there, and the password counts as given no more.
+    let again = open(3_600).await;
+    let (found, _) = again.present_login(secret.reveal()).unwrap();
+    assert_eq!((found.record.id, again.confirmed_until(&found)), (live.record.id, None));
+    again.end_login(user.id, found.record.id, "test").await.unwrap();
+    assert!(matches!(again.present_login(secret.reveal()), Err(AccessError::Unknown)));
+    assert!(matches!(open(3_600).await.present_login(secret.reveal()), Err(AccessError::Unknown)));
+    let short = open(0).await;
+    let (_, _, secret) = log_in(&short).await;
+    assert!(matches!(short.present_login(secret.reveal()), Err(AccessError::Expired)));
+}
+
+#[tokio::test]
+async fn what_a_user_owns_stops_with_them_and_the_hubs_own_goes_on() {
+    let access = access().await;
+    let owner = users::NewUser {
+        login: "anna".into(),
+        name: String::new(),
+        role: crate::domain::user::Role::Owner,
+        tenant: OwnerId::SELF,
+    };
+    let (first, _) = access.create_user(owner.clone(), "test").await.unwrap();
+    let (second, _) = access.create_user(users::NewUser { login: "bert".into(), ..owner }, "test").await.unwrap();
+    assert_eq!((first.tenant, second.tenant), (OwnerId::SELF, second.id.tenant()));
+    let (key, secret) = access.mint_key(NewKey::admin("bot"), second.tenant, "test").await.unwrap();
+    let (token, token_secret) = access.mint_token("", second.tenant, "test").await.unwrap();
+    access.admit(token.id, &account(1), 0).await.unwrap();
+    let line = second.principal().id;
+    assert!(access.key_may(key.id, Permission::TradeWrite) && access.key_may(line, Permission::TradeWrite));
+    access.disable_user(second.id, true, "test").await.unwrap();
+    assert!(!access.key_may(key.id, Permission::TradeWrite) && !access.key_may(line, Permission::TradeWrite));
+    assert!(matches!(access.present_key(secret.reveal()), Err(AccessError::OwnerDisabled)));
+    assert!(matches!(access.present_token(token_secret.reveal()), Err(AccessError::OwnerDisabled)));
+    assert_eq!(access.recheck(token.id, &account(1)), Err(CloseReason::OwnerDisabled));
+    access.disable_user(second.id, false, "test").await.unwrap();
+    assert_eq!(access.recheck(token.id, &account(1)), Ok(()));
+    access.delete_user(second.id, "test").await.unwrap();
+    assert_eq!(access.recheck(token.id, &account(1)), Err(CloseReason::TokenRevoked));
+    // A tenant that no user stands for is nobody's.
+    let (_, stray) = access.mint_key(NewKey::admin("x"), OwnerId::from_bytes([9; 16]), "test").await.unwrap();
+    assert!(access.present_key(stray.reveal()).is_err());
+    access.disable_user(first.id, true, "test").await.unwrap();
+    let (_, own) = access.mint_key(NewKey::admin("x"), OwnerId::SELF, "test").await.unwrap();
+    assert!(access.present_key(own.reveal()).is_ok());
 }

@@ -103,7 +103,7 @@ mod tests {
     fn a_right_password_forgets_the_wrong_ones_before_it() {
         let (attempts, here) = (Attempts::default(), ip("203.0.113.9"));
         for _ in 0..4 {
-            assert!(attempts.begin("anna", here, UnixMillis(0)).is_ok());
+            attempts.begin("anna", here, UnixMillis(0)).unwrap();
         }
         assert_eq!(attempts.begin("anna", here, UnixMillis(0)), Ok(5));
         attempts.forget("anna", here);

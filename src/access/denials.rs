@@ -1,7 +1,7 @@
 //! Who was not let, for the audit: noted at once in memory, written by one task, so that nobody who is refused waits for a disk, fills it, or
 //! slows others down.
 //!
-//! What a *known* caller (a valid key, a token) was refused is written one by one, a few a minute each. Everything else, and what is above
+//! What a *known* caller (a key or token of ours, be it over) was refused is written one by one, a few a minute each. Everything else, and what is above
 //! that, is counted by reason and by who or which network, and written once a window. Both are bounded; what finds no place is counted
 //! under its reason alone.
 
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -44,7 +44,7 @@ pub struct Denial<'a> {
     pub reason: &'static str,
     /// What is missing, if that has a name: a permission, a limit. A word of the program, too.
     pub lacks: &'a str,
-    /// The id of who it was, if a valid secret was shown.
+    /// The id of who it was, if a secret of ours was shown.
     pub actor: Option<&'a str>,
     /// Where it came from.
     pub address: Option<IpAddr>,
@@ -117,7 +117,7 @@ impl Denials {
 
     /// Writes what is noted until the hub stops, and once more then.
     pub async fn run(self, store: Arc<dyn Store>, ids: Arc<Ids>, every: Duration, stop: CancellationToken) {
-        let mut turn = tokio::time::interval(every);
+        let mut turn = tokio::time::interval_at(Instant::now() + every, every);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let records = tokio::select! {

@@ -94,11 +94,11 @@ async fn a_denial_of_a_known_caller_does_not_wait_for_the_end_of_its_window() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let mut changes = store.changes();
     let (denials, stop) = (Denials::new(Clock::start()), CancellationToken::new());
-    let running =
-        tokio::spawn(denials.clone().run(Arc::clone(&store), Arc::default(), Duration::from_secs(86_400), stop.clone()));
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(denials.clone().run(Arc::clone(&store), Arc::default(), Duration::from_secs(86_400), stop.clone()));
     denials.note(known("key_1"));
     let change = tokio::time::timeout(Duration::from_secs(20), changes.recv()).await.unwrap().unwrap();
     assert_eq!(change.keys.len(), 1);
     stop.cancel();
-    running.await.unwrap();
+    running.join_next().await.unwrap().unwrap();
 }

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Plan, Reach},
+        command::CommandRecord,
         ids::{KeyId, OwnerId},
         limits::Limits,
         scope::Scope,
@@ -39,6 +40,20 @@ pub struct NewKey {
 }
 
 impl NewKey {
+    /// One with all that `key` has.
+    #[must_use]
+    pub fn like(key: &ApiKey) -> Self {
+        Self {
+            name: key.name.clone(),
+            permissions: key.permissions.clone(),
+            reach: key.reach,
+            expires_at: key.expires_at,
+            limits: key.limits.clone(),
+            plan: key.plan,
+            scope: key.scope.clone(),
+        }
+    }
+
     /// A key that may do everything.
     #[must_use]
     pub fn admin(name: &str) -> Self {
@@ -129,16 +144,26 @@ impl Access {
         match (key.revoked_at, key.is_valid(self.inner.clock.wall())) {
             (Some(_), _) => Err(AccessError::Revoked),
             (None, false) => Err(AccessError::Expired),
-            (None, true) if !self.tenant_is_active(key.owner) => Err(AccessError::OwnerDisabled),
-            (None, true) => Ok(key),
+            (None, true) => self.tenant_goes_on(key.owner).map(|()| key),
         }
     }
 
     /// Whether a key is still good and may do this: asked again at the last moment, because a call may take its time.
     #[must_use]
     pub fn key_may(&self, id: KeyId, needed: Permission) -> bool {
-        let good = |key: &ApiKey| key.is_valid(self.inner.clock.wall()) && self.tenant_is_active(key.owner) && key.may(needed);
+        let good =
+            |key: &ApiKey| key.is_valid(self.inner.clock.wall()) && self.tenant_goes_on(key.owner).is_ok() && key.may(needed);
         self.key(id).is_some_and(|key| good(&key))
+    }
+
+    /// Whether a key is still good for a command: for what it needs, its account and its symbol.
+    #[must_use]
+    pub fn key_may_send(&self, record: &CommandRecord) -> bool {
+        let symbol = &record.request.symbol;
+        self.key_may(record.key, record.permission)
+            && self
+                .key(record.key)
+                .is_some_and(|key| key.allows_account(&record.account) && (symbol.is_empty() || key.allows_symbol(symbol)))
     }
 
     /// A key by its id, or under what a user acts whose line this is.
@@ -174,26 +199,20 @@ impl Access {
         keys
     }
 
-    /// Changes the name.
+    /// Makes a key what it should be, in everything but its reach: from the next request on. The audit says which members changed; not to
+    /// what, because an account's number would outlive the account there.
     ///
     /// # Errors
     /// [`AccessError::NotFound`] and the store's.
-    pub async fn rename_key(&self, id: KeyId, name: &str, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
-        self.change_key(id, |key| {
-            let batch = self.audited(Batch::admission(), actor, "key.rename", &id.to_string(), name)?;
-            Ok(Some((ApiKey { name: name.to_owned(), ..key.clone() }, batch)))
-        })
-        .await
-    }
-
-    /// Sets what may be traded under it, from the next order on.
-    ///
-    /// # Errors
-    /// [`AccessError::NotFound`] and the store's.
-    pub async fn limit_key(&self, id: KeyId, limits: &Limits, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
-        self.change_key(id, |key| {
-            let batch = self.audited(Batch::outcome(), actor, "key.limit", &id.to_string(), &format!("{limits:?}"))?;
-            Ok(Some((ApiKey { limits: limits.clone(), ..key.clone() }, batch)))
+    pub async fn change_key(&self, id: KeyId, to: NewKey, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
+        self.update_key(id, |key| {
+            let NewKey { name, permissions, reach: _, expires_at, limits, plan, scope } = to.clone();
+            let changed = ApiKey { name, permissions, expires_at, limits, plan, scope, ..key.clone() };
+            if changed == *key {
+                return Ok(None);
+            }
+            let batch = self.audited(Batch::outcome(), actor, "key.change", &id.to_string(), &difference(key, &changed))?;
+            Ok(Some((changed, batch)))
         })
         .await
     }
@@ -203,7 +222,7 @@ impl Access {
     /// # Errors
     /// [`AccessError::NotFound`] and the store's.
     pub async fn revoke_key(&self, id: KeyId, actor: &str) -> Result<Arc<ApiKey>, AccessError> {
-        self.change_key(id, |key| {
+        self.update_key(id, |key| {
             if key.revoked_at.is_some() {
                 return Ok(None);
             }
@@ -246,13 +265,33 @@ impl Access {
         Ok((successor, secret))
     }
 
-    async fn change_key(
+    async fn update_key(
         &self,
         id: KeyId,
         change: impl FnMut(&ApiKey) -> Result<Option<(ApiKey, Batch)>, AccessError>,
     ) -> Result<Arc<ApiKey>, AccessError> {
         self.inner.keys.update(self.inner.store.as_ref(), &records::api_key(id), change).await
     }
+}
+
+/// Which members of a key are others than before, with what can be told of them.
+fn difference(before: &ApiKey, after: &ApiKey) -> String {
+    let names = |key: &ApiKey| key.permissions.iter().map(|held| held.name()).collect::<Vec<_>>().join(" ");
+    let count = |list: Option<usize>| list.map_or("any".to_owned(), |count| count.to_string());
+    let (old, new) = (&before.scope, &after.scope);
+    let told = [
+        (before.name != after.name, format!("name {}", after.name)),
+        (before.permissions != after.permissions, format!("permissions {}", names(after))),
+        (before.expires_at != after.expires_at, format!("expires_at {}", after.expires_at.map_or(0, |at| at.0))),
+        (before.limits != after.limits, format!("limits {:?}", after.limits)),
+        (before.plan != after.plan, format!("plan {}", after.plan.name())),
+        (old.symbols != new.symbols, format!("symbols {:?}", new.symbols)),
+        (old.accounts != new.accounts, format!("accounts {}", count(new.accounts.as_ref().map(Vec::len)))),
+        (old.ips != new.ips, format!("ips {:?}", new.ips)),
+        (old.default_terminal != new.default_terminal, "default_terminal".to_owned()),
+    ];
+    let told: Vec<_> = told.into_iter().filter_map(|(differs, text)| differs.then_some(text)).collect();
+    told.join("; ")
 }
 
 const fn prefix_of(reach: Reach) -> &'static str {

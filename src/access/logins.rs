@@ -237,6 +237,19 @@ impl Access {
         Ok(())
     }
 
+    /// Ends every login of every user.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_all_logins(&self) -> Result<(), StoreError> {
+        let all = self.inner.logins.all(|_| true);
+        for some in all.chunks(1_000) {
+            self.inner.store.commit(ending(Batch::outcome(), some)).await?;
+            self.inner.logins.remove(some);
+        }
+        Ok(())
+    }
+
     /// All of a user's logins, dead ones too, but one.
     pub(super) fn logins_but(&self, user: UserId, kept: Option<LoginId>) -> Vec<Arc<LiveLogin>> {
         self.inner.logins.all(|login| login.record.user == user && Some(login.record.id) != kept)

@@ -12,14 +12,16 @@ mod ledger;
 mod login;
 pub mod logins;
 mod passwords;
+pub mod plans;
 pub mod secret;
 pub mod throttle;
 pub mod tokens;
-pub mod plans;
 pub mod usage;
 pub mod users;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, Ids},
@@ -155,8 +157,15 @@ impl Access {
         Ok(Self { inner: Arc::new(inner), guard })
     }
 
-    fn digest(&self, secret: &str) -> [u8; 32] {
+    /// The keyed digest under which a secret is kept.
+    pub(crate) fn digest(&self, secret: &str) -> [u8; 32] {
         self.inner.pepper.of(secret.as_bytes())
+    }
+
+    /// Writes denials into the audit until `stop`, those of strangers each `every`.
+    pub async fn write_denials(self, every: Duration, stop: CancellationToken) {
+        let denials = self.guard.denials.clone();
+        denials.run(Arc::clone(&self.inner.store), Arc::clone(&self.inner.ids), every, stop).await;
     }
 
     /// What a secret is the secret of, whether it is still good or not: for whoever wants to end it. Text without the right checksum is not
@@ -182,7 +191,14 @@ impl Access {
     }
 
     /// Adds the audit record of a change to the batch that makes it.
-    fn audited(&self, batch: Batch, actor: &str, action: &str, target: &str, detail: &str) -> Result<Batch, AccessError> {
+    pub(crate) fn audited(
+        &self,
+        batch: Batch,
+        actor: &str,
+        action: &str,
+        target: &str,
+        detail: &str,
+    ) -> Result<Batch, AccessError> {
         let record = records::AuditRecord::done(self.inner.clock.wall(), actor, action, target, detail);
         Ok(batch.put(records::audit(self.inner.ids.next()?), records::encode(&record)))
     }

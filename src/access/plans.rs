@@ -13,13 +13,12 @@ use std::{
     },
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     clock::Clock,
     domain::{
         UnixMillis,
         api_key::{ApiKey, Plan},
+        grant::{FREE, Grant, PRO, RESERVE},
         ids::KeyId,
     },
 };
@@ -28,30 +27,6 @@ use crate::{
 pub const WINDOW_S: u64 = 3_600;
 const SECOND: u64 = 1_000_000_000;
 const WINDOW: u64 = WINDOW_S * SECOND;
-
-/// What a plan grants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Grant {
-    /// Requests that can be saved up, and that come back in an hour, evenly.
-    pub requests_per_hour: u32,
-    /// Requests that may be under way at once.
-    pub concurrent: u32,
-}
-
-/// InnovaTrading's published plan of this name.
-pub const FREE: Grant = Grant { requests_per_hour: 100, concurrent: 5 };
-/// InnovaTrading's published plan of this name.
-pub const PRO: Grant = Grant { requests_per_hour: 1_000, concurrent: 20 };
-/// What calls that need `trade:reduce` draw on, beside every plan that limits.
-pub const RESERVE: Grant = Grant { requests_per_hour: 1_200, concurrent: 20 };
-
-impl Default for Grant {
-    /// That of `enterprise` where nothing else is set.
-    fn default() -> Self {
-        Self { requests_per_hour: 10_000, concurrent: 100 }
-    }
-}
 
 /// On what a request draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

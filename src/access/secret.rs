@@ -14,6 +14,8 @@ pub const TOKEN: &str = "mtb_";
 pub const KEY_LIVE: &str = "sk_live_";
 /// Prefix of an API key that reaches demo terminals only.
 pub const KEY_TEST: &str = "sk_test_";
+/// Prefix of the secret in a hook's address.
+pub const HOOK: &str = "hks_";
 
 /// Prefix of the secret of a login, which a browser keeps in a cookie.
 pub const SESSION: &str = "ses_";

@@ -78,10 +78,8 @@ impl Access {
             Err(AccessError::Revoked)
         } else if self.inner.clock.wall() >= token.expires_at {
             Err(AccessError::Expired)
-        } else if !self.tenant_is_active(token.owner) {
-            Err(AccessError::OwnerDisabled)
         } else {
-            Ok(())
+            self.tenant_goes_on(token.owner)
         }
     }
 

@@ -119,6 +119,12 @@ impl Usage {
         }
     }
 
+    /// How much each key may ask for; what is spent of it is written with its use.
+    #[must_use]
+    pub fn plans(&self) -> &Plans {
+        &self.inner.plans
+    }
+
     /// A request under a key.
     pub fn asked(&self, key: KeyId, from: Option<IpAddr>) {
         self.count(key, |usage, now| {
@@ -190,10 +196,9 @@ impl Usage {
 mod tests {
     use super::*;
     use crate::{
-        access::NewKey,
-        access::plans::{Grant, Purse},
+        access::{NewKey, plans::Purse},
         clock::Ids,
-        domain::{api_key::Plan, ids::OwnerId},
+        domain::{api_key::Plan, grant::Grant, ids::OwnerId},
         store::memory::MemoryStore,
     };
 

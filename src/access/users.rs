@@ -85,9 +85,15 @@ impl Access {
     }
 
     /// Whether what belongs to a tenant may go on: the hub's own always, a user's as long as the user is neither disabled nor deleted.
-    #[must_use]
-    pub fn tenant_is_active(&self, tenant: OwnerId) -> bool {
-        tenant == OwnerId::SELF || self.user(tenant.founder()).is_some_and(|user| user.is_active())
+    ///
+    /// # Errors
+    /// [`AccessError::OwnerDisabled`], perhaps for a while; [`AccessError::Revoked`] for good.
+    pub fn tenant_goes_on(&self, tenant: OwnerId) -> Result<(), AccessError> {
+        if tenant == OwnerId::SELF {
+            return Ok(());
+        }
+        let founder = self.user(tenant.founder()).ok_or(AccessError::Revoked)?;
+        if founder.is_active() { Ok(()) } else { Err(AccessError::OwnerDisabled) }
     }
 
     /// The one-time code with which the first user of a hub is made: only when there is neither a user nor a code yet.

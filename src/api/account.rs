@@ -32,15 +32,20 @@ pub(super) async fn account(
     account_of(&Relay::open(&state, &caller, &terminal)?).await
 }
 
-/// `GET /api/v1/account/info`: the same of the only terminal, or of the one with the oldest token.
+/// `GET /api/v1/account/info`: the same of the key's default terminal, of the only one, or of the one with the oldest token.
 pub(super) async fn account_info(State(state): State<ApiState>, caller: Caller) -> ApiResult<Json<Value>> {
     let target = resolve::default_terminal(&state, &caller)?;
-    account_of(&Relay::of(&state, target.live()?)).await
+    account_of(&Relay::of(&state, &caller, target.live()?)).await
 }
 
 async fn account_of(relay: &Relay) -> ApiResult<Json<Value>> {
     let info: AccountInfo = relay.record(|call| GetAccount { call }.into()).await?;
-    let mut object = named(&info, &NAMES);
-    object.insert("terminal".to_owned(), json!(relay.token));
-    Ok(Json(Value::Object(object)))
+    let mut object = account_json(&info);
+    object["terminal"] = json!(relay.token);
+    Ok(Json(object))
+}
+
+/// The figures of an account.
+pub(super) fn account_json(info: &AccountInfo) -> Value {
+    Value::Object(named(info, &NAMES))
 }

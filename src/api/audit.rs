@@ -23,6 +23,7 @@ use crate::{
         account::{Account, TRADE_MODE_DEMO},
         api_key::Reach,
         history::FactKind,
+        scope::Scope,
     },
     events::view::history_json,
     history::{Cursor, Filter},
@@ -55,12 +56,15 @@ pub(super) async fn trades(
     Params(query): Params<TradesQuery>,
 ) -> ApiResult<Response> {
     let as_csv = spreadsheet::is_asked_for(query.format.as_deref(), &headers)?;
-    let filter = filter(&query)?;
+    if let Some(symbol) = &query.symbol {
+        caller.symbol(symbol)?;
+    }
+    let filter = Filter { scope: caller.key.scope.clone(), ..filter(&query)? };
     let limit = query.limit.unwrap_or(100).clamp(1, ROWS_MAX);
     let after = query.cursor.as_deref().map(read_cursor).transpose()?;
     let account = account(&state, &caller, query.account.as_deref()).await?;
     let page = match account {
-        Some(account) => state.history.rows(caller.key.owner, &account, &filter, after, limit).await?,
+        Some(account) => state.history.rows(caller.tenant(), &account, &filter, after, limit).await?,
         None => crate::history::HistoryPage::default(),
     };
     let next = page.next.as_ref().map(|cursor| crate::crypto::hex(cursor));
@@ -88,6 +92,7 @@ fn filter(query: &TradesQuery) -> ApiResult<Filter> {
         from: time("from", &query.from)?,
         to: time("to", &query.to)?,
         symbol: query.symbol.clone(),
+        scope: Scope::default(),
         position: query.position,
         order: query.order,
         ticket: query.ticket,
@@ -97,8 +102,10 @@ fn filter(query: &TradesQuery) -> ApiResult<Filter> {
 
 /// The account that is meant, connected or not, locked to a token or not any more; none if this key sees no history of it.
 async fn account(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResult<Option<Account>> {
-    let mut found = state.history.accounts(caller.key.owner).await?;
-    found.retain(|about| caller.key.reach == Reach::Live || about.trade_mode == TRADE_MODE_DEMO);
+    let mut found = state.history.accounts(caller.tenant()).await?;
+    found.retain(|about| {
+        (caller.key.reach == Reach::Live || about.trade_mode == TRADE_MODE_DEMO) && caller.key.allows_account(&about.account)
+    });
     if let Some(text) = text {
         let (number, server) = text.split_once('@').map_or((text, None), |(number, server)| (number, Some(server)));
         let login: u64 = number.parse().map_err(|_| ApiError::field("account", "must be an account number or number@server"))?;

@@ -9,7 +9,7 @@ use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use tracing::{Instrument as _, Span, debug, field};
 
@@ -18,9 +18,10 @@ use super::{
     browser::{self, Strictness},
     denied,
     error::{ApiError, ApiResult},
+    quota, stream,
 };
 use crate::{
-    access::{AccessError, logins::LiveLogin},
+    access::{AccessError, logins::LiveLogin, plans::Permit},
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
@@ -40,6 +41,8 @@ pub enum Needs {
     AnyKey,
     /// A user who is logged in: about themselves, so no key will do.
     Login,
+    /// Any valid key, shown in `Authorization`, or a ticket: for streams, which pages open too. The handler looks at the thing itself.
+    Stream,
     /// A key with this permission, or a user whose role has it: with their own tenant's things.
     Permission(Permission),
     /// Whoever runs the hub, or an owner who is logged in, about the users of their own tenant.
@@ -55,10 +58,22 @@ pub struct Caller {
     pub key: Arc<ApiKey>,
     /// The user and their login, where no key was shown.
     pub person: Option<Person>,
-    /// Where the call came from.
-    pub from: IpAddr,
+    /// From where: the peer, or whom a trusted proxy names.
+    pub client: Option<IpAddr>,
+    /// The request's place among those that the key's plan lets in at once: free when the answer is gone and nobody holds this any more.
+    /// Whatever goes on for long after the answer (a stream) drops it, or counts as a request as long as it keeps it.
+    pub permit: Arc<Permit>,
     /// When the call came, before its body was read.
     pub arrived: Arrived,
+}
+
+/// Whose secret stands behind a request.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    /// The key; a user's line where no key was shown.
+    pub(super) key: Arc<ApiKey>,
+    /// The user and their login, where no key was shown.
+    pub(super) person: Option<Person>,
 }
 
 /// A user who is logged in.
@@ -84,6 +99,11 @@ impl Caller {
     #[must_use]
     pub fn actor(&self) -> String {
         self.person.as_ref().map_or_else(|| self.key.id.to_string(), |person| person.user.id.to_string())
+    }
+
+    /// Whose secret was shown.
+    pub(super) fn shown(&self) -> Shown {
+        Shown { key: Arc::clone(&self.key), person: self.person.clone() }
     }
 
     /// Whose things exist for this caller; everybody else's do not.
@@ -156,17 +176,35 @@ pub(super) async fn authorize(
     mut request: Request,
     next: Next,
 ) -> ApiResult<Response> {
-    if needs != Needs::Nothing {
-        let caller = authenticate(&state, &request)?;
-        permit(&state, &caller, needs, request.method())?;
-        if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
-            connection.authenticated();
-        }
-        if let Some(person) = &caller.person {
-            state.access.note_use(&person.login).await;
-        }
-        request.extensions_mut().insert(caller);
+    if needs == Needs::Nothing {
+        return run(&state, request, next).await;
     }
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    let client = connection.as_ref().map(|connection| connection.client);
+    let Shown { key, person } = match needs {
+        Needs::Stream => stream::shown(&state, &request, client)?,
+        _ => authenticate(&state, &request, client)?,
+    };
+    if let Some(connection) = &connection {
+        connection.authenticated();
+    }
+    if let Some(person) = &person {
+        state.access.note_use(&person.login).await;
+    }
+    let visit = quota::enter(&state, &key, needs, client)?;
+    let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
+    let caller = Caller { key, person, client, permit: visit.permit(), arrived };
+    let answer = match permitted(&state, &caller, needs, request.method()) {
+        Ok(()) => {
+            request.extensions_mut().insert(caller);
+            run(&state, request, next).await
+        }
+        Err(error) => Err(error),
+    };
+    Ok(visit.leave(&state, answer.into_response()))
+}
+
+async fn run(state: &ApiState, request: Request, next: Next) -> ApiResult<Response> {
     if request.method().is_safe() {
         return Ok(next.run(request).await);
     }
@@ -181,12 +219,11 @@ pub(super) fn forbidden(needed: Permission) -> ApiError {
         .with("permission", needed.name())
 }
 
-/// The caller behind a request: by the key in `Authorization`, which alone counts where it is sent, else by the cookie of a login.
-fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Caller> {
+/// Who is behind a request that came from `client`: by the key in `Authorization`, which alone counts where it is sent, else by the cookie of
+/// a login.
+pub(super) fn authenticate(state: &ApiState, request: &Request, client: Option<IpAddr>) -> ApiResult<Shown> {
     let failed = |reason| count(&state.hub.metrics().auth_failures, "reason", reason);
     let connection = request.extensions().get::<Arc<Connection>>();
-    let from = connection.map_or(IpAddr::from([0, 0, 0, 0]), |connection| connection.client);
-    let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
     let secure = connection.is_some_and(|connection| connection.secure);
     if !request.headers().contains_key(header::AUTHORIZATION)
         && let Some(secret) = browser::cookie(request.headers(), secure)
@@ -201,7 +238,7 @@ fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Caller> {
         let key = Arc::new(user.principal());
         Span::current().record("key", field::display(user.id));
         origin::current().inspect(|origin| origin.is_of(user.id.to_string()));
-        return Ok(Caller { key, person: Some(Person { user, login }), from, arrived });
+        return Ok(Shown { key, person: Some(Person { user, login }) });
     }
     let secret = bearer(request.headers()).inspect_err(|_| failed("key_missing"))?;
     // Unknown, revoked and expired look the same from outside.
@@ -213,20 +250,22 @@ fn authenticate(state: &ApiState, request: &Request) -> ApiResult<Caller> {
             _ => "key_unknown",
         };
         failed(reason);
+        denied::name(state, secret);
         debug!(%error, "an API key was not accepted");
         let address = origin::current().and_then(|origin| origin.address);
         denied::failed(state, "api", address, ApiError::unauthorized("Invalid API key").denied_as(reason))
     })?;
     Span::current().record("key", field::display(key.id));
     origin::current().inspect(|origin| origin.is_of(key.id.to_string()));
-    Ok(Caller { key, person: None, from, arrived })
+    admit_from(state, &key, client)?;
+    Ok(Shown { key, person: None })
 }
 
 /// Whether a caller may use a route at all. What is theirs and what is not, each handler asks of the thing itself.
-fn permit(state: &ApiState, caller: &Caller, needs: Needs, method: &Method) -> ApiResult<()> {
+fn permitted(state: &ApiState, caller: &Caller, needs: Needs, method: &Method) -> ApiResult<()> {
     let role = caller.person.as_ref().map(|person| person.user.role);
     let refused = match needs {
-        Needs::Nothing | Needs::AnyKey => None,
+        Needs::Nothing | Needs::AnyKey | Needs::Stream => None,
         Needs::Login if role.is_none() => Some(ApiError::new(
             StatusCode::FORBIDDEN,
             "login_required",
@@ -253,6 +292,19 @@ fn permit(state: &ApiState, caller: &Caller, needs: Needs, method: &Method) -> A
 /// 403 for what concerns the whole hub.
 pub(super) fn operators_only() -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "operator_required", "only whoever runs this hub may do this")
+}
+
+/// Whether a key may be used from there.
+pub(super) fn admit_from(state: &ApiState, key: &ApiKey, client: Option<IpAddr>) -> ApiResult<()> {
+    // Before anything is counted under the key: whoever stole it must not use up its plan. What has no address is from nowhere.
+    if key.scope.ips.is_some() && !client.is_some_and(|client| key.scope.allows_address(client)) {
+        count(&state.hub.metrics().auth_failures, "reason", "key_address");
+        state.usage.refused(key.id);
+        let told = client.map(|client| client.to_canonical().to_string());
+        let detail = format!("Address {} not allowed for your API key", told.as_deref().unwrap_or("unknown"));
+        return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail).with("address", told));
+    }
+    Ok(())
 }
 
 /// What stands behind `Authorization: Bearer`.

@@ -15,10 +15,11 @@ use super::{
     auth::Caller,
     cursor::Cursor,
     error::{ApiError, ApiResult},
+    etag,
     extract::{Params, Path},
     json::{parse_time, rfc3339, rfc3339_or_null},
     resolve::{self, Purpose, Target},
-    table::{Cell, Format, Page, Table, respond},
+    table::{Cell, Format, Kind, Page, Table, respond},
 };
 use crate::{
     domain::{
@@ -75,6 +76,7 @@ pub(super) async fn bars(
 ) -> ApiResult<Response> {
     let format = Format::of(query.format.as_deref(), &headers)?;
     let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
+    caller.symbol(&symbol)?;
     let question = question(&query, &target, &symbol)?;
     let (session, within) = (target.session.as_ref(), state.http.read_timeout);
     let asked = clock_of(&state, &target)?;
@@ -88,7 +90,8 @@ pub(super) async fn bars(
         clock = clock_of(&state, &target)?;
     }
     let paged = question.newest_first || matches!(wanted, Wanted::Forward { .. });
-    Ok(answer(&state, Told { question, symbol, found, clock, paged }, format, &uri))
+    let ranged = !matches!(wanted, Wanted::Latest { .. });
+    Ok(answer(&state, Told { question, symbol, found, clock, paged, ranged }, format, (&uri, &headers)).await)
 }
 
 fn question(query: &BarsQuery, target: &Target, symbol: &str) -> ApiResult<Question> {
@@ -186,6 +189,8 @@ struct Told {
     clock: BrokerClock,
     /// Whether pages follow. Of the newest ones in the usual order there is no next page: it would come before this one.
     paged: bool,
+    /// Whether it was asked for by time, and not the newest ones.
+    ranged: bool,
 }
 
 impl Told {
@@ -201,6 +206,12 @@ impl Told {
     fn next_cursor(&self) -> Option<String> {
         let identity = self.question.identity.each_ref().map(String::as_str);
         self.found.next.filter(|_| self.paged).map(|at| Cursor { at, skip: 0 }.write(&identity))
+    }
+
+    /// Whether asking again gives the same bars, unless the broker rewrites its history: all of them are there and closed.
+    fn is_settled(&self) -> bool {
+        let closed = self.found.bars.last().is_none_or(|last| self.found.is_complete(last));
+        self.ranged && closed && self.found.is_whole() && self.found.interrupted.is_none()
     }
 
     /// Stretches without bars, by time: those of which the terminal said that there are none, and those that were not to be had.
@@ -224,8 +235,23 @@ impl Told {
 }
 
 impl Table for Told {
-    const COLUMNS: &'static [&'static str] =
-        &["time", "time_msc", "broker_time", "open", "high", "low", "close", "tick_volume", "spread", "real_volume", "complete"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("time", Kind::Time),
+        ("time_msc", Kind::Int),
+        ("broker_time", Kind::Int),
+        ("open", Kind::Float),
+        ("high", Kind::Float),
+        ("low", Kind::Float),
+        ("close", Kind::Float),
+        ("tick_volume", Kind::Int),
+        ("spread", Kind::Int),
+        ("real_volume", Kind::Int),
+        ("complete", Kind::Bool),
+    ];
+
+    fn is_utc(&self) -> bool {
+        !self.question.server_time
+    }
 
     fn len(&self) -> usize {
         self.found.bars.len()
@@ -263,7 +289,7 @@ impl Told {
     }
 }
 
-fn answer(state: &ApiState, told: Told, format: Format, uri: &Uri) -> Response {
+async fn answer(state: &ApiState, told: Told, format: Format, (uri, headers): (&Uri, &HeaderMap)) -> Response {
     let found = &told.found;
     let next_cursor = told.next_cursor();
     let oldest = Some(found.oldest).filter(|oldest| *oldest > 0).map(|oldest| told.time(oldest));
@@ -283,11 +309,25 @@ fn answer(state: &ApiState, told: Told, format: Format, uri: &Uri) -> Response {
         "history_changed": found.rewritten,
         "utc_source": told.clock.source().name(),
     });
+    let tag = match told.is_settled() {
+        true => {
+            let names = ["symbol", "timeframe", "next_cursor", "gaps", "utc_source"];
+            let beside = json!([names.map(|name| &about[name]), told.question.server_time, told.question.newest_first]);
+            Some(etag::of(&told, format, &beside).await)
+        }
+        false => None,
+    };
     let page = Page { next_cursor, complete: found.is_whole(), again: found.loading || found.interrupted.is_some() };
     let age = state.clock.wall().since(found.heard).max(0) / 1_000;
     let from_cache = !found.from_terminal;
-    let mut response = respond(&Arc::new(told), format, about.as_object().unwrap_or(&Map::new()));
+    let mut response = match &tag {
+        Some(tag) if etag::is_known(headers, tag) => etag::unchanged(),
+        _ => respond(&Arc::new(told), format, about.as_object().unwrap_or(&Map::new())),
+    };
     page.tell(uri, &mut response);
+    if let Some(tag) = &tag {
+        etag::tell(tag, &mut response);
+    }
     response.headers_mut().insert("x-data-source", HeaderValue::from_static(source));
     if from_cache {
         response.headers_mut().insert(header::AGE, HeaderValue::from(age));

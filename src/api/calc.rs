@@ -46,6 +46,7 @@ pub(super) async fn margin(
     let MarginBody { symbol, side, volume, price } = body.read()?;
     positive(&[("volume", Some(volume)), ("price", price)])?;
     let relay = Relay::open(&state, &caller, &terminal)?;
+    caller.symbol(&symbol)?;
     let ask = |call| CalcMargin { call, kind: side.kind(), symbol, volume, price: price.unwrap_or(0.0) }.into();
     let margin: Amount = relay.record(ask).await?;
     Ok(Json(json!({"margin": margin.value, "currency": relay.session.hello().currency})))
@@ -61,6 +62,7 @@ pub(super) async fn profit(
     let ProfitBody { symbol, side, volume, price_open, price_close } = body.read()?;
     positive(&[("volume", Some(volume)), ("price_open", Some(price_open)), ("price_close", Some(price_close))])?;
     let relay = Relay::open(&state, &caller, &terminal)?;
+    caller.symbol(&symbol)?;
     let ask = |call| CalcProfit { call, kind: side.kind(), symbol, volume, price_open, price_close }.into();
     let profit: Amount = relay.record(ask).await?;
     Ok(Json(json!({"profit": profit.value, "currency": relay.session.hello().currency})))

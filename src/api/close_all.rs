@@ -13,7 +13,7 @@ use super::{
     ApiState,
     auth::Caller,
     closing::closing,
-    commands::command_json,
+    commands::{command_json, visible},
     error::{ApiError, ApiResult},
     extract::{JsonBody, Path, number_or_text},
     filling::{Filling, filling},
@@ -77,7 +77,7 @@ pub(super) async fn close_all(
 }
 
 impl CloseAllBody {
-    /// The positions as they are now, and what closes each of them.
+    /// The positions as they are now, of symbols that the caller may touch, and what closes each of them.
     async fn call(&self, call: &Call, guards: &Guards) -> ApiResult<NewParent> {
         let mut problems = guards.problems(action::DEAL);
         if guards.seen_price.is_some() {
@@ -93,10 +93,13 @@ impl CloseAllBody {
         if !problems.is_empty() {
             return Err(ApiError::fields(&problems));
         }
+        if let Some(symbol) = &self.symbol {
+            call.caller.symbol(symbol)?;
+        }
         let deadline = call.deadline(guards, action::DEAL)?;
         let relay = call.relay(deadline)?;
         let mut children = Vec::new();
-        for open in positions(&relay, self.symbol.as_deref().unwrap_or_default(), 0).await? {
+        for open in positions(&relay, self.symbol.as_deref().unwrap_or_default()).await? {
             let kept = self.symbol.as_ref().is_none_or(|symbol| *symbol == open.symbol)
                 && self.magic.is_none_or(|magic| magic == open.magic)
                 && self.side.is_none_or(|side| side.kind() == open.kind);
@@ -129,7 +132,7 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
     let view = view.ok_or(crate::trading::ExecuteError::KeyExpired)?;
     let state = view.state();
     let location = HeaderValue::from_str(&format!("/api/v1/commands/{id}")).map_err(|error| ApiError::internal(&error))?;
-    let body = parent_json(&view);
+    let body = parent_json(&view, &call.caller);
     let mut response = if state == CommandState::NotExecuted {
         let text = "none of the positions was closed; each of `commands` and `not_sent` says why";
         let mut error =
@@ -148,8 +151,8 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
     Ok(response)
 }
 
-/// A call for many positions, with the command of each.
-pub(super) fn parent_json(view: &ParentView) -> Value {
+/// A call for many positions, with the command of each that the caller may see.
+pub(super) fn parent_json(view: &ParentView, caller: &Caller) -> Value {
     let record = &view.record;
     let not_sent = view.missing.iter().map(|(position, why)| json!({"position": position, "reason": why}));
     json!({
@@ -163,7 +166,7 @@ pub(super) fn parent_json(view: &ParentView) -> Value {
         "terminal": record.token,
         "client_order_id": record.client_order_id,
         "positions": record.positions,
-        "commands": view.commands.iter().map(command_json).collect::<Vec<_>>(),
+        "commands": view.commands.iter().filter(|record| visible(caller, record)).map(command_json).collect::<Vec<_>>(),
         "not_sent": not_sent.collect::<Vec<_>>(),
     })
 }

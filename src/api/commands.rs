@@ -20,7 +20,7 @@ use super::{
     trade::outcome,
 };
 use crate::domain::{
-    account::TRADE_MODE_DEMO,
+    account::{Account, TRADE_MODE_DEMO},
     api_key::{Permission, Reach},
     command::{CommandRecord, CommandState},
     ids::OwnerId,
@@ -37,8 +37,11 @@ pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, P
         Err(unknown) => {
             let Ok(id) = id.parse() else { return Err(unknown) };
             let parent = state.trading.parent(id).await?;
-            let of = |view: &ParentView| (view.record.owner, view.record.permission, view.record.trade_mode);
-            parent.filter(|view| may_see(&caller, of(view))).map(|view| Json(parent_json(&view))).ok_or(unknown)
+            let sees = |view: &ParentView| {
+                let record = &view.record;
+                may_see(&caller, &record.account, (record.owner, record.permission, record.trade_mode))
+            };
+            parent.filter(sees).map(|view| Json(parent_json(&view, &caller))).ok_or(unknown)
         }
     }
 }
@@ -119,13 +122,16 @@ pub(super) async fn adjudicate(
     }
 }
 
-fn visible(caller: &Caller, record: &CommandRecord) -> bool {
-    may_see(caller, (record.owner, record.permission, record.trade_mode))
+/// Whether a command exists for a caller.
+pub(super) fn visible(caller: &Caller, record: &CommandRecord) -> bool {
+    may_see(caller, &record.account, (record.owner, record.permission, record.trade_mode))
+        && caller.key.allows_symbol(&record.request.symbol)
 }
 
-fn may_see(caller: &Caller, (owner, permission, trade_mode): (OwnerId, Permission, u8)) -> bool {
+fn may_see(caller: &Caller, account: &Account, (owner, permission, trade_mode): (OwnerId, Permission, u8)) -> bool {
     let reached = caller.key.reach == Reach::Live || trade_mode == TRADE_MODE_DEMO;
-    owner == caller.key.owner && caller.key.may(permission) && reached
+    let may = caller.key.may(permission) || caller.only_looks();
+    owner == caller.tenant() && may && reached && caller.key.allows_account(account)
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,7 +164,7 @@ pub(super) async fn list_commands(
         None => None,
     };
     let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
-    let (owner, account) = (caller.key.owner, &target.account);
+    let (owner, account) = (caller.tenant(), &target.account);
     let (records, next) = match &query.client_order_id {
         Some(reference) => state.trading.commands_by_reference(owner, account, reference, after, limit, wanted).await?,
         None => state.trading.commands(owner, account, after, limit, wanted).await?,

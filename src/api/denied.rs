@@ -6,8 +6,11 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 
 use super::{ApiState, error::ApiError};
 use crate::{
-    access::{denials::Denial, secret},
-    telemetry::{metrics::count, origin::Origin},
+    access::{Found, denials::Denial, secret},
+    telemetry::{
+        metrics::count,
+        origin::{self, Origin},
+    },
 };
 
 /// Refusals of trades by limits and switches: no permission was missing, and still somebody was held back. They leave no command.
@@ -32,11 +35,21 @@ pub(super) fn note(access: &crate::access::Access, error: &ApiError, origin: &Or
     });
 }
 
+/// Tells the audit whose secret it was that is over: revoked, or expired.
+pub(super) fn name(state: &ApiState, secret: &str) {
+    if let (Some(origin), Some(found)) = (origin::current(), state.access.find(secret)) {
+        origin.is_of(match found {
+            Found::Token(token) => token.id.to_string(),
+            Found::Key(key) => key.id.to_string(),
+        });
+    }
+}
+
 /// Counts a secret that was not accepted; the answer is `refusal`, or a 429 when too many failed from there. Valid secrets never come here.
 pub(super) fn failed(state: &ApiState, what: &'static str, address: Option<IpAddr>, refusal: ApiError) -> ApiError {
     let Some(wait) = address.and_then(|address| state.access.guard().throttle.failed(address)) else { return refusal };
     count(&state.hub.metrics().throttled, "what", what);
-    let seconds = wait.as_secs().max(1);
+    let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
     let detail = format!("{}; too many attempts from this address have failed, so wait {seconds} s", refusal.detail());
     let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail).with("retry_after", seconds);
     match HeaderValue::from_str(&seconds.to_string()) {

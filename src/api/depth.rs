@@ -25,6 +25,11 @@ const NAMES: [Names; 1] = [("type", names::book_type)];
 /// Levels of one book.
 const LEVELS_MAX: usize = 10_000;
 
+/// A level of a book.
+pub(super) fn level_json(level: &BookLevel) -> Value {
+    Value::Object(named(level, &NAMES))
+}
+
 /// `GET …/depth/{symbol}`: the book as the terminal has it; `loading` until its first one has come from the broker.
 pub(super) async fn depth(
     State(state): State<ApiState>,
@@ -32,12 +37,13 @@ pub(super) async fn depth(
     Path((terminal, symbol)): Path<(String, String)>,
 ) -> ApiResult<Response> {
     let relay = Relay::open(&state, &caller, &terminal)?;
+    caller.symbol(&symbol)?;
     let reply = relay.ask_unless_loading(|call| GetDepth { call, symbol: symbol.clone() }.into()).await?;
     let levels: Vec<BookLevel> = match &reply {
         Some(reply) => codec::rows(&reply.body, LEVELS_MAX)?,
         None => Vec::new(),
     };
-    let mut body = relay.list(levels.iter().map(|level| Value::Object(named(level, &NAMES))));
+    let mut body = relay.list(levels.iter().map(level_json));
     body["symbol"] = json!(symbol);
     body["loading"] = json!(reply.is_none());
     let mut response = Json(body).into_response();

@@ -15,6 +15,7 @@ use tracing::error;
 use crate::{
     access::AccessError,
     domain::trade::FieldError,
+    hooks::HookError,
     hub::CallError,
     market::{bars::BarsError, ticks::TicksError},
     protocol::DecodeError,
@@ -73,6 +74,16 @@ impl ApiError {
     pub const fn denied_as(mut self, reason: &'static str) -> Self {
         self.denial = Some(reason);
         self
+    }
+
+    /// The fields of its case.
+    pub(super) fn fields_of_case(&self) -> Map<String, Value> {
+        self.more.clone()
+    }
+
+    /// A field of its body.
+    pub(super) fn field_value(&self, name: &str) -> Option<&Value> {
+        self.more.get(name)
     }
 
     /// Adds a field to the body.
@@ -342,6 +353,15 @@ impl ApiError {
     #[must_use]
     pub fn terminal_error(code: i32, text: &str) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "terminal_error", format!("the terminal failed: {text}")).with("mt_error", code)
+    }
+}
+
+impl From<HookError> for ApiError {
+    fn from(error: HookError) -> Self {
+        match error {
+            HookError::NotFound => Self::not_found("there is no hook with this id"),
+            HookError::Access(error) => error.into(),
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Page {
 
 /// `GET /api/external/bars?symbol&timeframe&limit&before_time&account`
 pub(super) async fn bars(State(state): State<ApiState>, caller: Caller, Params(query): Params<BarsQuery>) -> ApiResult<Response> {
-    let question = Question::read(&query, query.symbol.as_deref(), query.timeframe.as_deref())?;
+    let question = Question::read(&caller, &query, query.symbol.as_deref(), query.timeframe.as_deref())?;
     tell(&state, &caller, &question).await
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn bars_of(
     Path((symbol, timeframe)): Path<(String, String)>,
     Params(query): Params<BarsQuery>,
 ) -> ApiResult<Response> {
-    let question = Question::read(&query, Some(&symbol), Some(&timeframe))?;
+    let question = Question::read(&caller, &query, Some(&symbol), Some(&timeframe))?;
     tell(&state, &caller, &question).await
 }
 
@@ -156,19 +156,22 @@ pub(super) fn timeframe_of(text: Option<&str>) -> ApiResult<Timeframe> {
 }
 
 impl Question {
-    fn read(query: &BarsQuery, symbol: Option<&str>, timeframe: Option<&str>) -> ApiResult<Self> {
+    fn read(caller: &Caller, query: &BarsQuery, symbol: Option<&str>, timeframe: Option<&str>) -> ApiResult<Self> {
         let (symbol, timeframe) = (symbol_of(symbol)?, timeframe_of(timeframe)?);
+        caller.symbol(&symbol)?;
         let limit = query.limit.as_ref().map_or(Ok(BARS_DEFAULT), |text| text.trim().parse());
         let limit = limit.ok().filter(|limit| (1..=BARS_MAX).contains(limit));
         let limit = limit.ok_or_else(|| invalid(format!("limit must be a number from 1 to {BARS_MAX}")))?;
         let before = query.before_time.as_deref().map(|text| parse_time(text.trim()).ok_or(text)).transpose();
         let before = before.map_err(|_| invalid("before_time must be UTC epoch seconds"))?;
-        Ok(Self { symbol, timeframe, limit, before, account: query.account.clone() })
+        let account = query.account.clone().or_else(|| caller.key.scope.default_terminal.clone());
+        Ok(Self { symbol, timeframe, limit, before, account })
     }
 
     /// The newest bars that one answer may have.
-    pub(super) fn newest(symbol: &str, timeframe: Timeframe) -> Self {
-        Self { symbol: symbol.to_owned(), timeframe, limit: BARS_MAX, before: None, account: None }
+    pub(super) fn newest(caller: &Caller, symbol: &str, timeframe: Timeframe) -> Self {
+        let account = caller.key.scope.default_terminal.clone();
+        Self { symbol: symbol.to_owned(), timeframe, limit: BARS_MAX, before: None, account }
     }
 
     fn wanted(&self, clock: BrokerClock) -> Wanted {
@@ -305,12 +308,12 @@ pub(super) async fn symbols(
     caller: Caller,
     Params(query): Params<SymbolsQuery>,
 ) -> ApiResult<Json<Value>> {
-    let terminals = match &query.account {
+    let terminals = match query.account.as_ref().or(caller.key.scope.default_terminal.as_ref()) {
         Some(account) => vec![resolve::terminal(&state, &caller, account, Purpose::Read)?],
         None => resolve::visible(&state, &caller),
     };
     let live = terminals.iter().filter_map(|target| target.session.as_ref()).take(TERMINALS_MAX);
-    let lists: Vec<_> = live.map(|session| Relay::of(&state, session)).collect();
+    let lists: Vec<_> = live.map(|session| Relay::of(&state, &caller, session)).collect();
     let lists = futures_util::future::join_all(lists.iter().map(names)).await;
     if lists.iter().all(Result::is_err) {
         let detail = "No symbols available. VPS/MT5 may be offline.";
@@ -320,12 +323,14 @@ pub(super) async fn symbols(
     let mut symbols: Vec<String> = lists.into_iter().flatten().flatten().collect();
     symbols.sort_unstable();
     symbols.dedup();
+    symbols.retain(|symbol| caller.key.allows_symbol(symbol));
+    let per_hour = state.usage.plans().grant(caller.key.plan).map(|grant| grant.requests_per_hour);
     Ok(Json(json!({
         "success": true,
         "symbols": symbols,
         "timeframes": LISTED,
-        // No plan limits requests yet.
-        "limits": {"max_bars_per_request": BARS_MAX, "rate_limit_per_hour": null},
+        // Null: the plan is unlimited.
+        "limits": {"max_bars_per_request": BARS_MAX, "rate_limit_per_hour": per_hour},
     })))
 }
 

@@ -44,7 +44,7 @@ impl Sources {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish<'a> {
     pub(super) symbol: &'a str,
-    /// `?account=`: a terminal as everywhere else.
+    /// `?account=`, or the key's own: a terminal as everywhere else.
     pub(super) account: Option<&'a str>,
     /// Older bars than some that were given before.
     pub(super) further: bool,

@@ -43,18 +43,18 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// A JSON body, as it came.
+/// A JSON body, as it came; of so many bytes at least, whatever `http.max_body_bytes` says.
 #[derive(Debug)]
-pub(super) struct JsonBody {
+pub(super) struct JsonBody<const AT_LEAST: usize = 0> {
     /// The parsed body; an empty one is `{}`.
     pub(super) value: Value,
 }
 
-impl FromRequest<ApiState> for JsonBody {
+impl<const AT_LEAST: usize> FromRequest<ApiState> for JsonBody<AT_LEAST> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> ApiResult<Self> {
-        let limit = state.http.max_body_bytes;
+        let limit = state.http.max_body_bytes.max(AT_LEAST);
         let read = tokio::time::timeout(state.http.body_timeout, to_bytes(request.into_body(), limit)).await;
         let bytes = match read {
             Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come in time")),

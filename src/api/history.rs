@@ -55,12 +55,16 @@ pub(super) struct HistoryQuery {
 
 impl HistoryQuery {
     /// Whether the hub leaves out some of what the terminal tells.
-    fn chooses(&self) -> bool {
-        !self.symbol.is_empty() || !self.group.is_empty() || self.order.is_some() || self.ticket.is_some()
+    fn chooses(&self, relay: &Relay) -> bool {
+        relay.caller.key.scope.symbols.is_some()
+            || !self.symbol.is_empty()
+            || !self.group.is_empty()
+            || self.order.is_some()
+            || self.ticket.is_some()
     }
 
-    fn keeps(&self, symbol: &str) -> bool {
-        (self.symbol.is_empty() || self.symbol == symbol) && in_group(symbol, &self.group)
+    fn keeps(&self, relay: &Relay, symbol: &str) -> bool {
+        relay.allows(symbol) && (self.symbol.is_empty() || self.symbol == symbol) && in_group(symbol, &self.group)
     }
 }
 
@@ -81,7 +85,7 @@ pub(super) async fn list_deals(
     let ticket = query.order.or(query.ticket).unwrap_or(0);
     let ask = |call, Span { from, to, offset, limit }| GetDeals { call, from, to, position, ticket, offset, limit }.into();
     let keep = |deal: &Deal| {
-        query.keeps(&deal.symbol)
+        query.keeps(&relay, &deal.symbol)
             && query.order.is_none_or(|order| deal.order == order)
             && query.ticket.is_none_or(|ticket| deal.order == ticket || deal.ticket == ticket)
     };
@@ -110,7 +114,7 @@ pub(super) async fn list_history_orders(
     let ask =
         |call, Span { from, to, offset, limit }| GetHistoryOrders { call, from, to, position, ticket, offset, limit }.into();
     let keep = |order: &Order| {
-        query.keeps(&order.symbol) && [query.order, query.ticket].iter().flatten().all(|wanted| order.ticket == *wanted)
+        query.keeps(&relay, &order.symbol) && [query.order, query.ticket].iter().flatten().all(|wanted| order.ticket == *wanted)
     };
     let page = page(&relay, &query, ask, |order: &Order| order.time_done, keep).await?;
     Ok(page.answer(&relay, order_json))
@@ -157,6 +161,9 @@ async fn page<T: DeserializeOwned>(
     second: impl Fn(&T) -> i64,
     keep: impl Fn(&T) -> bool,
 ) -> ApiResult<Page<T>> {
+    if !query.symbol.is_empty() {
+        relay.caller.symbol(&query.symbol)?;
+    }
     let from = broker_second(relay.clock, "from", query.from.as_ref(), 0)?;
     let to = broker_second(relay.clock, "to", query.to.as_ref(), i64::from(u32::MAX))?;
     let limit = query.limit.unwrap_or(if query.ticket.is_some() { ROWS_MAX } else { 500 }).clamp(1, ROWS_MAX);
@@ -167,7 +174,7 @@ async fn page<T: DeserializeOwned>(
         None => Place { second: from, read: 0 },
     };
     // One more than is shown tells whether there are more.
-    let asked = if query.chooses() { ROWS_MAX } else { limit + 1 };
+    let asked = if query.chooses(relay) { ROWS_MAX } else { limit + 1 };
     let mut rows = Vec::new();
     for _ in 0..QUESTIONS {
         let span = Span { from: place.second, to, offset: place.read, limit: asked };

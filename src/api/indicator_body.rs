@@ -13,6 +13,8 @@ use crate::domain::{
     market::Timeframe,
 };
 
+/// So many bytes of JSON hold whatever the limits below let pass, in any usual way of writing it.
+pub(super) const BYTES: usize = 1024 * 1024;
 /// Points of one indicator.
 const POINTS_MAX: usize = 2_000;
 /// Lines of one indicator.

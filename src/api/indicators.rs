@@ -14,7 +14,7 @@ use super::{
     json::rfc3339,
 };
 use crate::{
-    domain::indicator::{Indicator, IndicatorSlot},
+    domain::indicator::{Audience, Indicator, IndicatorSlot},
     market::indicators::IndicatorError,
 };
 
@@ -32,13 +32,14 @@ pub(super) async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
     Path(id): Path<String>,
-    body: JsonBody,
+    body: JsonBody<{ indicator_body::BYTES }>,
 ) -> ApiResult<Json<Value>> {
     let id = checked_id(&id)?.to_owned();
     let (symbol, timeframe, drawing) = indicator_body::read(&body.value)?;
+    caller.symbol(&symbol)?;
     let (points, lines) = (drawing.points.len(), drawing.lines.len());
     let slot = IndicatorSlot { line: caller.key.line(), id, symbol, timeframe };
-    let row = state.indicators.submit(slot, (caller.key.owner, caller.key.reach), drawing).await.map_err(refused)?;
+    let row = state.indicators.submit(slot, shown_on(&caller), drawing).await.map_err(refused)?;
     Ok(Json(json!({
         "success": true,
         "indicator_id": row.slot.id,
@@ -49,6 +50,12 @@ pub(super) async fn submit(
         "expires_at": rfc3339(row.expires_at),
         "message": "Indicator data stored successfully",
     })))
+}
+
+/// The terminals that show what a caller draws.
+fn shown_on(caller: &Caller) -> Audience {
+    let key = &caller.key;
+    Audience { owner: key.owner, reach: key.reach, accounts: key.scope.accounts.clone() }
 }
 
 fn refused(error: IndicatorError) -> ApiError {
@@ -62,7 +69,14 @@ fn refused(error: IndicatorError) -> ApiError {
 
 /// `GET /api/external/indicators`
 pub(super) async fn list_indicators(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
-    let rows = state.indicators.list(caller.key.line());
+    let indicators = rows(&state, &caller);
+    Json(json!({"success": true, "count": indicators.len(), "indicators": indicators}))
+}
+
+/// The caller's own, one row each.
+pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
+    let mut rows = state.indicators.list(caller.key.line());
+    rows.retain(|row| caller.key.allows_symbol(&row.slot.symbol));
     let row = |row: &crate::market::indicators::Row| {
         json!({
             "indicator_id": row.slot.id,
@@ -74,8 +88,7 @@ pub(super) async fn list_indicators(State(state): State<ApiState>, caller: Calle
             "expires_at": rfc3339(row.expires_at),
         })
     };
-    let indicators: Vec<_> = rows.iter().map(|one| row(one)).collect();
-    Json(json!({"success": true, "count": indicators.len(), "indicators": indicators}))
+    rows.iter().map(|one| row(one)).collect()
 }
 
 /// `GET /api/external/indicators/{id}?symbol&timeframe`
@@ -125,6 +138,7 @@ pub(super) async fn remove(
 
 fn slot(caller: &Caller, id: &str, of: &Of) -> ApiResult<IndicatorSlot> {
     let (symbol, timeframe) = (symbol_of(of.symbol.as_deref())?, timeframe_of(of.timeframe.as_deref())?);
+    caller.symbol(&symbol)?;
     Ok(IndicatorSlot { line: caller.key.line(), id: checked_id(id)?.to_owned(), symbol, timeframe })
 }
 
@@ -137,7 +151,7 @@ async fn times(state: &ApiState, caller: &Caller, indicator: &Indicator) -> Vec<
     if indicator.drawing.points.is_empty() {
         return Vec::new();
     }
-    let question = Question::newest(&indicator.slot.symbol, indicator.slot.timeframe);
+    let question = Question::newest(caller, &indicator.slot.symbol, indicator.slot.timeframe);
     match tokio::time::timeout(BARS_WITHIN, find(state, caller, &question)).await {
         Ok(Ok(page)) => page.times(),
         _ => Vec::new(),

@@ -1,6 +1,9 @@
 //! Logging in and out, who is logged in, and a user's own password and logins.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::{
     Extension, Json,
@@ -28,6 +31,9 @@ use crate::{
         user::User,
     },
 };
+
+/// Where a call came from that has no address: only in a program that has the hub inside.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -157,7 +163,11 @@ pub(super) async fn log_out(
 pub(super) async fn confirm(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let Person { user, login } = person(&caller)?;
     let ConfirmBody { password } = body.read()?;
-    state.access.confirm_login((login, user), &Password::new(password), caller.from).await.map_err(unlike_a_login)?;
+    state
+        .access
+        .confirm_login((login, user), &Password::new(password), caller.client.unwrap_or(NOWHERE))
+        .await
+        .map_err(unlike_a_login)?;
     Ok(Json(about(&state, &caller.key, caller.person.as_ref())))
 }
 
@@ -166,7 +176,7 @@ pub(super) async fn change_password(State(state): State<ApiState>, caller: Calle
     let Person { user, login } = person(&caller)?;
     let PasswordBody { current, new } = body.read()?;
     let passwords = (&Password::new(current), &Password::new(new));
-    state.access.change_password((login, user), passwords, caller.from).await.map_err(unlike_a_login)?;
+    state.access.change_password((login, user), passwords, caller.client.unwrap_or(NOWHERE)).await.map_err(unlike_a_login)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

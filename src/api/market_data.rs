@@ -52,7 +52,8 @@ pub(super) async fn list_symbols(
     let specs: Vec<SymbolSpec> = relay.rows(usize::try_from(SYMBOLS_MAX).unwrap_or(usize::MAX), ask).await?;
     let full = u32::try_from(specs.len()).is_ok_and(|count| count == limit);
     let next = full.then(|| offset.saturating_add(limit).to_string());
-    Ok(Json(list(specs.iter().map(|spec| symbol(spec, relay.clock)).collect(), next, relay.now)))
+    let specs = specs.iter().filter(|spec| relay.allows(&spec.name));
+    Ok(Json(list(specs.map(|spec| symbol(spec, relay.clock)).collect(), next, relay.now)))
 }
 
 /// `GET …/symbols/{symbol}`
@@ -62,6 +63,7 @@ pub(super) async fn get_symbol(
     Path((terminal, name)): Path<(String, String)>,
 ) -> ApiResult<Json<Value>> {
     let relay = Relay::open(&state, &caller, &terminal)?;
+    caller.symbol(&name)?;
     Ok(Json(symbol(&spec(&relay, &name).await?, relay.clock)))
 }
 
@@ -94,6 +96,7 @@ pub(super) async fn quotes(
     if symbols.is_empty() || symbols.len() > QUOTES_MAX {
         return Err(ApiError::field("symbols", "must name 1 to 500 symbols, separated by commas"));
     }
+    symbols.iter().try_for_each(|symbol| caller.symbol(symbol))?;
     let quotes: Vec<Quote> = relay.rows(QUOTES_MAX, |call| GetQuotes { call, symbols }.into()).await?;
     Ok(Json(relay.list(quotes.iter().map(|quote| {
         let mut object = named(&quote.tick.0, &[]);

@@ -40,7 +40,7 @@ fn look(state: &ApiState) {
         let count = open.get(&kind).copied().unwrap_or(0);
         metrics.commands_open.get_or_create(&[("state", kind.name())]).set(number(count));
     }
-    metrics.kill_switches.set(number(state.trading.kill_switches_on()));
+    metrics.kill_switches.set(number(state.trading.kill_switches().len()));
     let health = state.store.health();
     metrics.store_degraded.set(matches!(health, Health::Degraded { .. }).into());
     metrics.store_low_space.set((health == Health::LowSpace).into());

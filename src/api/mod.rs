@@ -1,6 +1,7 @@
 //! HTTP: the only module that knows status codes. Every route stands in one table, with what it asks of its caller.
 
 mod account;
+mod arrow;
 mod audit;
 mod audit_log;
 pub mod auth;
@@ -16,12 +17,15 @@ mod cursor;
 mod denied;
 mod depth;
 pub mod error;
+mod etag;
 mod external;
 mod external_source;
 mod extract;
 mod filling;
 mod guards;
 mod history;
+mod hook_act;
+mod hooks;
 mod indicator_body;
 mod indicators;
 mod json;
@@ -33,20 +37,26 @@ mod modifying;
 mod orders;
 mod placing;
 mod positions;
+mod quota;
 mod relay;
 mod resolve;
 mod root;
 mod safety;
 mod spreadsheet;
+mod sse;
 mod state;
+mod stream;
 mod table;
 mod terminal_socket;
 mod terminals;
+mod tickets;
 mod ticks;
 mod tokens;
 mod trade;
+mod tradingview;
 mod users;
 mod watchlist;
+mod webhooks;
 
 use std::{
     collections::HashMap,
@@ -68,6 +78,10 @@ use axum::{
 };
 
 use tokio::time::Instant;
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, predicate::SizeAbove},
+};
 use tracing::{Instrument as _, field::Empty, info_span};
 
 use crate::{
@@ -84,6 +98,11 @@ pub use auth::{Budget, Connection};
 use error::ApiError;
 pub use error::{refuse_busy, refuse_forwarded};
 pub use state::{ApiState, Fillings, Parts, Sources};
+pub use stream::{Streams, watch_terminals};
+pub use tradingview::resume_alerts;
+
+/// Answers of fewer bytes are not compressed.
+const COMPRESSED_FROM: u16 = 1_024;
 
 /// One route.
 pub struct Route {
@@ -102,15 +121,27 @@ impl std::fmt::Debug for Route {
     }
 }
 
+impl Route {
+    /// Its answers are compressed while they are sent, for callers that take that. For long lists alone: what is short is only made longer, and
+    /// a stream of events must not wait in a compressor.
+    fn compressed(mut self) -> Self {
+        // What costs least: of bars the lists are more than four times smaller already.
+        let layer = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(COMPRESSED_FROM));
+        self.handler = self.handler.layer(layer);
+        self
+    }
+}
+
 /// Every route of the hub. Nothing is served that does not stand here.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    use Permission::{
-        Admin, DeleteIndicators, ReadAccount, ReadBars, ReadHistory, ReadIndicators, ReadPositions, ReadQuotes, ReadSymbols,
-        TradeReduce, TradeWrite, WriteIndicators,
-    };
-    let may = Needs::Permission;
-    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
+    let all =
+        [of_strangers(), of_reads(), of_trades(), of_streams(), of_the_external_api(), of_operation(), of_users(), of_hooks()];
+    all.into_iter().flatten().collect()
+}
+
+fn of_strangers() -> Vec<Route> {
+    let (get, post) = (Method::GET, Method::POST);
     vec![
         // What anybody may ask.
         route(&get, "/", Needs::Nothing, root::index),
@@ -122,7 +153,13 @@ pub fn routes() -> Vec<Route> {
         route(&post, "/api/v1/credentials/revoke", Needs::Nothing, credentials::revoke),
         // Terminals: judged by their token, inside.
         route(&get, crate::protocol::PATH, Needs::Nothing, terminal_socket::connect),
-        // Bots: reads.
+    ]
+}
+
+fn of_reads() -> Vec<Route> {
+    use Permission::{ReadAccount, ReadBars, ReadHistory, ReadPositions, ReadQuotes, ReadSymbols};
+    let (may, get, post, put, delete) = (Needs::Permission, Method::GET, Method::POST, Method::PUT, Method::DELETE);
+    vec![
         route(&get, "/api/v1/terminals", may(ReadAccount), terminals::list_terminals),
         route(&get, "/api/v1/terminals/{terminal}", may(ReadAccount), terminals::get_terminal),
         route(&get, "/api/v1/terminals/{terminal}/account", may(ReadAccount), account::account),
@@ -130,8 +167,8 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/terminals/{terminal}/symbols", may(ReadSymbols), market_data::list_symbols),
         route(&get, "/api/v1/terminals/{terminal}/symbols/{symbol}", may(ReadSymbols), market_data::get_symbol),
         route(&get, "/api/v1/terminals/{terminal}/quotes", may(ReadQuotes), market_data::quotes),
-        route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars),
-        route(&get, "/api/v1/terminals/{terminal}/ticks/{symbol}", may(ReadQuotes), ticks::ticks),
+        route(&get, "/api/v1/terminals/{terminal}/bars/{symbol}", may(ReadBars), bars::bars).compressed(),
+        route(&get, "/api/v1/terminals/{terminal}/ticks/{symbol}", may(ReadQuotes), ticks::ticks).compressed(),
         route(&get, "/api/v1/terminals/{terminal}/positions", may(ReadPositions), positions::list_positions),
         route(&get, "/api/v1/terminals/{terminal}/positions/{ticket}", may(ReadPositions), positions::get_position),
         route(&get, "/api/v1/terminals/{terminal}/orders", may(ReadPositions), orders::list_orders),
@@ -145,7 +182,14 @@ pub fn routes() -> Vec<Route> {
         route(&post, "/api/v1/terminals/{terminal}/calc/margin", may(ReadAccount), calc::margin),
         route(&post, "/api/v1/terminals/{terminal}/calc/profit", may(ReadAccount), calc::profit),
         route(&get, "/api/v1/audit/trades", may(ReadHistory), audit::trades),
-        // Bots: trades.
+    ]
+}
+
+/// Trades, and what stands above them.
+fn of_trades() -> Vec<Route> {
+    use Permission::{Admin, ReadAccount, TradeReduce, TradeWrite};
+    let (may, get, post, patch, delete) = (Needs::Permission, Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
         route(&post, "/api/v1/terminals/{terminal}/orders", may(TradeWrite), placing::place),
         route(&patch, "/api/v1/terminals/{terminal}/orders/{ticket}", may(TradeWrite), modifying::modify_order),
         route(&delete, "/api/v1/terminals/{terminal}/orders/{ticket}", may(TradeReduce), modifying::cancel_order),
@@ -163,32 +207,62 @@ pub fn routes() -> Vec<Route> {
         route(&get, "/api/v1/deadman", may(ReadAccount), safety::list_deadmen),
         route(&post, "/api/v1/deadman", may(TradeReduce), safety::arm_deadman),
         route(&get, "/api/v1/incidents", may(ReadAccount), safety::list_incidents),
-        // Clients of InnovaTrading's published API.
-        route(&get, "/api/external/bars", may(ReadBars), external::bars),
-        route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of),
+    ]
+}
+
+/// Each topic is judged inside, and again with everything that is told.
+fn of_streams() -> Vec<Route> {
+    let (get, post) = (Method::GET, Method::POST);
+    vec![
+        route(&get, "/api/v1/stream", Needs::Stream, stream::connect),
+        route(&get, "/api/v1/events", Needs::Stream, sse::events),
+        route(&post, "/api/v1/tickets", Needs::AnyKey, tickets::create),
+    ]
+}
+
+/// For clients of InnovaTrading's published API.
+fn of_the_external_api() -> Vec<Route> {
+    use Permission::{DeleteIndicators, ReadBars, ReadIndicators, WriteIndicators};
+    let (may, get, post, delete) = (Needs::Permission, Method::GET, Method::POST, Method::DELETE);
+    vec![
+        route(&get, "/api/external/bars", may(ReadBars), external::bars).compressed(),
+        route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of).compressed(),
         route(&get, "/api/external/symbols", may(ReadBars), external::symbols),
         route(&get, "/api/external/indicators", may(ReadIndicators), indicators::list_indicators),
         route(&post, "/api/external/indicators/{id}", may(WriteIndicators), indicators::submit),
         route(&get, "/api/external/indicators/{id}", may(ReadIndicators), indicators::get_indicator),
         route(&delete, "/api/external/indicators/{id}", may(DeleteIndicators), indicators::remove),
-        // People and operators.
-        route(&get, "/api/v1/tokens", may(Admin), tokens::list_tokens),
-        route(&post, "/api/v1/tokens", may(Admin), tokens::create),
-        route(&get, "/api/v1/tokens/{id}", may(Admin), tokens::get_token),
-        route(&patch, "/api/v1/tokens/{id}", may(Admin), tokens::rename),
-        route(&delete, "/api/v1/tokens/{id}", may(Admin), tokens::revoke),
-        route(&post, "/api/v1/tokens/{id}/disconnect", may(Admin), tokens::disconnect),
-        route(&post, "/api/v1/tokens/{id}/rotate", may(Admin), tokens::rotate),
+    ]
+}
+
+/// Tokens, keys, and what only operators need.
+fn of_operation() -> Vec<Route> {
+    let (may, admin) = (Needs::Permission, Permission::Admin);
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        route(&get, "/api/v1/tokens", may(admin), tokens::list_tokens),
+        route(&post, "/api/v1/tokens", may(admin), tokens::create),
+        route(&get, "/api/v1/tokens/{id}", may(admin), tokens::get_token),
+        route(&patch, "/api/v1/tokens/{id}", may(admin), tokens::rename),
+        route(&delete, "/api/v1/tokens/{id}", may(admin), tokens::revoke),
+        route(&post, "/api/v1/tokens/{id}/disconnect", may(admin), tokens::disconnect),
+        route(&post, "/api/v1/tokens/{id}/rotate", may(admin), tokens::rotate),
         route(&get, "/api/v1/backup", Needs::Operator, backup::backup),
-        route(&get, "/api/v1/audit", may(Admin), audit_log::audit),
+        route(&get, "/api/v1/audit", Needs::Operator, audit_log::audit),
         route(&post, "/api/v1/audit/verify", Needs::Operator, audit_log::verify),
-        route(&get, "/api/v1/keys", may(Admin), keys::list_keys),
-        route(&post, "/api/v1/keys", may(Admin), keys::create),
-        route(&get, "/api/v1/keys/{id}", may(Admin), keys::get_key),
-        route(&patch, "/api/v1/keys/{id}", may(Admin), keys::change),
-        route(&delete, "/api/v1/keys/{id}", may(Admin), keys::revoke),
-        route(&post, "/api/v1/keys/{id}/rotate", may(Admin), keys::rotate),
-        // Users and their logins.
+        route(&get, "/api/v1/keys", may(admin), keys::list_keys),
+        route(&post, "/api/v1/keys", may(admin), keys::create),
+        route(&get, "/api/v1/keys/{id}", may(admin), keys::get_key),
+        route(&patch, "/api/v1/keys/{id}", may(admin), keys::change),
+        route(&delete, "/api/v1/keys/{id}", may(admin), keys::revoke),
+        route(&post, "/api/v1/keys/{id}/rotate", may(admin), keys::rotate),
+    ]
+}
+
+/// Users and their logins.
+fn of_users() -> Vec<Route> {
+    let (get, post, put, patch, delete) = (Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE);
+    vec![
         route(&post, "/api/v1/setup", Needs::Nothing, login::set_up),
         route(&post, "/api/v1/session", Needs::Nothing, login::log_in),
         route(&get, "/api/v1/session", Needs::AnyKey, login::who),
@@ -202,6 +276,33 @@ pub fn routes() -> Vec<Route> {
         route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
         route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete),
         route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset),
+    ]
+}
+
+/// Hooks and webhooks.
+fn of_hooks() -> Vec<Route> {
+    let may = Needs::Permission;
+    let admin = Permission::Admin;
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        // Hooks: judged by their secret, inside.
+        route(&post, "/hooks/tradingview/{hook}/{secret}", Needs::Nothing, tradingview::receive),
+        route(&get, "/api/v1/hooks", may(admin), hooks::list_hooks),
+        route(&post, "/api/v1/hooks", may(admin), hooks::create),
+        route(&get, "/api/v1/hooks/{id}", may(admin), hooks::get_hook),
+        route(&patch, "/api/v1/hooks/{id}", may(admin), hooks::change),
+        route(&delete, "/api/v1/hooks/{id}", may(admin), hooks::remove),
+        route(&post, "/api/v1/hooks/{id}/rotate", may(admin), hooks::rotate),
+        route(&get, "/api/v1/hooks/{id}/received", may(admin), hooks::received),
+        route(&get, "/api/v1/webhooks", may(admin), webhooks::list_webhooks),
+        route(&post, "/api/v1/webhooks", may(admin), webhooks::create),
+        route(&get, "/api/v1/webhooks/{id}", may(admin), webhooks::get_webhook),
+        route(&patch, "/api/v1/webhooks/{id}", may(admin), webhooks::change),
+        route(&delete, "/api/v1/webhooks/{id}", may(admin), webhooks::remove),
+        route(&post, "/api/v1/webhooks/{id}/rotate", may(admin), webhooks::rotate),
+        route(&post, "/api/v1/webhooks/{id}/test", may(admin), webhooks::test),
+        route(&get, "/api/v1/webhooks/{id}/deliveries", may(admin), webhooks::deliveries),
+        route(&post, "/api/v1/webhooks/{id}/replay", may(admin), webhooks::replay),
     ]
 }
 
@@ -284,10 +385,16 @@ impl Front {
     }
 }
 
+/// A path as the log may have it: whatever stands behind `hooks` may be a secret, also where it is mistyped.
+fn without_secret(path: &str) -> String {
+    let at = path.to_ascii_lowercase().find("/hooks").filter(|_| !path.starts_with("/api/"));
+    at.map_or_else(|| path.to_owned(), |at| format!("{}/hooks/…", &path[..at]))
+}
+
 /// Gives every request an id under which the log knows it, and errors their body.
 async fn identify(State(front): State<Front>, request: Request, next: Next) -> Response {
     let (id, begun, route) = (front.next_id(), Instant::now(), front.route(&request));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), without_secret(request.uri().path()));
     let span = info_span!("request", request_id = id, key = Empty);
     let address = request.extensions().get::<Arc<Connection>>().map(|connection| connection.client);
     let origin = Arc::new(Origin::new(address, id.clone()));

@@ -34,8 +34,9 @@ pub(super) async fn list_orders(
     Params(query): Params<OpenQuery>,
 ) -> ApiResult<Json<Value>> {
     let relay = Relay::open(&state, &caller, &terminal)?;
+    query.judge(&relay)?;
     let orders = orders(&relay, &query.symbol, 0).await?;
-    let kept = orders.iter().filter(|order| query.keeps(&order.symbol, order.magic));
+    let kept = orders.iter().filter(|order| relay.allows(&order.symbol) && query.keeps(&order.symbol, order.magic));
     Ok(Json(relay.list(kept.map(|order| order_json(order, relay.clock)))))
 }
 
@@ -49,18 +50,23 @@ pub(super) async fn get_order(
     Ok(Json(order_json(&order(&relay, &ticket).await?, relay.clock)))
 }
 
-/// Asks the terminal for one pending order.
+/// Asks the terminal for one pending order. Of which symbol it is only the terminal knows, so whether the caller may touch it is judged here.
+///
+/// # Errors
+/// 403, 404, those of [`Relay::rows`].
 pub(super) async fn order(relay: &Relay, text: &str) -> ApiResult<Order> {
     let ticket: u64 = text.parse().map_err(|_| ApiError::not_found("an order's ticket is a number"))?;
     let found = if ticket == 0 { Vec::new() } else { orders(relay, "", ticket).await? };
-    found.into_iter().find(|order| order.ticket == ticket).ok_or_else(|| {
+    let found = found.into_iter().find(|order| order.ticket == ticket).ok_or_else(|| {
         let detail =
             format!("no pending order has the ticket {ticket}: it was filled, cancelled or expired; look in …/history/orders");
         ApiError::new(StatusCode::NOT_FOUND, "order_not_found", detail)
-    })
+    })?;
+    relay.caller.symbol(&found.symbol)?;
+    Ok(found)
 }
 
-async fn orders(relay: &Relay, symbol: &str, ticket: u64) -> ApiResult<Vec<Order>> {
+pub(super) async fn orders(relay: &Relay, symbol: &str, ticket: u64) -> ApiResult<Vec<Order>> {
     relay.rows(OPEN_MAX, |call| GetOrders { call, symbol: symbol.to_owned(), ticket }.into()).await
 }
 

@@ -152,6 +152,7 @@ impl OrderBody {
 
     /// What goes to the broker. What is wrong whatever the terminal says is told before the terminal is asked anything.
     async fn request(self, state: &ApiState, relay: &Relay, guards: &Guards) -> ApiResult<TradeRequest> {
+        relay.caller.symbol(&self.symbol)?;
         let mut problems = self.problems(state.clock.wall());
         let wanted = self.filling;
         let request = self.into_request(relay.clock);

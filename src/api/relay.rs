@@ -28,6 +28,8 @@ use crate::{
 pub(super) struct Relay {
     pub(super) token: TokenId,
     pub(super) session: SessionHandle,
+    /// On whose behalf it is asked.
+    pub(super) caller: Caller,
     /// The clock of its trade server.
     pub(super) clock: BrokerClock,
     /// The time of day, for `as_of`.
@@ -44,14 +46,15 @@ impl Relay {
     /// Those of [`resolve::terminal`], and 409 `terminal_offline`.
     pub(super) fn open(state: &ApiState, caller: &Caller, terminal: &str) -> ApiResult<Self> {
         let target = resolve::terminal(state, caller, terminal, Purpose::Read)?;
-        Ok(Self::of(state, target.live()?))
+        Ok(Self::of(state, caller, target.live()?))
     }
 
     /// A terminal that was found before.
-    pub(super) fn of(state: &ApiState, session: &SessionHandle) -> Self {
+    pub(super) fn of(state: &ApiState, caller: &Caller, session: &SessionHandle) -> Self {
         Self {
             token: session.token(),
             session: session.clone(),
+            caller: caller.clone(),
             clock: resolve::broker_clock(state, session),
             now: state.clock.wall(),
             timeout: state.http.read_timeout,
@@ -61,8 +64,8 @@ impl Relay {
 
     /// To learn what must be known before a trade whose time ends at `deadline`, by the steady clock. Nothing is waited for longer than that,
     /// and no failure looks like one of the hub, which a caller's library would try again: nothing was sent.
-    pub(super) fn before_a_trade(state: &ApiState, session: &SessionHandle, deadline: UnixMillis) -> Self {
-        Self { trade_ends: Some((state.clock, deadline)), ..Self::of(state, session) }
+    pub(super) fn before_a_trade(state: &ApiState, caller: &Caller, session: &SessionHandle, deadline: UnixMillis) -> Self {
+        Self { trade_ends: Some((state.clock, deadline)), ..Self::of(state, caller, session) }
     }
 
     /// How long an answer is waited for.
@@ -78,6 +81,11 @@ impl Relay {
             Some(_) => error.before_a_trade(),
             None => error,
         }
+    }
+
+    /// Whether the caller may read and trade a symbol.
+    pub(super) fn allows(&self, symbol: &str) -> bool {
+        self.caller.key.allows_symbol(symbol)
     }
 
     /// Asks; an answer that is none is the error that it tells.

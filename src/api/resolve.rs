@@ -73,11 +73,15 @@ pub(super) fn terminal(state: &ApiState, caller: &Caller, text: &str, purpose: P
     })
 }
 
-/// The terminal that a call without one means: of those that the caller sees, the live one with the oldest token.
+/// The terminal that a call without one means: the key's own; without one, of those that the caller sees, the live one with the oldest
+/// token. A key's own that is not there is not replaced by another: its figures would be taken for those of the account that is meant.
 ///
 /// # Errors
 /// 404 `terminal_not_found`.
 pub(super) fn default_terminal(state: &ApiState, caller: &Caller) -> ApiResult<Target> {
+    if let Some(text) = &caller.key.scope.default_terminal {
+        return terminal(state, caller, text, Purpose::Read);
+    }
     let found = candidates(state, caller, "-");
     found.iter().find(|target| target.session.is_some()).or(found.first()).cloned().ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, "terminal_not_found", "no terminal has used a token of this owner yet")

@@ -8,8 +8,11 @@ use axum::{
 };
 use serde_json::json;
 
-use super::ApiState;
-use crate::store::Health;
+use super::{ApiState, auth};
+use crate::{
+    domain::{api_key::Permission, ids::OwnerId},
+    store::Health,
+};
 
 /// `GET /`: browsers are sent to the dashboard, everybody else is told what there is.
 pub(super) async fn index(headers: HeaderMap) -> Response {
@@ -36,13 +39,19 @@ pub(super) async fn healthz() -> Response {
     Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into_response()
 }
 
-/// `GET /readyz`: it can record, so it can trade. Else 503 and a word why; the log knows more, and may name paths.
-pub(super) async fn readyz(State(state): State<ApiState>) -> Response {
+/// `GET /readyz`: it can record, so it can trade. Else 503 and a word why; the log knows more, and may name paths. How many terminals are
+/// connected, only who runs the hub is told.
+pub(super) async fn readyz(State(state): State<ApiState>, headers: HeaderMap) -> Response {
+    let operates = || {
+        let key = auth::bearer(&headers).ok().and_then(|secret| state.access.present_key(secret).ok());
+        key.is_some_and(|key| key.owner == OwnerId::SELF && key.may(Permission::Admin))
+    };
     let no = |status: &str| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": status}))).into_response();
     match state.store.health() {
         Health::Degraded { .. } => no("degraded"),
         _ if state.stopping.is_cancelled() => no("stopping"),
         Health::LowSpace => no("low_space"),
-        Health::Ok => Json(json!({"status": "ready", "terminals": state.hub.len()})).into_response(),
+        Health::Ok if operates() => Json(json!({"status": "ready", "terminals": state.hub.len()})).into_response(),
+        Health::Ok => Json(json!({"status": "ready"})).into_response(),
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     ApiState,
-    auth::Caller,
+    auth::{Caller, operators_only},
     error::{ApiError, ApiResult},
     extract::{JsonBody, Params},
     json::{list, rfc3339, rfc3339_or_null},
@@ -17,11 +17,11 @@ use crate::{
     domain::{
         account::Account,
         api_key::{Permission, Reach},
-        ids::{IncidentId, KeyId},
-        safety::{Deadman, Incident, IncidentKind, KillLevel, KillScope},
+        ids::{IncidentId, KeyId, OwnerId},
+        safety::{Deadman, Incident, IncidentKind, KillLevel, KillScope, KillSwitch},
     },
-    events::view::{incident_json, switch_json},
-    trading::Timer,
+    events::view::{self, incident_json},
+    trading::{KillError, Timer},
 };
 
 /// Longest reason.
@@ -38,25 +38,44 @@ pub(super) fn checked_reason(reason: &str) -> ApiResult<&str> {
     Ok(reason)
 }
 
-/// Whether an account exists for this caller: a key for demo accounts does not see the others.
+/// Whether an account exists for this caller: a key for demo accounts, or for some, does not see the others.
 fn sees(state: &ApiState, caller: &Caller, account: &Account) -> bool {
+    if !caller.key.allows_account(account) {
+        return false;
+    }
     let tokens = state.access.tokens_of_login(account.login);
-    tokens.iter().any(|token| caller.sees(token) && token.lock.as_ref().is_some_and(|lock| lock.account == *account))
+    caller.key.reach == Reach::Live
+        || tokens.iter().any(|token| caller.sees(token) && token.lock.as_ref().is_some_and(|lock| lock.account == *account))
 }
 
-fn sees_scope(state: &ApiState, caller: &Caller, scope: &KillScope) -> bool {
-    let live = caller.key.reach == Reach::Live;
+/// Whether a switch of this scope exists for a caller.
+pub(super) fn sees_scope(state: &ApiState, caller: &Caller, scope: &KillScope) -> bool {
     match scope {
-        KillScope::Account(_, account) => live || sees(state, caller, account),
-        KillScope::Key(line) => *line == caller.key.line() || caller.key.may(Permission::Admin),
-        KillScope::Hub | KillScope::Owner(_) => true,
+        KillScope::Account(owner, account) => *owner == caller.tenant() && sees(state, caller, account),
+        KillScope::Owner(owner) => *owner == caller.tenant(),
+        KillScope::Key(line) => {
+            let ours = state.access.key(*line).is_some_and(|key| key.owner == caller.tenant());
+            let shown = *line == caller.key.line() || caller.key.may(Permission::Admin) || caller.only_looks();
+            ours && shown
+        }
+        KillScope::Hub => true,
     }
+}
+
+/// A switch; of the whole hub's a tenant learns that it is on and why, not which key of another's did it.
+pub(super) fn switch_json(caller: &Caller, switch: &KillSwitch) -> Value {
+    let mut row = view::switch_json(switch);
+    if switch.scope == KillScope::Hub && caller.tenant() != OwnerId::SELF {
+        row["by"] = json!("hub");
+    }
+    row
 }
 
 /// `GET /api/v1/kill-switch`: those that are on.
 pub(super) async fn list_switches(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
-    let switches = state.trading.kill_switches(caller.key.owner);
-    let rows = switches.iter().filter(|switch| sees_scope(&state, &caller, &switch.scope)).map(switch_json).collect();
+    let switches = state.trading.kill_switches();
+    let seen = switches.iter().filter(|switch| sees_scope(&state, &caller, &switch.scope));
+    let rows = seen.map(|switch| switch_json(&caller, switch)).collect();
     Json(list(rows, None, state.clock.wall()))
 }
 
@@ -69,7 +88,8 @@ struct SwitchBody {
     reason: String,
 }
 
-/// `POST /api/v1/kill-switch {scope?, level, reason}`: raising needs `trade:reduce`, lowering `admin`. When it answers, nothing that it
+/// `POST /api/v1/kill-switch {scope?, level, reason}`: raising needs `trade:reduce`, lowering `admin`, and of a person their password just
+/// given; the whole hub's is for whoever runs it. When it answers, nothing that it
 /// forbids is sent any more.
 pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, body: JsonBody) -> ApiResult<Json<Value>> {
     let body: SwitchBody = body.read()?;
@@ -80,18 +100,25 @@ pub(super) async fn set_switch(State(state): State<ApiState>, caller: Caller, bo
             "of a key can only be block: whose an open position is cannot be told; use the account's",
         ));
     }
+    within_symbols(&caller, &scope, "level", body.level)?;
     let reason = checked_reason(&body.reason)?;
-    let may_lower = caller.key.may(Permission::Admin);
-    let stands = state.trading.set_kill(scope.clone(), body.level, reason, &caller.actor(), may_lower).await?;
+    let is_admin = caller.key.may(Permission::Admin);
+    let confirmed = caller.confirmed(&state);
+    let may_lower = is_admin && confirmed.is_ok();
+    let set = state.trading.set_kill(scope.clone(), body.level, reason, &caller.actor(), may_lower).await;
+    if is_admin && matches!(set, Err(KillError::MayNotLower(_))) {
+        confirmed?;
+    }
     let off = || json!({"scope": scope.to_string(), "level": 0, "level_name": KillLevel::Off.name()});
-    Ok(Json(stands.as_ref().map_or_else(off, switch_json)))
+    Ok(Json(set?.as_ref().map_or_else(off, |switch| switch_json(&caller, switch))))
 }
 
 /// Which scope a caller means, and may.
 fn kill_scope(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResult<KillScope> {
-    let owner = caller.key.owner;
+    let owner = caller.tenant();
     let scope = match text {
         None | Some("owner") => KillScope::Owner(owner),
+        Some("hub") if !caller.operates() => return Err(operators_only()),
         Some("hub") => KillScope::Hub,
         Some("key") => KillScope::Key(caller.key.line()),
         Some(text) if text.starts_with(KeyId::PREFIX) => {
@@ -102,16 +129,29 @@ fn kill_scope(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResul
         // Offline and disconnected accounts too: a switch that stands before its terminal comes is the better one.
         Some(text) => {
             let account = text.split_once('@').and_then(|(login, server)| Account::new(login.parse().ok()?, server).ok());
-            let known = account.filter(|account| caller.key.reach == Reach::Live || sees(state, caller, account));
+            let known = account.filter(|account| sees(state, caller, account));
             let wrong =
                 || ApiError::field("scope", "must be hub, owner, key, the id of a key, or number@server of an account of yours");
             KillScope::Account(owner, known.ok_or_else(wrong)?)
         }
     };
-    if caller.key.reach == Reach::Test && matches!(scope, KillScope::Hub | KillScope::Owner(_)) {
-        return Err(ApiError::field("scope", "of a test key must be one demo account, number@server, or key"));
+    if matches!(scope, KillScope::Hub | KillScope::Owner(_)) {
+        if caller.key.reach == Reach::Test {
+            return Err(ApiError::field("scope", "of a test key must be one demo account, number@server, or key"));
+        }
+        if caller.key.scope.accounts.is_some() {
+            return Err(ApiError::field("scope", "of a key for some accounts must be one of these, number@server, or key"));
+        }
     }
     Ok(scope)
+}
+
+/// Cancelling and flattening touch every order and position of an account, so a key for some symbols may only block.
+fn within_symbols(caller: &Caller, scope: &KillScope, field: &str, level: KillLevel) -> ApiResult<()> {
+    if caller.key.scope.symbols.is_none() || level <= KillLevel::Block || matches!(scope, KillScope::Key(_)) {
+        return Ok(());
+    }
+    Err(ApiError::field(field, "of a key for some symbols can only be block: more would touch the others; use close-all"))
 }
 
 fn timer_json(timer: &Timer) -> Value {
@@ -132,10 +172,7 @@ fn timer_json(timer: &Timer) -> Value {
 /// `GET /api/v1/deadman`
 pub(super) async fn list_deadmen(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
     let timers = state.trading.deadmen();
-    let seen = |timer: &&Timer| {
-        let scope = &timer.record.scope;
-        scope.is_visible_to(caller.key.owner) && sees_scope(&state, &caller, scope)
-    };
+    let seen = |timer: &&Timer| sees_scope(&state, &caller, &timer.record.scope);
     Json(list(timers.iter().filter(seen).map(timer_json).collect(), None, state.clock.wall()))
 }
 
@@ -169,6 +206,7 @@ pub(super) async fn arm_deadman(State(state): State<ApiState>, caller: Caller, b
         }
         None => kill_scope(&state, &caller, None)?,
     };
+    within_symbols(&caller, &scope, "action", body.action)?;
     if body.timeout_s == 0 {
         state.trading.disarm_deadman(caller.key.line(), &scope).await?;
         return Ok(Json(json!({"key": caller.key.line(), "scope": scope.to_string(), "state": "off"})));
@@ -194,12 +232,11 @@ pub(super) async fn list_incidents(
     Params(query): Params<IncidentsQuery>,
 ) -> ApiResult<Json<Value>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 500);
-    let live = caller.key.reach == Reach::Live;
     let wanted = |incident: &Incident| {
         let account = &incident.account;
         let named = query.account.as_ref().is_none_or(|text| *text == account.to_string() || *text == account.login.to_string());
         let kind = query.kind.is_none_or(|kind| kind == incident.kind);
-        incident.owner == caller.key.owner && named && kind && (live || sees(&state, &caller, account))
+        incident.owner == caller.tenant() && named && kind && sees(&state, &caller, account)
     };
     let (incidents, next) = state.trading.incidents(query.cursor, limit, wanted).await?;
     let rows = incidents.iter().map(incident_json);

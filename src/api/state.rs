@@ -9,11 +9,15 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use super::external_source::Sources;
+use super::stream::Streams;
 use crate::{
-    access::Access,
+    access::{Access, usage::Usage},
     clock::Clock,
     config,
+    domain::ids::OwnerId,
+    events::Events,
     history::History,
+    hooks::{Hooks, out::Webhooks},
     hub::{Hub, SessionHandle},
     market::{bars::BarService, clocks::Clocks, feed::Feed, indicators::Indicators, offers::Offers, ticks::TickService},
     store::Store,
@@ -45,14 +49,24 @@ impl std::ops::Deref for ApiState {
 /// The handles themselves.
 #[derive(Debug)]
 pub struct Parts {
+    /// What happened.
+    pub events: Events,
+    /// What all streams share.
+    pub streams: Streams,
     /// Tokens and keys.
     pub access: Access,
+    /// What each key was used for, and may ask for.
+    pub usage: Usage,
     /// Live sessions.
     pub hub: Hub,
     /// Commands.
     pub trading: Trading,
     /// What happened on each account.
     pub history: History,
+    /// Hooks, and what came to them.
+    pub hooks: Hooks,
+    /// What is sent to other programs.
+    pub webhooks: Webhooks,
     /// Bars.
     pub bars: BarService,
     /// Ticks.
@@ -81,7 +95,7 @@ pub struct Parts {
     pub pending_ttl: Duration,
     /// Filling modes that were asked for before.
     pub fillings: Fillings,
-    /// Held while a key is revoked.
+    /// Held while a key is changed, rotated or revoked.
     pub key_revocations: tokio::sync::Mutex<()>,
     /// The hub stops.
     pub stopping: CancellationToken,
@@ -89,10 +103,10 @@ pub struct Parts {
     pub tasks: TaskTracker,
 }
 
-/// Filling modes by account and symbol; they change with a broker's contract, not with the market.
+/// Filling modes by owner, account and symbol: what one owner's terminal says is not told to another's bots; they change with a broker's contract, not with the market.
 #[derive(Debug, Default)]
 pub struct Fillings {
-    known: Mutex<HashMap<(String, String), Modes>>,
+    known: Mutex<HashMap<(OwnerId, String, String), Modes>>,
 }
 
 /// What a symbol says of filling.
@@ -107,10 +121,14 @@ pub(super) struct Modes {
 /// Symbols remembered; above it, all are asked for again.
 const FILLINGS_MAX: usize = 10_000;
 
+fn of(session: &SessionHandle, symbol: &str) -> (OwnerId, String, String) {
+    (session.owner(), session.account().to_string(), symbol.to_owned())
+}
+
 impl Fillings {
     pub(super) fn get(&self, session: &SessionHandle, symbol: &str) -> Option<Modes> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&(session.account().to_string(), symbol.to_owned())).copied()
+        known.get(&of(session, symbol)).copied()
     }
 
     pub(super) fn put(&self, session: &SessionHandle, symbol: &str, modes: Modes) {
@@ -118,6 +136,6 @@ impl Fillings {
         if known.len() >= FILLINGS_MAX {
             known.clear();
         }
-        known.insert((session.account().to_string(), symbol.to_owned()), modes);
+        known.insert(of(session, symbol), modes);
     }
 }

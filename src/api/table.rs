@@ -3,6 +3,7 @@
 use std::{convert::Infallible, ops::Range, sync::Arc};
 
 use axum::{
+    BoxError,
     body::{Body, Bytes},
     http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
@@ -11,6 +12,7 @@ use futures_util::stream;
 use serde_json::{Map, Value};
 
 use super::{
+    arrow,
     error::{ApiError, ApiResult},
     json::rfc3339,
 };
@@ -28,9 +30,10 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// `X-Next-Cursor`, `Link`, `X-Complete`, `Retry-After`.
+    /// `X-Next-Cursor`, `Link`, `X-Complete`, `Retry-After`, and what the format was chosen by.
     pub(super) fn tell(&self, uri: &Uri, response: &mut Response) {
         let headers = response.headers_mut();
+        headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
         headers.insert("x-complete", HeaderValue::from_static(if self.complete { "true" } else { "false" }));
         if self.again {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
@@ -63,6 +66,8 @@ pub(super) enum Format {
     Ndjson,
     /// 60 bytes a record, as MetaTrader has it in memory.
     Packed,
+    /// A stream of Apache Arrow.
+    Arrow,
 }
 
 impl Format {
@@ -78,12 +83,26 @@ impl Format {
             Some("csv") => Self::Csv,
             Some("ndjson") => Self::Ndjson,
             Some("packed") => Self::Packed,
-            Some(_) => return Err(ApiError::field("format", "must be json, columns, csv, ndjson or packed")),
+            Some("arrow") => Self::Arrow,
+            Some(_) => return Err(ApiError::field("format", "must be json, columns, csv, ndjson, packed or arrow")),
             None if accept.contains("text/csv") => Self::Csv,
             None if accept.contains("application/x-ndjson") => Self::Ndjson,
             None if accept.contains("application/octet-stream") => Self::Packed,
+            None if accept.contains(Self::Arrow.content_type()) => Self::Arrow,
             None => Self::Json,
         })
+    }
+
+    /// As `format` has it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Columns => "columns",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Packed => "packed",
+            Self::Arrow => "arrow",
+        }
     }
 
     const fn content_type(self) -> &'static str {
@@ -92,8 +111,19 @@ impl Format {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Ndjson => "application/x-ndjson",
             Self::Packed => "application/octet-stream",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
         }
     }
+}
+
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Time,
+    Int,
+    Unsigned,
+    Float,
+    Bool,
 }
 
 /// A value of a record.
@@ -126,8 +156,11 @@ impl Cell {
 
 /// Records that can be written, in the order in which they are to be.
 pub(super) trait Table: Send + Sync + 'static {
-    /// Names of the columns.
-    const COLUMNS: &'static [&'static str];
+    /// The columns.
+    const COLUMNS: &'static [(&'static str, Kind)];
+
+    /// Whether its times are UTC, and not the broker's wall clock.
+    fn is_utc(&self) -> bool;
 
     /// How many records there are.
     fn len(&self) -> usize;
@@ -144,40 +177,62 @@ pub(super) fn respond<T: Table>(table: &Arc<T>, format: Format, about: &Map<Stri
     let body = match format {
         Format::Json => {
             let rows = pieces(table, |table, range, out| rows(table, range, ",", out));
-            streamed(once(head(about, "\"data\":[")).chain(rows).chain(once("]}".to_owned())))
+            written(table, once(head(about, "\"data\":[")).chain(rows).chain(once("]}".to_owned())))
         }
         Format::Columns => {
-            let table = Arc::clone(table);
+            let all = Arc::clone(table);
             let columns = (0..T::COLUMNS.len()).flat_map(move |column| {
                 let open = if column == 0 { "" } else { "]," };
-                let open = format!("{open}\"{}\":[", T::COLUMNS[column]);
-                once(open).chain(pieces(&table, move |table, range, out| one_column(table, range, column, out)))
+                let open = format!("{open}\"{}\":[", T::COLUMNS[column].0);
+                once(open).chain(pieces(&all, move |table, range, out| one_column(table, range, column, out)))
             });
-            streamed(once(head(about, "\"columns\":{")).chain(columns).chain(once("]}}".to_owned())))
+            written(table, once(head(about, "\"columns\":{")).chain(columns).chain(once("]}}".to_owned())))
         }
-        Format::Csv => streamed(once(T::COLUMNS.join(",") + "\n").chain(pieces(table, csv_rows))),
-        Format::Ndjson => streamed(pieces(table, |table, range, out| {
-            let end = range.end;
-            let first = range.start == 0;
-            rows(table, range, "\n", out);
-            // A line's end stands behind it, not before the next one.
-            if !first {
-                out.remove(0);
-            }
-            out.push_str(if end > 0 { "\n" } else { "" });
-        })),
-        Format::Packed => streamed(packed(table)),
+        Format::Csv => {
+            let names: Vec<_> = T::COLUMNS.iter().map(|(name, _)| *name).collect();
+            written(table, once(names.join(",") + "\n").chain(pieces(table, csv_rows)))
+        }
+        Format::Ndjson => written(
+            table,
+            pieces(table, |table, range, out| {
+                let end = range.end;
+                let first = range.start == 0;
+                rows(table, range, "\n", out);
+                // A line's end stands behind it, not before the next one.
+                if !first {
+                    out.remove(0);
+                }
+                out.push_str(if end > 0 { "\n" } else { "" });
+            }),
+        ),
+        Format::Packed => written(table, packed(table)),
+        Format::Arrow => sent(table.len(), arrow::pieces(table, about).map(|piece| piece.map(Bytes::from))),
     };
     ([(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()))], body).into_response()
+}
+
+fn written<T: Table, P: Into<Bytes>>(table: &Arc<T>, pieces: impl Iterator<Item = P> + Send + 'static) -> Body {
+    sent(table.len(), pieces.map(|piece| Ok::<Bytes, Infallible>(piece.into())))
 }
 
 fn once<T>(piece: T) -> std::iter::Once<T> {
     std::iter::once(piece)
 }
 
-/// The connection takes a piece when it has room for it: only then is the next one written.
-fn streamed<P: Into<Bytes>>(pieces: impl Iterator<Item = P> + Send + 'static) -> Body {
-    Body::from_stream(stream::iter(pieces.map(|piece| Ok::<Bytes, Infallible>(piece.into()))))
+/// Few records in one piece, whose length is told. Of many the connection takes a piece when it has room for it: only then is the next one
+/// written.
+fn sent<E: Into<BoxError> + Send + 'static>(
+    records: usize,
+    mut pieces: impl Iterator<Item = Result<Bytes, E>> + Send + 'static,
+) -> Body {
+    if records > PIECE {
+        return Body::from_stream(stream::iter(pieces));
+    }
+    let whole = pieces.try_fold(Vec::new(), |mut whole, piece| {
+        whole.extend_from_slice(&piece?);
+        Ok(whole)
+    });
+    whole.map_or_else(|error: E| Body::from_stream(stream::iter([Err::<Bytes, E>(error)])), Body::from)
 }
 
 fn pieces<T: Table, W: Fn(&T, Range<usize>, &mut String) + Send + 'static>(
@@ -216,7 +271,7 @@ fn rows<T: Table>(table: &T, range: Range<usize>, between: &str, out: &mut Strin
         if at > 0 {
             out.push_str(between);
         }
-        for (column, (name, cell)) in T::COLUMNS.iter().zip(table.cells(at)).enumerate() {
+        for (column, ((name, _), cell)) in T::COLUMNS.iter().zip(table.cells(at)).enumerate() {
             out.push_str(if column == 0 { "{\"" } else { ",\"" });
             out.push_str(name);
             out.push_str("\":");
@@ -256,7 +311,12 @@ mod tests {
     struct Numbers(usize);
 
     impl Table for Numbers {
-        const COLUMNS: &'static [&'static str] = &["time", "n", "x", "odd"];
+        const COLUMNS: &'static [(&'static str, Kind)] =
+            &[("time", Kind::Time), ("n", Kind::Int), ("x", Kind::Float), ("odd", Kind::Bool), ("u", Kind::Unsigned)];
+
+        fn is_utc(&self) -> bool {
+            true
+        }
 
         fn len(&self) -> usize {
             self.0
@@ -264,7 +324,14 @@ mod tests {
 
         fn cells(&self, at: usize) -> Vec<Cell> {
             let n = i64::try_from(at).unwrap();
-            vec![Cell::Time(UnixMillis(n * 1_000)), Cell::Int(n), Cell::Float(at as f64 / 10.0), Cell::Bool(at % 2 == 1)]
+            let unsigned = Cell::Unsigned(u64::try_from(at).unwrap());
+            vec![
+                Cell::Time(UnixMillis(n * 1_000)),
+                Cell::Int(n),
+                Cell::Float(at as f64 / 10.0),
+                Cell::Bool(at % 2 == 1),
+                unsigned,
+            ]
         }
 
         fn pack(&self, at: usize, out: &mut Vec<u8>) {
@@ -272,7 +339,7 @@ mod tests {
         }
     }
 
-    async fn written(count: usize, format: Format) -> Vec<u8> {
+    async fn sent_as(count: usize, format: Format) -> Vec<u8> {
         let about = json!({"a": 1}).as_object().unwrap().clone();
         let response = respond(&Arc::new(Numbers(count)), format, &about);
         axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()
@@ -281,27 +348,30 @@ mod tests {
     #[tokio::test]
     async fn every_format_says_the_same_of_none_one_and_many_pieces() {
         for count in [0, 1, PIECE, PIECE + 1, 3 * PIECE - 1] {
-            let row = |at: usize| json!({"time": rfc3339(UnixMillis(at as i64 * 1_000)), "n": at, "x": at as f64 / 10.0, "odd": at % 2 == 1});
+            let row = |at: usize| json!({"time": rfc3339(UnixMillis(at as i64 * 1_000)), "n": at, "x": at as f64 / 10.0, "odd": at % 2 == 1, "u": at});
             let rows: Vec<Value> = (0..count).map(row).collect();
-            let json: Value = serde_json::from_slice(&written(count, Format::Json).await).unwrap();
+            let json: Value = serde_json::from_slice(&sent_as(count, Format::Json).await).unwrap();
             assert_eq!(json, json!({"a": 1, "data": rows}));
-            let columns: Value = serde_json::from_slice(&written(count, Format::Columns).await).unwrap();
-            for name in Numbers::COLUMNS {
+            let columns: Value = serde_json::from_slice(&sent_as(count, Format::Columns).await).unwrap();
+            for (name, _) in Numbers::COLUMNS {
                 let column: Vec<_> = rows.iter().map(|row| row[name].clone()).collect();
                 assert_eq!(columns["columns"][name], json!(column), "{name}");
             }
-            let lines = String::from_utf8(written(count, Format::Ndjson).await).unwrap();
+            let lines = String::from_utf8(sent_as(count, Format::Ndjson).await).unwrap();
             assert!(lines.is_empty() || lines.ends_with('\n'));
             assert_eq!(lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>(), rows);
-            let csv = written(count, Format::Csv).await;
+            let csv = sent_as(count, Format::Csv).await;
             let mut reader = csv::Reader::from_reader(csv.as_slice());
-            assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), Numbers::COLUMNS);
+            assert_eq!(
+                reader.headers().unwrap().iter().collect::<Vec<_>>(),
+                Numbers::COLUMNS.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+            );
             let read: Vec<_> = reader.records().map(Result::unwrap).collect();
             assert_eq!(read.len(), count);
             assert!(
                 read.iter().zip(&rows).all(|(line, row)| line[0] == row["time"] && line[2].parse().ok() == row["x"].as_f64())
             );
-            assert_eq!(written(count, Format::Packed).await.len(), count * 60);
+            assert_eq!(sent_as(count, Format::Packed).await.len(), count * 60);
         }
     }
 }

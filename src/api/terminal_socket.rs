@@ -55,13 +55,18 @@ pub(super) async fn connect(
     let secret = bearer(request.headers())
         .map_err(|_| failed("token_missing", "Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
     let token = state.access.present_token(secret).map_err(|error| {
+        denied::name(&state, secret);
         let refusal = match error {
             AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
             // Perhaps for a while only, so unlike a 401 it is no reason to stay away; and it is no wrong secret.
             AccessError::OwnerDisabled => {
                 failed("owner_disabled", "");
-                return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "owner_disabled", "the user that this token belongs to is disabled")
-                    .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"));
+                return ApiError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "owner_disabled",
+                    "the user that this token belongs to is disabled",
+                )
+                .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"));
             }
             AccessError::Revoked => failed("token_revoked", "Error 401: the token was revoked; ask for a new one"),
             _ => failed("token_unknown", "Error 401: unknown token; check that it was copied whole"),
@@ -107,7 +112,7 @@ fn offers_our_protocol(request: &Request) -> bool {
 }
 
 /// The 101 that RFC 6455 section 4.2.2 asks for, by tungstenite's own check of the request's headers.
-fn handshake(request: &Request) -> ApiResult<Response> {
+pub(super) fn handshake(request: &Request) -> ApiResult<Response> {
     let mut bare = axum::http::Request::builder().method(request.method()).uri(request.uri()).version(request.version());
     for (name, value) in request.headers() {
         bare = bare.header(HeaderName::clone(name), value.clone());

@@ -40,7 +40,7 @@ pub(super) async fn get_terminal(
     Ok(Json(describe(&state, &target.token, state.clock.wall())))
 }
 
-fn describe(state: &ApiState, token: &Token, now: UnixMillis) -> Value {
+pub(super) fn describe(state: &ApiState, token: &Token, now: UnixMillis) -> Value {
     let session = state.hub.of_token(token.id);
     let mut body = json!({
         "id": token.id,

@@ -16,10 +16,11 @@ use super::{
     bars::{LIMIT_MAX, server_time, time_of},
     cursor::Cursor,
     error::{ApiError, ApiResult},
+    etag,
     extract::{Params, Path},
     json::{rfc3339, rfc3339_or_null},
     resolve::{self, Purpose},
-    table::{Cell, Format, Page, Table, respond},
+    table::{Cell, Format, Kind, Page, Table, respond},
 };
 use crate::{
     domain::{UnixMillis, market::Tick},
@@ -43,6 +44,16 @@ pub(super) struct TicksQuery {
     tz: Option<String>,
 }
 
+/// `COPY_TICKS_ALL` and its parts, and how a cursor names them.
+fn flags_of(text: Option<&str>) -> ApiResult<(u8, &'static str)> {
+    match text {
+        None | Some("all") => Ok((3, "ticks")),
+        Some("info") => Ok((1, "ticks info")),
+        Some("trade") => Ok((2, "ticks trade")),
+        Some(_) => Err(ApiError::field("flags", "must be all, info or trade")),
+    }
+}
+
 /// `GET …/ticks/{symbol}?from&to&limit&flags&cursor&format&tz`
 pub(super) async fn ticks(
     State(state): State<ApiState>,
@@ -54,17 +65,13 @@ pub(super) async fn ticks(
 ) -> ApiResult<Response> {
     let format = Format::of(query.format.as_deref(), &headers)?;
     let target = resolve::terminal(&state, &caller, &terminal, Purpose::Read)?;
+    caller.symbol(&symbol)?;
     let server_time = server_time(query.tz.as_deref())?;
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if limit == 0 || limit > LIMIT_MAX {
         return Err(ApiError::field("limit", format!("must be 1 to {LIMIT_MAX}")));
     }
-    let flags = match query.flags.as_deref() {
-        None | Some("all") => 3,
-        Some("info") => 1,
-        Some("trade") => 2,
-        Some(_) => return Err(ApiError::field("flags", "must be all, info or trade")),
-    };
+    let (flags, kind) = flags_of(query.flags.as_deref())?;
     let session = target.live()?;
     let clock = state.clocks.live(session);
     let broker = |at: UnixMillis| if server_time { at.0 } else { clock.first_broker_ms(at.0) };
@@ -77,17 +84,7 @@ pub(super) async fn ticks(
         return Err(ApiError::field("to", "must not be before from"));
     }
     let account = target.account.to_string();
-    let identity = [
-        account.as_str(),
-        &symbol,
-        if flags == 3 {
-            "ticks"
-        } else if flags == 1 {
-            "ticks info"
-        } else {
-            "ticks trade"
-        },
-    ];
+    let identity = [account.as_str(), &symbol, kind];
     let from = match (&query.cursor, from) {
         (Some(text), _) => {
             let Cursor { at, skip } = Cursor::read(text, &identity)?;
@@ -115,9 +112,22 @@ pub(super) async fn ticks(
         "oldest_available": rfc3339_or_null(oldest),
         "utc_source": clock.source().name(),
     });
+    let tag = match complete && (to.is_some() || next_cursor.is_some()) {
+        true => {
+            let names = ["symbol", "next_cursor", "utc_source"];
+            Some(etag::of(&told, format, &json!([names.map(|name| &about[name]), server_time])).await)
+        }
+        false => None,
+    };
     let page = Page { next_cursor, complete, again: !complete };
-    let mut response = respond(&Arc::new(told), format, about.as_object().unwrap_or(&Map::new()));
+    let mut response = match &tag {
+        Some(tag) if etag::is_known(&headers, tag) => etag::unchanged(),
+        _ => respond(&Arc::new(told), format, about.as_object().unwrap_or(&Map::new())),
+    };
     page.tell(&uri, &mut response);
+    if let Some(tag) = &tag {
+        etag::tell(tag, &mut response);
+    }
     response.headers_mut().insert("x-data-source", HeaderValue::from_static("terminal"));
     Ok(response)
 }
@@ -136,8 +146,21 @@ impl Told {
 }
 
 impl Table for Told {
-    const COLUMNS: &'static [&'static str] =
-        &["time", "time_msc", "broker_time", "bid", "ask", "last", "volume", "volume_real", "flags"];
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("time", Kind::Time),
+        ("time_msc", Kind::Int),
+        ("broker_time", Kind::Int),
+        ("bid", Kind::Float),
+        ("ask", Kind::Float),
+        ("last", Kind::Float),
+        ("volume", Kind::Unsigned),
+        ("volume_real", Kind::Float),
+        ("flags", Kind::Unsigned),
+    ];
+
+    fn is_utc(&self) -> bool {
+        !self.server_time
+    }
 
     fn len(&self) -> usize {
         self.found.ticks.len()

@@ -93,9 +93,13 @@ fn minted(state: &ApiState, token: &Token, secret: &Secret) -> Value {
 
 /// `GET /api/v1/tokens`
 pub(super) async fn list_tokens(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
+    Json(list(rows(&state, &caller), None, state.clock.wall()))
+}
+
+/// The caller's tokens, one row each.
+pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
     let tokens = state.access.tokens();
-    let rows = tokens.iter().filter(|token| token.owner == caller.tenant()).map(|token| row(&state, token)).collect();
-    Json(list(rows, None, state.clock.wall()))
+    tokens.iter().filter(|token| token.owner == caller.tenant()).map(|token| row(state, token)).collect()
 }
 
 /// `GET /api/v1/tokens/{id}`

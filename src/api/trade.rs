@@ -20,6 +20,8 @@ use super::{
     error::{ApiError, ApiResult},
     extract::{JsonBody, Path, idempotency_key, preferred_wait},
     guards::Guards,
+    orders::order,
+    positions::position,
     relay::Relay,
     resolve::{self, Purpose, Target},
 };
@@ -87,7 +89,7 @@ impl Call {
     /// # Errors
     /// 409 `terminal_offline`.
     pub(super) fn relay(&self, deadline: UnixMillis) -> ApiResult<Relay> {
-        Ok(Relay::before_a_trade(&self.state, self.target.live()?, deadline))
+        Ok(Relay::before_a_trade(&self.state, &self.caller, self.target.live()?, deadline))
     }
 
     /// What the key made when it was used before: the same command in its present state, with or without a terminal.
@@ -108,11 +110,13 @@ impl Call {
             return Err(ApiError::fields(&problems));
         }
         possible(&request, &session)?;
+        let deadline = self.deadline(&guards, request.action)?;
+        self.within_scope(&request, deadline).await?;
         let trade = NewTrade {
             key: self.caller.key.id,
             permission: self.permission,
             session,
-            deadline: self.deadline(&guards, request.action)?,
+            deadline,
             request,
             seen_price: guards.seen_price,
             max_slippage_points: guards.max_slippage_points,
@@ -125,6 +129,30 @@ impl Call {
         let execution = self.state.trading.execute(&claim, trade).await?;
         drop(claim);
         self.answer(execution).await
+    }
+
+    /// Whether the caller may touch what the request touches. A raw one names tickets beside its symbol, and the ticket is what counts.
+    ///
+    /// # Errors
+    /// 403; 404 and the terminal's for a ticket whose symbol cannot be told.
+    async fn within_scope(&self, request: &TradeRequest, deadline: UnixMillis) -> ApiResult<()> {
+        if self.caller.key.scope.symbols.is_none() {
+            return Ok(());
+        }
+        if !request.symbol.is_empty() {
+            self.caller.symbol(&request.symbol)?;
+        }
+        if !self.raw {
+            return Ok(());
+        }
+        let relay = self.relay(deadline)?;
+        for ticket in [request.position, request.position_by].into_iter().filter(|ticket| *ticket != 0) {
+            position(&relay, &ticket.to_string()).await?;
+        }
+        if matches!(request.action, action::MODIFY | action::REMOVE) {
+            order(&relay, &request.order.to_string()).await?;
+        }
+        Ok(())
     }
 
     async fn answer(&self, execution: Execution) -> ApiResult<Response> {

@@ -167,7 +167,8 @@ async fn stop_terminals(state: &ApiState, user: &User) {
     let theirs: Vec<_> = state.hub.sessions().into_iter().filter(|session| session.owner() == user.tenant).collect();
     let asked = theirs.iter().filter(|session| SessionHandle::begin_farewell(session)).map(|session| async {
         state.trading.ask_before_cut(session).await;
-        session.cut(CloseReason::OwnerDisabled);
+        // Disabled, or deleted for good.
+        session.cut(state.access.recheck(session.token(), session.account()).err().unwrap_or(CloseReason::OwnerDisabled));
     });
     futures_util::future::join_all(asked).await;
 }

@@ -24,6 +24,8 @@ pub(super) async fn hide(
 }
 
 async fn select(state: &ApiState, caller: &Caller, terminal: &str, symbol: String, on: bool) -> ApiResult<StatusCode> {
-    Relay::open(state, caller, terminal)?.ask(|call| SelectSymbol { call, symbol, on }.into()).await?;
+    let relay = Relay::open(state, caller, terminal)?;
+    caller.symbol(&symbol)?;
+    relay.ask(|call| SelectSymbol { call, symbol, on }.into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@ mod demo;
 mod download;
 mod download_file;
 mod exit;
+mod hook;
 mod key;
 mod market;
 mod order;
@@ -25,6 +26,8 @@ mod serve;
 mod simulate;
 mod table;
 mod token;
+mod user;
+mod webhook;
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
@@ -81,6 +84,9 @@ enum Command {
     Audit(audit::Audit),
     Token(token::Token),
     Key(key::Key),
+    Hook(hook::Hook),
+    Webhook(webhook::Webhook),
+    User(user::User),
     Completions(Completions),
     /// Settings.
     #[command(subcommand)]
@@ -122,8 +128,6 @@ pub fn command() -> clap::Command {
 
 /// A second signal came while the hub was stopping: as a shell says it of ctrl-c.
 const STOPPED_AT_ONCE: u8 = 130;
-/// A connection must stand in that time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Threads that still wait for the disk at the end are given so long.
 const LAST_THREADS: Duration = Duration::from_millis(500);
 
@@ -171,6 +175,9 @@ impl Command {
             Self::Audit(audit) => audit.run().await,
             Self::Token(token) => token.run().await,
             Self::Key(key) => key.run().await,
+            Self::Hook(hook) => hook.run().await,
+            Self::Webhook(webhook) => webhook.run().await,
+            Self::User(user) => user.run().await,
             Self::Completions(completions) => completions.run(),
         };
         code.map(ExitCode::from)
@@ -188,18 +195,9 @@ fn check_config(settings: &serve::Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What every command calls a hub with: TLS as in the rest of the program, trusting the system's roots or only the certificates in
-/// `ca`. No proxy of the environment stands between a command and its hub, and a redirect would carry
-/// a trade, or the key, elsewhere.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+/// What every command calls a hub with.
 fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
-    let tls = crate::tls::client(ca)?;
-    Ok(reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tls_backend_preconfigured((*tls).clone())
-        .build()?)
+    Ok(crate::tls::http_client(ca)?.build()?)
 }
 
 /// Ctrl-c and SIGTERM. Made before the first word on standard output: whoever reads that the program is ready may ask it to stop at once,

@@ -254,6 +254,8 @@ fn exit_code(status: u16, code: &str) -> u8 {
         | "limit_unknown"
         | "store_unavailable"
         | "rate_limit_exceeded" => exit::NOT_NOW,
+        // As with 401, and the address has shown too many like it.
+        "too_many_failures" => exit::REFUSED,
         "validation_error" | "malformed_request" | "ambiguous_terminal" => exit::USAGE,
         "broker_rejected"
         | "ea_refused"

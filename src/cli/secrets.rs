@@ -62,6 +62,11 @@ impl Secrets<'_> {
         self.out.list(self.hub, &[self.path], &Query::new(), None, self.columns).await
     }
 
+    /// One, with everything that is known of it.
+    pub(super) async fn show(&self, Named { id }: &Named, columns: &[Column]) -> anyhow::Result<()> {
+        self.out.one(&self.hub.call(Method::GET, &[self.path, id], &Query::new(), None).await?, columns)
+    }
+
     /// Makes one; its value is shown this once.
     pub(super) async fn create(&self, body: Body) -> anyhow::Result<()> {
         let made = self.hub.call(Method::POST, &[self.path], &Query::new(), Some(&body.value())).await?;

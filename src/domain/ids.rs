@@ -116,6 +116,18 @@ id!(
     IncidentId, "incident", "inc_"
 );
 id!(
+    /// A hook: an address at which alerts of another service become commands.
+    HookId, "hook", "hok_"
+);
+id!(
+    /// One alert that came to a hook.
+    AlertId, "alert", "alr_"
+);
+id!(
+    /// A webhook: an address to which the hub sends events.
+    WebhookId, "webhook", "whk_"
+);
+id!(
     /// Whoever owns tokens, keys and what came through them.
     OwnerId, "owner", "own_"
 );

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     UnixMillis,
+    account::Account,
     api_key::Reach,
     ids::{KeyId, OwnerId},
     market::Timeframe,
+    scope::AccountName,
 };
 
 /// How long an indicator lives after it was submitted, milliseconds: 24 hours.
@@ -25,6 +27,26 @@ pub struct IndicatorSlot {
     pub timeframe: Timeframe,
 }
 
+/// The terminals that show an indicator: those that its key reached when it was submitted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Audience {
+    /// Whose.
+    pub owner: OwnerId,
+    /// Of these, all or only those on demo accounts.
+    pub reach: Reach,
+    /// Of these, only those of some accounts.
+    pub accounts: Option<Vec<AccountName>>,
+}
+
+impl Audience {
+    /// Whether a terminal on this account is one of them; `demo` is what it says of the account.
+    #[must_use]
+    pub fn has(&self, account: &Account, demo: bool) -> bool {
+        let named = self.accounts.as_ref().is_none_or(|names| names.iter().any(|name| name.means(account)));
+        named && (self.reach == Reach::Live || demo)
+    }
+}
+
 /// An indicator as it is stored.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Indicator {
@@ -32,8 +54,11 @@ pub struct Indicator {
     pub slot: IndicatorSlot,
     /// Whose terminals show it.
     pub owner: OwnerId,
-    /// Which of them: those that its key reaches.
+    /// Of these, those that its key reaches.
     pub reach: Reach,
+    /// Of these, only those of some accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Vec<AccountName>>,
     /// When it was submitted.
     pub created_at: UnixMillis,
     /// From then on it is gone.

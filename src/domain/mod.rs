@@ -7,8 +7,10 @@ pub mod account;
 pub mod api_key;
 pub mod command;
 pub mod event;
+pub mod grant;
 pub mod group;
 pub mod history;
+pub mod hook;
 pub mod ids;
 pub mod indicator;
 pub mod limits;
@@ -20,6 +22,7 @@ pub mod scope;
 pub mod token;
 pub mod trade;
 pub mod user;
+pub mod webhook;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, always UTC. Broker wall-clock times never travel in this type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]

@@ -92,15 +92,6 @@ impl KillScope {
             Self::Account(theirs, one) => *theirs == owner && one == account,
         }
     }
-
-    /// Whether an owner may see it.
-    #[must_use]
-    pub fn is_visible_to(&self, owner: OwnerId) -> bool {
-        match self {
-            Self::Hub | Self::Key(_) => true,
-            Self::Owner(theirs) | Self::Account(theirs, _) => *theirs == owner,
-        }
-    }
 }
 
 impl fmt::Display for KillScope {

@@ -14,10 +14,11 @@ use crate::{
         command::{CommandRecord, CommandState},
         event::{Event, Subject, place},
         history::{Fact, HistoryAccount, HistoryRecord},
-        ids::{KeyId, OwnerId, TokenId},
+        ids::{KeyId, OwnerId, TokenId, WebhookId},
         indicator::Indicator,
         safety::{Incident, IncidentKind, KillLevel, KillScope, KillSwitch},
         token::{Lock, Token},
+        webhook::Webhook,
     },
     store::{
         Committed, Entry, Written,
@@ -188,8 +189,16 @@ fn of_audit(audit: &AuditRecord, batch: &Committed) -> Option<Event> {
     match of {
         "token" => of_token(audit, change, audit.target.parse().ok()?, batch),
         "key" => of_key(audit, change, audit.target.parse().ok()?, batch),
+        "webhook" if change == "disable" => of_webhook(audit, audit.target.parse().ok()?, batch),
         _ => None,
     }
+}
+
+/// A person must look at it: events are kept, and nobody hears of them.
+fn of_webhook(audit: &AuditRecord, id: WebhookId, batch: &Committed) -> Option<Event> {
+    let webhook: Webhook = written(batch, &records::webhook(id))?;
+    let data = json!({"id": id, "name": webhook.name, "reason": audit.detail, "by": audit.actor});
+    Some(event(Subject::Incidents, "webhook.disabled", webhook.owner, audit.at, Permission::Admin, data))
 }
 
 fn of_token(audit: &AuditRecord, change: &str, id: TokenId, batch: &Committed) -> Option<Event> {

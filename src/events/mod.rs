@@ -1,11 +1,11 @@
 //! What happened, in order, each thing once: the store's own history read as events. Streams and webhooks read it.
 //!
 //! There is no second log. An event follows from a batch that is durable ([`derive`]), its place is the batch's number, and what is not in
-//! memory any more ([`ring`]) is read again from the store. So nothing is told that a crash could take back, and nothing that was
+//! memory any more ([`recent`]) is read again from the store. So nothing is told that a crash could take back, and nothing that was
 //! durable is not told, over restarts too.
 
 mod derive;
-mod ring;
+mod recent;
 pub mod view;
 
 use std::{
@@ -27,8 +27,8 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 use derive::Accounts;
-use ring::Ring;
-pub use ring::Told;
+use recent::Ring;
+pub use recent::Told;
 
 /// Batches taken from the store at once.
 const BATCHES: usize = 256;

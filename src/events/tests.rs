@@ -165,7 +165,8 @@ async fn what_the_store_does_not_keep_is_a_gap_and_so_is_a_place_that_never_was(
 async fn followers_are_woken_by_what_is_new() {
     let (store, events) = log().await;
     let stop = CancellationToken::new();
-    let following = tokio::spawn(events.clone().run(stop.clone()));
+    let tasks = tokio_util::task::TaskTracker::new();
+    let following = tasks.spawn(events.clone().run(stop.clone()));
     let mut head = events.head();
     deal(&store, 1).await;
     head.changed().await.unwrap();

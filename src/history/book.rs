@@ -1,7 +1,7 @@
 //! The book of one account: what is new is written into it once, in the order of one writer.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -275,8 +275,22 @@ impl History {
         };
         Ok(match command.filter(|command| fact.fits(command)) {
             Some(command) => (Origin::Command(command.id), Some(command)),
+            None if self.is_anothers(book, sequence).await? => (Origin::Foreign, None),
             None => (Origin::UnknownTag, None),
         })
+    }
+
+    /// Whether a tag was given to a command of another owner who has a terminal on the same account: numbers are the account's, commands the
+    /// owner's.
+    async fn is_anothers(&self, book: &Book, sequence: u64) -> Result<bool, StoreError> {
+        let tokens = self.inner.access.tokens_of_login(book.account.login);
+        let others: BTreeSet<_> = tokens.iter().map(|token| token.owner).filter(|owner| *owner != book.owner).collect();
+        for owner in others {
+            if self.inner.store.get(&records::tagged_command(owner, &book.account, sequence)).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

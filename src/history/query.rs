@@ -7,6 +7,7 @@ use crate::{
         account::Account,
         history::{FactKind, HistoryAccount, HistoryRecord},
         ids::OwnerId,
+        scope::Scope,
     },
     store::{StoreError, records},
 };
@@ -29,6 +30,8 @@ pub struct Filter {
     pub to: Option<UnixMillis>,
     /// This symbol.
     pub symbol: Option<String>,
+    /// Only symbols of this scope.
+    pub scope: Scope,
     /// This position's deals and orders.
     pub position: Option<u64>,
     /// This order, and its deals.
@@ -45,6 +48,7 @@ impl Filter {
         self.from.is_none_or(|from| record.time >= from)
             && self.to.is_none_or(|to| record.time < to)
             && self.symbol.as_ref().is_none_or(|symbol| symbol == fact.symbol())
+            && self.scope.allows_symbol(fact.symbol())
             && self.position.is_none_or(|position| position == fact.position())
             && self.order.is_none_or(|order| order == fact.order())
             && self.ticket.is_none_or(|ticket| ticket == fact.ticket())
@@ -72,6 +76,17 @@ impl History {
     pub async fn accounts(&self, owner: OwnerId) -> Result<Vec<HistoryAccount>, StoreError> {
         let page = self.inner.store.scan(&records::history_accounts(owner), None, ACCOUNTS_MAX).await?;
         page.iter().map(|(key, entry)| records::decode(key, entry)).collect()
+    }
+
+    /// When the newest row of an account's history was, by the broker's clock; none without one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn newest(&self, owner: OwnerId, account: &Account) -> Result<Option<UnixMillis>, StoreError> {
+        let prefix = records::history_rows(owner, account);
+        let last = self.inner.store.last_key(&prefix).await?;
+        let msc = last.and_then(|key| key.get(prefix.len()..)?.first_chunk().map(|msc| u64::from_be_bytes(*msc)));
+        Ok(msc.and_then(|msc| i64::try_from(msc).ok()).map(UnixMillis))
     }
 
     /// A page of an account's history, oldest first, after `after`.

@@ -304,6 +304,11 @@ impl SessionHandle {
         self.inner.board.take().await
     }
 
+    /// Forgets what it has told so far.
+    pub fn discard_news(&self) {
+        self.inner.board.discard();
+    }
+
     /// Asks the terminal something and waits for the answer, whose parts are joined.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! A session is one task that owns its socket (`session.rs`); the rest of the hub holds a [`SessionHandle`] with a bounded mailbox.
 //! What sessions hear about commands goes up through one bounded channel of [`Signal`]s, which nothing else shares; what they hear of
-//! changes in the account goes through another, of [`Push`]es.
+//! changes in the account goes through another, of [`Push`]es. What they hear of the market is kept with the session, the newest of each
+//! thing, until somebody takes it ([`News`]).
 
 mod handle;
 mod heartbeat;

@@ -45,6 +45,11 @@ impl Board {
         }
     }
 
+    /// Forgets it.
+    pub(super) fn discard(&self) {
+        *self.lock() = News::default();
+    }
+
     /// The account has changed.
     pub(super) fn account_changed(&self) {
         self.lock().account_changed = true;

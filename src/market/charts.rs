@@ -21,7 +21,7 @@ use super::{
     offers::Offers,
 };
 use crate::{
-    domain::{account::TRADE_MODE_DEMO, api_key::Reach, ids::SessionId},
+    domain::{account::TRADE_MODE_DEMO, ids::SessionId},
     hub::{CallError, Hub, Recall, SessionHandle},
     protocol::message::Draw,
     store::{Seq, StoreError},
@@ -109,7 +109,7 @@ impl Charts {
     }
 
     async fn tell_one(&self, session: &SessionHandle, row: &Row) -> Result<(), TellError> {
-        let reaches = row.reach == Reach::Live || session.hello().trade_mode == TRADE_MODE_DEMO;
+        let reaches = row.audience.has(session.account(), session.hello().trade_mode == TRADE_MODE_DEMO);
         // One that cannot say may be told: a terminal without charts of the symbol skips it.
         if !reaches || self.offers.has(session, &row.slot.symbol, PATIENCE).await? == Some(false) {
             return Ok(());

@@ -147,6 +147,7 @@ mod tests {
             },
             owner: OwnerId::SELF,
             reach: Reach::Live,
+            accounts: None,
             created_at: UnixMillis(0),
             expires_at: UnixMillis(i64::MAX),
             deleted: false,

@@ -11,9 +11,8 @@ use crate::{
     clock::Clock,
     domain::{
         UnixMillis,
-        api_key::Reach,
         ids::{KeyId, OwnerId},
-        indicator::{Drawing, INDICATOR_LIFE_MS, Indicator, IndicatorSlot},
+        indicator::{Audience, Drawing, INDICATOR_LIFE_MS, Indicator, IndicatorSlot},
     },
     store::{Batch, Seq, Store, StoreError, records},
 };
@@ -57,8 +56,7 @@ pub struct Row {
     pub created_at: UnixMillis,
     /// When it is gone.
     pub expires_at: UnixMillis,
-    pub(super) owner: OwnerId,
-    pub(super) reach: Reach,
+    pub(super) audience: Audience,
     pub(super) deleted: bool,
     /// The write that made it so: later ones are higher.
     pub(super) version: Seq,
@@ -72,8 +70,7 @@ impl Row {
             points: indicator.drawing.points.len(),
             created_at: indicator.created_at,
             expires_at: indicator.expires_at,
-            owner: indicator.owner,
-            reach: indicator.reach,
+            audience: Audience { owner: indicator.owner, reach: indicator.reach, accounts: indicator.accounts.clone() },
             deleted: indicator.deleted,
             version,
         }
@@ -125,14 +122,14 @@ impl Indicators {
     pub async fn submit(
         &self,
         slot: IndicatorSlot,
-        (owner, reach): (OwnerId, Reach),
+        Audience { owner, reach, accounts }: Audience,
         drawing: Drawing,
     ) -> Result<Arc<Row>, IndicatorError> {
         let _turn = self.inner.changing.lock().await;
         self.has_room_for(&slot)?;
         let created_at = self.inner.clock.wall();
         let expires_at = created_at.plus_ms(INDICATOR_LIFE_MS);
-        let indicator = Indicator { slot, owner, reach, created_at, expires_at, deleted: false, drawing };
+        let indicator = Indicator { slot, owner, reach, accounts, created_at, expires_at, deleted: false, drawing };
         Ok(self.write(Batch::admission(), &indicator).await?)
     }
 
@@ -179,8 +176,9 @@ impl Indicators {
         let batch = forgotten.iter().fold(Batch::outcome(), |batch, slot| batch.delete(records::indicator(slot)));
         let nothing = Drawing { name: row.name.clone(), ..Drawing::default() };
         let (created_at, expires_at) = (row.created_at, row.expires_at);
-        let (owner, reach, slot) = (row.owner, row.reach, slot.clone());
-        self.write(batch, &Indicator { slot, owner, reach, created_at, expires_at, deleted: true, drawing: nothing }).await?;
+        let (Audience { owner, reach, accounts }, slot) = (row.audience.clone(), slot.clone());
+        self.write(batch, &Indicator { slot, owner, reach, accounts, created_at, expires_at, deleted: true, drawing: nothing })
+            .await?;
         let mut rows = self.rows();
         forgotten.iter().for_each(|slot| drop(rows.remove(slot)));
         Ok(true)
@@ -224,8 +222,11 @@ impl Indicators {
     pub(super) fn since(&self, owner: OwnerId, version: Seq) -> Vec<Arc<Row>> {
         let now = self.inner.clock.wall();
         let rows = self.rows();
-        let mut news: Vec<_> =
-            rows.values().filter(|row| row.owner == owner && row.version > version && row.expires_at > now).cloned().collect();
+        let mut news: Vec<_> = rows
+            .values()
+            .filter(|row| row.audience.owner == owner && row.version > version && row.expires_at > now)
+            .cloned()
+            .collect();
         news.sort_unstable_by_key(|row| row.version);
         news
     }

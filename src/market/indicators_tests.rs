@@ -1,5 +1,8 @@
 use super::*;
-use crate::{domain::market::Timeframe, store::memory::MemoryStore};
+use crate::{
+    domain::{api_key::Reach, market::Timeframe},
+    store::memory::MemoryStore,
+};
 
 fn slot(line: u128, id: &str) -> IndicatorSlot {
     let line = KeyId::new(ulid::Ulid(line));
@@ -7,7 +10,13 @@ fn slot(line: u128, id: &str) -> IndicatorSlot {
 }
 
 async fn submit(indicators: &Indicators, slot: IndicatorSlot) -> Result<Arc<Row>, IndicatorError> {
-    indicators.submit(slot, (OwnerId::SELF, Reach::Live), Drawing { name: "n".into(), ..Drawing::default() }).await
+    indicators
+        .submit(
+            slot,
+            Audience { owner: OwnerId::SELF, reach: Reach::Live, accounts: None },
+            Drawing { name: "n".into(), ..Drawing::default() },
+        )
+        .await
 }
 
 #[tokio::test]

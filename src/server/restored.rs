@@ -4,13 +4,14 @@
 use std::{fs, io, path::Path};
 
 use crate::{
+    access::Access,
     domain::safety::{KillLevel, KillScope},
     store::StoreError,
     trading::{KillError, Trading},
 };
 
 /// Latches the whole hub, and lets nothing act that the backup had armed, if a restore has left its mark in the data folder; the mark goes when the latch is durable.
-pub(super) async fn fence(trading: &Trading, data_dir: &Path) -> Result<(), StoreError> {
+pub(super) async fn fence(trading: &Trading, access: &Access, data_dir: &Path) -> Result<(), StoreError> {
     let mark = data_dir.join("restored");
     let refused = |action, source: io::Error| StoreError::Io { action, path: mark.clone(), source: source.into() };
     let text = match fs::read_to_string(&mark) {
@@ -23,6 +24,8 @@ pub(super) async fn fence(trading: &Trading, data_dir: &Path) -> Result<(), Stor
     let made = told["backup_at"].as_str().map_or_else(|| told["backup_at"].to_string(), str::to_owned);
     let reason = format!("restored from a backup of {made}: compare every account with its terminal, then lift");
     trading.quiet_after_restore(&reason).await?;
+    // One that was ended after the backup was made would be good again.
+    access.end_all_logins().await?;
     match trading.set_kill(KillScope::Hub, KillLevel::Block, &reason, "hub", false).await {
         // It stands higher already.
         Ok(_) | Err(KillError::MayNotLower(_)) => {}

@@ -9,7 +9,8 @@ use tokio::sync::broadcast;
 
 use super::batch::Write;
 use super::{
-    Backup, Batch, CHANGES_KEPT, Committed, Entry, Health, History, Page, Replay, SealScope, Seq, Store, StoreChange, StoreError, Written,
+    Backup, Batch, CHANGES_KEPT, Committed, Entry, Health, History, Page, Replay, SealScope, Seq, Store, StoreChange, StoreError,
+    Written,
 };
 
 /// See the module's documentation. Answers at once, so it is at home under a paused clock.

@@ -13,7 +13,7 @@ use crate::domain::{
     UnixMillis,
     account::Account,
     command::{CommandRecord, tag_sequence as tag_sequence_of},
-    ids::{CommandId, IncidentId, KeyId, LoginId, OwnerId, TokenId, UserId},
+    ids::{AlertId, CommandId, HookId, IncidentId, KeyId, LoginId, OwnerId, TokenId, UserId, WebhookId},
     indicator::IndicatorSlot,
     safety::{Deadman, Incident, IncidentKind, KillScope, KillSwitch},
 };
@@ -57,6 +57,66 @@ pub fn user(id: UserId) -> Vec<u8> {
 #[must_use]
 pub fn login(id: LoginId) -> Vec<u8> {
     join(LOGINS, &[&id.to_bytes()])
+}
+
+/// Every hook.
+pub const HOOKS: &[u8] = b"Hh";
+
+/// Key of a hook.
+#[must_use]
+pub fn hook(id: HookId) -> Vec<u8> {
+    join(HOOKS, &[&id.to_bytes()])
+}
+
+/// Key of an alert that came to a hook, which is sealed with a key of the hook's own.
+#[must_use]
+pub fn alert(hook: HookId, id: AlertId) -> Vec<u8> {
+    join(&alerts(hook), &[&id.to_bytes()])
+}
+
+/// What the keys of all alerts of a hook start with, oldest first.
+#[must_use]
+pub fn alerts(hook: HookId) -> Vec<u8> {
+    join(b"Ha", &[&hook.to_bytes()])
+}
+
+/// The seal of a hook's alerts: it goes with the hook.
+#[must_use]
+pub fn hook_scope(id: HookId) -> SealScope {
+    SealScope::new("hook", 0, &id.to_string())
+}
+
+/// Every webhook.
+pub const WEBHOOKS: &[u8] = b"Hw";
+
+/// Key of a webhook, which is sealed with a key of its own: it holds what its messages are signed with.
+#[must_use]
+pub fn webhook(id: WebhookId) -> Vec<u8> {
+    join(WEBHOOKS, &[&id.to_bytes()])
+}
+
+/// The seal of a webhook: it goes with the webhook.
+#[must_use]
+pub fn webhook_scope(id: WebhookId) -> SealScope {
+    SealScope::new("webhook", 0, &id.to_string())
+}
+
+/// Key of how far a webhook has come.
+#[must_use]
+pub fn webhook_progress(id: WebhookId) -> Vec<u8> {
+    join(b"Hp", &[&id.to_bytes()])
+}
+
+/// Key of an event that a webhook has not taken yet. It names the event and nothing that is in it.
+#[must_use]
+pub fn delivery(id: WebhookId, seq: u64) -> Vec<u8> {
+    join(&deliveries(id), &[&seq.to_be_bytes()])
+}
+
+/// What the keys of all deliveries of a webhook start with, in the order of events.
+#[must_use]
+pub fn deliveries(id: WebhookId) -> Vec<u8> {
+    join(b"D", &[&id.to_bytes()])
 }
 
 /// Key of a token.

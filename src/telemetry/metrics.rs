@@ -63,6 +63,7 @@ pub struct Inner {
     pub http_seconds: Timings,
     pub auth_failures: Counters,
     pub throttled: Counters,
+    pub plan_refused: Counters,
     pub terminal_ends: Counters,
     pub read_seconds: Timings,
     pub command_seconds: Timings,
@@ -176,12 +177,8 @@ impl Metrics {
                 "reason",
                 &AUTH_FAILURES,
             ),
-            throttled: b.counters(
-                "mtbridge_throttled",
-                "Failed attempts refused because too many from their address had failed before",
-                "what",
-                &["api", "terminal", "revoke"],
-            ),
+            throttled: throttled(&mut b),
+            plan_refused: plan_refused(&mut b),
             terminal_ends: b.add("mtbridge_terminal_ends", "Ended terminal connections by close code", Counters::default()),
             read_seconds: b.timings("mtbridge_read_duration_seconds", "Relayed reads by hop: queue, terminal, whole"),
             command_seconds: b.timings("mtbridge_command_duration_seconds", "Trade commands by hop: record, queue, whole"),
@@ -258,13 +255,28 @@ impl Metrics {
     }
 }
 
+fn throttled(book: &mut Book) -> Counters {
+    let help = "Failed attempts refused because too many from their address had failed before";
+    book.counters("mtbridge_throttled", help, "what", &["api", "login", "terminal", "revoke"])
+}
+
+fn plan_refused(book: &mut Book) -> Counters {
+    let help = "Requests that an API key's plan did not let in";
+    book.counters("mtbridge_plan_refused", help, "limit", &["rate", "concurrent"])
+}
+
 /// Why a credential was not accepted: which kind it is, and what is wrong with it.
-const AUTH_FAILURES: [&str; 9] = [
+const AUTH_FAILURES: [&str; 14] = [
+    "ticket_unknown",
+    "hook_unknown",
+    "owner_disabled",
+    "session_ended",
     "key_missing",
     "key_unknown",
     "key_revoked",
     "key_expired",
     "key_forbidden",
+    "key_address",
     "token_missing",
     "token_unknown",
     "token_revoked",

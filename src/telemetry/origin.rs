@@ -29,7 +29,7 @@ impl Origin {
         Self { address, request, actor: OnceLock::new() }
     }
 
-    /// Whoever has shown a valid secret, by id. The first word counts.
+    /// Whoever has shown a secret of ours, by id. The first word counts.
     pub fn is_of(&self, actor: impl Into<String>) {
         let _ = self.actor.set(actor.into());
     }

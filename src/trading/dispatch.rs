@@ -93,8 +93,8 @@ impl Trading {
         if self.inner.access.recheck(session.token(), session.account()).is_err() {
             return Err(Kept::by_hub("the terminal's token is not admitted any more"));
         }
-        if record.key != KeyId::HUB && !self.inner.access.key_may(record.key, record.permission) {
-            return Err(Kept::by_hub("the API key was revoked or has expired"));
+        if record.key != KeyId::HUB && !self.inner.access.key_may_send(record) {
+            return Err(Kept::by_hub("the API key was revoked, has expired, or does not allow this any more"));
         }
         if left_us == 0 {
             return Err(Kept::by_clock());

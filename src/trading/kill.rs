@@ -97,19 +97,12 @@ impl Kills {
 }
 
 impl Trading {
-    /// Switches that are on, as an owner may see them.
+    /// All switches that are on, of all owners.
     #[must_use]
-    pub fn kill_switches(&self, owner: OwnerId) -> Vec<KillSwitch> {
-        let mut found: Vec<_> =
-            self.inner.kills.gate().on.values().filter(|switch| switch.scope.is_visible_to(owner)).cloned().collect();
+    pub fn kill_switches(&self) -> Vec<KillSwitch> {
+        let mut found: Vec<_> = self.inner.kills.gate().on.values().cloned().collect();
         found.sort_by(|a, b| a.scope.cmp(&b.scope));
         found
-    }
-
-    /// How many switches are on, of whatever owner.
-    #[must_use]
-    pub fn kill_switches_on(&self) -> usize {
-        self.inner.kills.gate().on.len()
     }
 
     /// The account's own switch, if it is on.

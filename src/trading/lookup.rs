@@ -181,6 +181,14 @@ impl Trading {
         records::decode(&key, &entry).map(Some)
     }
 
+    /// Every command that has no final state, of all owners.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn unfinished_commands(&self) -> Result<Vec<CommandRecord>, StoreError> {
+        self.open_records().await
+    }
+
     pub(super) async fn open_records(&self) -> Result<Vec<CommandRecord>, StoreError> {
         let mut found = Vec::new();
         let mut after: Option<Vec<u8>> = None;

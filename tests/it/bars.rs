@@ -18,7 +18,7 @@ const MONDAY: i64 = 1_699_833_600;
 const CHUNK: usize = 4_096;
 
 /// Minutes without a pause.
-fn minutes(count: i64) -> Vec<Bar> {
+pub fn minutes(count: i64) -> Vec<Bar> {
     let bar = |n: i64| {
         let open = 1.0 + (n % 1_000) as f64 / 1e5;
         Bar {
@@ -36,13 +36,13 @@ fn minutes(count: i64) -> Vec<Bar> {
 }
 
 /// A terminal that has these bars, the last of which is forming.
-struct BarTerminal {
+pub struct BarTerminal {
     fake: FakeTerminal,
-    bars: Vec<Bar>,
+    pub bars: Vec<Bar>,
 }
 
 impl BarTerminal {
-    async fn new(hub: &TestHub, bars: Vec<Bar>) -> Self {
+    pub async fn new(hub: &TestHub, bars: Vec<Bar>) -> Self {
         let mut terminal = Self { fake: hub.fake(1001).await, bars };
         terminal.says_the_time().await;
         terminal
@@ -92,7 +92,7 @@ impl BarTerminal {
     }
 
     /// Answers so many questions, and gives them back.
-    async fn answers(&mut self, count: usize) -> Vec<GetBars> {
+    pub async fn answers(&mut self, count: usize) -> Vec<GetBars> {
         let mut asked = Vec::new();
         for _ in 0..count {
             let get = self.asked().await;
@@ -104,11 +104,11 @@ impl BarTerminal {
 }
 
 /// UTC of a minute.
-fn minute(n: i64) -> i64 {
+pub fn minute(n: i64) -> i64 {
     MONDAY + n * 60 - 7_200
 }
 
-fn bars(query: &str) -> String {
+pub fn bars(query: &str) -> String {
     format!("/api/v1/terminals/1001/bars/EURUSD?{query}")
 }
 

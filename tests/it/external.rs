@@ -352,6 +352,26 @@ async fn a_wrong_indicator_is_refused_in_the_published_words() {
 }
 
 #[tokio::test]
+async fn as_many_points_as_are_allowed_fit_into_a_body_whatever_other_bodies_may_have() {
+    let hub = TestHub::start_with(|config| config.http.max_body_bytes = 4_096).await;
+    let api = hub.admin();
+    let point = |n: usize| {
+        json!({"time": 1_710_187_200 + n * 60, "type": "high", "price": 1.093_125, "label": "L".repeat(40), "color": "#f97316",
+            "shape": "arrowDown", "size": 2})
+    };
+    let body = |points: usize, more: usize| {
+        let points: Vec<Value> = (0..points).map(point).collect();
+        json!({"symbol": "EURUSD", "timeframe": 60, "indicator_name": "Swing points", "points": points, "ignored": "x".repeat(more)})
+    };
+    let path = "/api/external/indicators/all_of_them";
+    assert_eq!(api.post(path, body(2_000, 0)).await.expect(200)["points_received"], 2_000);
+    let told = api.post(path, body(2_001, 0)).await.refused(422, "validation_error");
+    assert!(told["message"].as_str().unwrap().contains("2000"), "{told}");
+    api.post(path, body(1, 1 << 20)).await.refused(413, "too_large");
+    api.post("/api/v1/keys", json!({"name": "x".repeat(5_000)})).await.refused(413, "too_large");
+}
+
+#[tokio::test]
 async fn a_point_says_which_bar_it_stands_at() {
     let hub = TestHub::start().await;
     let _terminal = hub.terminal(1001).await;

@@ -5,8 +5,10 @@ pub mod controls;
 pub mod ea;
 pub mod ea_hub;
 pub mod fake;
+mod people;
 mod process;
 pub mod proof;
+pub mod stream;
 mod wire;
 mod world;
 
@@ -36,6 +38,7 @@ use mtbridge::{
         embedded::{EmbeddedOptions, EmbeddedStore},
     },
 };
+pub use people::PASSWORD;
 pub use process::{HubProcess, Program};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
@@ -383,6 +386,17 @@ impl Api {
 
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, None).await.unwrap()
+    }
+
+    /// An answer whose body is read as it comes.
+    pub async fn stream(&self, path: &str) -> reqwest::Response {
+        let mut request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = soon("the head of an answer", request.send()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        response
     }
 
     /// The answer, or that the hub did not live to give one.

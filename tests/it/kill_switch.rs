@@ -71,7 +71,9 @@ async fn each_scope_stops_its_own_and_no_other() {
     for (scope, stops_one, stops_other, stops_other_keys) in
         [(ACCOUNT, true, false, true), ("key", true, true, false), ("owner", true, true, true), ("hub", true, true, true)]
     {
-        set(&bot, scope, "block").await;
+        // The whole hub's is for whoever runs it.
+        let by = if scope == "hub" { hub.admin() } else { bot.clone() };
+        set(&by, scope, "block").await;
         let status = async |api: &Api, login: u64| api.once().buy(login).await.status;
         assert_eq!(status(&bot, 1001).await == 409, stops_one, "{scope}");
         assert_eq!(status(&bot, 2002).await == 409, stops_other, "{scope}");
@@ -96,7 +98,8 @@ async fn a_test_key_can_stop_a_demo_account_and_nothing_else() {
     let body = json!({"permissions": ["trade:reduce", "read:account"], "test": true});
     let minted = hub.admin().post("/api/v1/keys", body).await.expect(201);
     let bot = hub.api(minted["key"].as_str().unwrap());
-    for scope in ["hub", "owner", "2002@Demo-Server"] {
+    bot.post("/api/v1/kill-switch", switch("hub", "block")).await.refused(403, "operator_required");
+    for scope in ["owner", "2002@Demo-Server"] {
         bot.post("/api/v1/kill-switch", switch(scope, "block")).await.refused(422, "validation_error");
     }
     bot.post("/api/v1/deadman", json!({"timeout_s": 1})).await.refused(422, "validation_error");

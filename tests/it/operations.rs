@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use crate::harness::{
-    Api, FakeTerminal, HubProcess, Program, TestHub, Token, all_on, bad_upgrade, buy, client, client_trusting, eventually,
-    exchange, exchange_over, fake::executed, fresh, orders, simulator_config, soon,
+    Api, FakeTerminal, HubProcess, PASSWORD, Program, TestHub, Token, all_on, bad_upgrade, buy, client, client_trusting,
+    eventually, exchange, exchange_over, fake::executed, fresh, orders, simulator_config, soon,
 };
 
 /// The value of one line of `/metrics`; 0 when it is not there yet.
@@ -261,6 +261,16 @@ async fn no_secret_is_in_the_log_at_any_level_and_lines_name_their_request_and_s
     for line in [format!("Authorization: Bearer {admin}"), format!("Authorization: Bearer {}x", other.secret)] {
         assert_eq!(bad_upgrade(addr, &[&line, "Sec-WebSocket-Protocol: mtbridge.v1"]).await.0, 401);
     }
+    // A person: made, set up, let in, refused, and calling by a cookie.
+    let made = api.post("/api/v1/users", json!({"login": "anna", "role": "member"})).await.expect(201);
+    let code = made["setup_code"].as_str().unwrap().to_owned();
+    hub.api("").post("/api/v1/setup", json!({"code": code, "password": PASSWORD})).await.expect(201);
+    let login = |password: &str| json!({"login": "anna", "password": password});
+    hub.api("").post("/api/v1/session", login("not quite the password")).await.refused(401, "login_failed");
+    let let_in = hub.api("").post("/api/v1/session", login(PASSWORD)).await;
+    let cookie = let_in.header("set-cookie").split(';').next().unwrap().to_owned();
+    hub.api("").with("cookie", &cookie).get("/api/v1/session").await.expect(200);
+    hub.api("").with("cookie", &cookie).post("/api/v1/tokens", json!({})).await.refused(403, "cross_site");
     let misplaced = exchange(addr, &format!("GET / HTTP/1.1\r\nHost: hub\r\nAuthorization: Basic {wrong}\r\n\r\n")).await;
     assert!(misplaced.starts_with("HTTP/1.1 200"), "{misplaced}");
     assert_eq!(api.delete(&format!("/api/v1/tokens/{}", token.id)).await.status, 204);
@@ -277,6 +287,10 @@ async fn no_secret_is_in_the_log_at_any_level_and_lines_name_their_request_and_s
         for line in log.lines().chain(theirs.lines()) {
             assert!(!line.contains(hidden), "a secret is in a log: {line}");
         }
+    }
+
+    for secret in [code.as_str(), cookie.split_once('=').unwrap().1, PASSWORD, "not quite the password"] {
+        assert!(!log.contains(secret), "a secret is in a log: {log}");
     }
 
     let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

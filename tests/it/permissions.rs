@@ -14,7 +14,7 @@ use crate::harness::{Api, FakeTerminal, TestHub};
 
 /// What api.md asks for, written down a second time: `-` is open to everyone, `any` to every key and user, `login` to every user, `owner` to
 /// owners for the users of their tenant, `operator` to who runs the hub.
-const TABLE: &[(&str, &str, &str)] = &[
+pub const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/", "-"),
     ("GET", "/healthz", "-"),
     ("GET", "/readyz", "-"),
@@ -58,6 +58,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/deadman", "trade:reduce"),
     ("GET", "/api/v1/incidents", "read:account"),
     ("GET", "/api/v1/audit/trades", "read:history"),
+    ("GET", "/api/v1/stream", "stream"),
+    ("GET", "/api/v1/events", "stream"),
+    ("POST", "/api/v1/tickets", "any"),
     ("GET", "/api/external/bars", "read:bars"),
     ("GET", "/api/external/bars/{symbol}/{timeframe}", "read:bars"),
     ("GET", "/api/external/symbols", "read:bars"),
@@ -66,6 +69,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/external/indicators/{id}", "read:indicators"),
     ("DELETE", "/api/external/indicators/{id}", "delete:indicators"),
     ("GET", "/api/v1/backup", "operator"),
+    ("GET", "/api/v1/audit", "operator"),
+    ("POST", "/api/v1/audit/verify", "operator"),
+    ("POST", "/api/v1/credentials/revoke", "-"),
     ("GET", "/api/v1/tokens", "admin"),
     ("POST", "/api/v1/tokens", "admin"),
     ("GET", "/api/v1/tokens/{id}", "admin"),
@@ -92,6 +98,23 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH", "/api/v1/users/{id}", "owner"),
     ("DELETE", "/api/v1/users/{id}", "owner"),
     ("POST", "/api/v1/users/{id}/reset", "owner"),
+    ("POST", "/hooks/tradingview/{hook}/{secret}", "-"),
+    ("GET", "/api/v1/hooks", "admin"),
+    ("POST", "/api/v1/hooks", "admin"),
+    ("GET", "/api/v1/hooks/{id}", "admin"),
+    ("PATCH", "/api/v1/hooks/{id}", "admin"),
+    ("DELETE", "/api/v1/hooks/{id}", "admin"),
+    ("POST", "/api/v1/hooks/{id}/rotate", "admin"),
+    ("GET", "/api/v1/hooks/{id}/received", "admin"),
+    ("GET", "/api/v1/webhooks", "admin"),
+    ("POST", "/api/v1/webhooks", "admin"),
+    ("GET", "/api/v1/webhooks/{id}", "admin"),
+    ("PATCH", "/api/v1/webhooks/{id}", "admin"),
+    ("DELETE", "/api/v1/webhooks/{id}", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/rotate", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/test", "admin"),
+    ("GET", "/api/v1/webhooks/{id}/deliveries", "admin"),
+    ("POST", "/api/v1/webhooks/{id}/replay", "admin"),
 ];
 
 #[test]
@@ -102,6 +125,7 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
         Needs::Login => "login",
         Needs::Owner => "owner",
         Needs::Operator => "operator",
+        Needs::Stream => "stream",
         Needs::Permission(permission) => permission.name(),
     };
     let served: BTreeSet<_> =
@@ -119,7 +143,7 @@ fn the_table_of_routes_asks_for_what_the_design_says() {
     }
 }
 
-fn address(path: &str) -> String {
+pub fn address(path: &str) -> String {
     let path =
         path.replace("{terminal}", "1001").replace("{symbol}", "EURUSD").replace("{ticket}", "1").replace("{timeframe}", "60");
     // An id that nothing has: who may, is told so; who may not, does not get that far.
@@ -127,13 +151,15 @@ fn address(path: &str) -> String {
         "tok_"
     } else if path.contains("/keys") {
         "key_"
+    } else if path.contains("/hooks") {
+        "hok_"
     } else {
         "cmd_"
     };
     path.replace("{id}", &format!("{kind}00000000000000000000000000"))
 }
 
-async fn call(api: &Api, method: &Method, path: &str) -> (u16, String) {
+pub async fn call(api: &Api, method: &Method, path: &str) -> (u16, String) {
     let body = matches!(*method, Method::POST | Method::PATCH).then(|| "{}".to_owned());
     let answer = api.send(method.clone(), &address(path), body).await.unwrap();
     (answer.status, answer.json["code"].as_str().unwrap_or_default().to_owned())
@@ -148,7 +174,7 @@ async fn every_route_lets_in_exactly_the_permissions_that_imply_what_it_needs() 
         for route in api::routes().into_iter().filter(|route| route.path != mtbridge::protocol::PATH) {
             let (status, code) = call(&api, &route.method, route.path).await;
             let allowed = match route.needs {
-                Needs::Nothing | Needs::AnyKey => true,
+                Needs::Nothing | Needs::AnyKey | Needs::Stream => true,
                 Needs::Permission(needed) => held.implies(needed),
                 Needs::Owner | Needs::Operator => held == Permission::Admin,
                 Needs::Login => {
@@ -194,7 +220,7 @@ async fn every_route_that_needs_a_key_refuses_no_key_and_every_dead_one() {
     for (name, value) in [("authorization", "Basic abc"), ("x-api-key", hub.admin_key.as_str())] {
         hub.api("").with(name, value).get("/api/v1/tokens").await.refused(401, "unauthorized");
     }
-    hub.api("").get(&format!("/api/v1/tokens?key={}", hub.admin_key)).await.refused(401, "unauthorized");
+    hub.api("").get(&format!("/api/v1/tokens?key={}", hub.admin_key)).await.refused(400, "secret_in_url");
 }
 
 #[tokio::test]

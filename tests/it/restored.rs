@@ -13,12 +13,14 @@ async fn what_was_restored_stays_shut_until_a_person_opens_it() {
     let timer = json!({"timeout_s": 300, "action": "flatten", "terminal": "1001"});
     hub.admin().once().post("/api/v1/deadman", timer).await.expect(200);
     set(&hub.admin(), "2002@Demo-Server", "flatten").await;
+    let anna = hub.user(&hub.admin(), "member").await;
     hub.stop().await;
     let mark = hub.dir().join("restored");
     std::fs::write(&mark, r#"{"at":"2026-11-22T01:00:00Z","backup_at":"2026-11-21T01:00:00Z","seq":5}"#).unwrap();
     hub.start_again().await;
     assert!(!mark.exists(), "the latch is durable, so the mark has done its work");
     assert_eq!(hub.admin().get("/api/v1/deadman").await.expect(200)["data"], json!([]));
+    anna.get("/api/v1/session").await.refused(401, "unauthorized");
     let switches = hub.admin().get("/api/v1/kill-switch").await.expect(200);
     let levels: Vec<_> = switches["data"].as_array().unwrap().iter().map(|switch| &switch["level_name"]).collect();
     assert_eq!(levels, ["block", "block"], "{switches}");

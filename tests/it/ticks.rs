@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::harness::{FakeTerminal, Heard, TestHub, platform};
 
 /// 2024-03-04 10:00 broker time; winter, two hours ahead of UTC.
-const START: i64 = 1_709_546_400_000;
+pub const START: i64 = 1_709_546_400_000;
 
 /// Ticks of which up to seven share a millisecond; each has its number for a bid.
-fn source(count: usize) -> Vec<Tick> {
+pub fn source(count: usize) -> Vec<Tick> {
     let mut time_msc = START;
     let tick = |n: usize| {
         if n.is_multiple_of(7) || n % 5 == 3 {
@@ -43,7 +43,7 @@ async fn asked(fake: &mut FakeTerminal) -> GetTicks {
 }
 
 /// Answers every question until the caller has what it wants.
-async fn served<T>(fake: &mut FakeTerminal, ticks: &[Tick], call: impl Future<Output = T>) -> (T, usize) {
+pub async fn served<T>(fake: &mut FakeTerminal, ticks: &[Tick], call: impl Future<Output = T>) -> (T, usize) {
     tokio::pin!(call);
     let mut questions = 0;
     loop {
@@ -58,7 +58,7 @@ async fn served<T>(fake: &mut FakeTerminal, ticks: &[Tick], call: impl Future<Ou
     }
 }
 
-fn path(query: &str) -> String {
+pub fn path(query: &str) -> String {
     format!("/api/v1/terminals/1001/ticks/EURUSD?{query}")
 }
 

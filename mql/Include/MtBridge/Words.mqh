@@ -19,6 +19,7 @@ string MtbCloseWords(const int code) {
       case 4004: return "this terminal did not read in time";
       case 4005: return "this terminal said no Hello in time";
       case 4006: return "the hub cannot record anything now";
+      case 4007: return "the user that this token belongs to is disabled";
       case 4500: return "Error 401: the token was revoked; ask for a new one";
       case 4501: return "Error 401: the token has expired; ask for a new one";
       case 4502: return "the token is locked to another account; use a token of its own for this one";

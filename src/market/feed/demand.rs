@@ -9,8 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::state::{State, Topic, Trouble};
 
-/// So many quotes, and so many series of bars, are followed at one terminal; a [`crate::protocol::message`] with all of them stays below
-/// its limit.
+/// So many quotes, and so many series of bars, are followed at one terminal: a message with all of them stays below 64 KiB.
 const PUSHED_MAX: usize = 256;
 /// The same of books, each of which is a read of its own.
 const DEPTHS_MAX: usize = 32;
@@ -53,7 +52,7 @@ impl Demand {
         } else {
             let (kind_of_it, most) = kind(&topic);
             let others = topics.iter().filter(|(other, entry)| entry.admitted && kind(other).0 == kind_of_it).count();
-            let admitted = others < most;
+            let admitted = others < most && topic.is_askable();
             let (newest, receiver) = watch::channel(None);
             topics.insert(topic.clone(), Entry { readers: 1, admitted, newest });
             self.changed.notify_one();
@@ -75,7 +74,8 @@ impl Demand {
         }
         let freed = topics.remove(topic).is_some_and(|entry| entry.admitted);
         if freed
-            && let Some((_, next)) = topics.iter_mut().find(|(other, entry)| !entry.admitted && kind(other).0 == kind(topic).0)
+            && let Some((_, next)) =
+                topics.iter_mut().find(|(other, entry)| !entry.admitted && other.is_askable() && kind(other).0 == kind(topic).0)
         {
             next.admitted = true;
         }
@@ -112,7 +112,7 @@ impl Demand {
     /// Says that there is trouble with a topic; the value that there is stays.
     pub(super) fn trouble(&self, topic: &Topic, trouble: Trouble, without_value: impl FnOnce() -> State) {
         self.change(topic, |before| {
-            let state = before.map_or_else(without_value, |before| State::clone(before));
+            let state = before.map_or_else(without_value, State::clone);
             State { trouble: Some(trouble), ..state }
         });
     }

@@ -29,6 +29,8 @@ use crate::{
 const READ_GAP: Duration = Duration::from_millis(100);
 /// Between two messages that tell a terminal what is wanted: readers come and go together.
 const TELL_GAP: Duration = Duration::from_millis(100);
+/// A push says what is wrong by a number alone.
+const NO_WORDS: &str = "it cannot give this";
 /// Far enough away: something else wakes the follower before.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -84,7 +86,17 @@ impl Follower {
     pub(super) fn new(parts: Parts, key: Key, demand: Arc<Demand>, sessions: watch::Receiver<Option<SessionHandle>>) -> Self {
         let now = Instant::now();
         let paces = Kind::ALL.map(|kind| (kind, Pace { due: now, began: None, running: false })).into();
-        Self { parts, key, demand, sessions, session: None, read: BTreeMap::new(), paces, telling: Telling::to_a_new_session(), reads: FuturesUnordered::new() }
+        Self {
+            parts,
+            key,
+            demand,
+            sessions,
+            session: None,
+            read: BTreeMap::new(),
+            paces,
+            telling: Telling::to_a_new_session(),
+            reads: FuturesUnordered::new(),
+        }
     }
 
     /// Runs until nobody wants anything any more, and answers whose follower it was.
@@ -100,11 +112,11 @@ impl Follower {
                 },
                 () = self.demand.changed() => self.on_demand(),
                 Some(read) = self.reads.next(), if !self.reads.is_empty() => self.on_read(read),
-                news = news_of(session.as_ref()) => self.on_news(&news),
                 () = sleep_until(wake_at) => {
                     self.tell();
                     self.begin_reads();
                 }
+                news = news_of(session.as_ref()) => self.on_news(&news),
             }
             if self.demand.is_empty() {
                 // The terminal must know that nothing is wanted any more, if it is there.
@@ -119,6 +131,10 @@ impl Follower {
     /// Another session, or none any more.
     fn meet(&mut self) {
         self.session = self.sessions.borrow_and_update().clone();
+        if let Some(session) = &self.session {
+            // What was said when nobody followed anything is of then, not of now.
+            session.discard_news();
+        }
         let now = Instant::now();
         for pace in self.paces.values_mut() {
             // An answer of a session before this one is of no use.
@@ -138,7 +154,8 @@ impl Follower {
     fn on_demand(&mut self) {
         let (wanted, beyond) = self.demand.wanted();
         for topic in beyond {
-            self.trouble(&topic, Trouble::TooMany);
+            let trouble = if topic.is_askable() { Trouble::TooMany } else { Trouble::UnknownSymbol };
+            self.trouble(&topic, trouble);
         }
         self.read.clear();
         let (pushes, mut subscribe, mut unheard) = (self.pushes(), Subscribe::default(), false);
@@ -179,15 +196,15 @@ impl Follower {
     }
 
     fn on_news(&mut self, news: &News) {
-        for (symbol, quote) in &news.quotes {
-            let answer = reading::status(quote.status, "").and_then(|()| reading::tick(quote.tick.0));
-            self.heard(&Topic::Quote(symbol.clone()), answer);
-        }
-        for ((symbol, timeframe), series) in &news.bars {
-            let Ok(timeframe) = Timeframe::try_from(*timeframe) else { continue };
-            let answer = reading::status(series.status, "").and_then(|()| reading::live_bars(&series.rates));
-            self.heard(&Topic::Bars(symbol.clone(), timeframe), answer);
-        }
+        let quotes = news.quotes.iter().map(|(symbol, quote)| {
+            let answer = reading::status(quote.status, NO_WORDS).and_then(|()| reading::tick(quote.tick.0));
+            (Topic::Quote(symbol.clone()), answer)
+        });
+        let bars = news.bars.iter().filter_map(|((symbol, timeframe), series)| {
+            let topic = Topic::Bars(symbol.clone(), Timeframe::try_from(*timeframe).ok()?);
+            Some((topic, reading::status(series.status, NO_WORDS).and_then(|()| reading::live_bars(&series.rates))))
+        });
+        self.heard(quotes.chain(bars));
         if news.account_changed {
             let now = Instant::now();
             Kind::ALL.into_iter().filter(|kind| kind.is_of_the_account()).for_each(|kind| self.soon(kind, now));
@@ -244,20 +261,18 @@ impl Follower {
         if let Some(pace) = self.paces.get_mut(&kind) {
             pace.running = false;
         }
-        for (topic, answer) in found {
-            self.heard(&topic, answer);
-        }
+        self.heard(found.into_iter());
     }
 
-    /// Keeps what a terminal has said of a topic.
-    fn heard(&self, topic: &Topic, answer: Result<Value, Trouble>) {
+    /// Keeps what the terminal has said.
+    fn heard(&self, answers: impl Iterator<Item = (Topic, Result<Value, Trouble>)>) {
         let Some(session) = &self.session else { return };
-        match answer {
-            Ok(value) => {
-                let (at, clock) = (self.parts.clock.wall(), self.parts.clocks.live(session));
-                self.demand.keep(topic, State { at, value: Some(value), clock, trouble: None });
+        let (at, clock) = (self.parts.clock.wall(), self.parts.clocks.live(session));
+        for (topic, answer) in answers {
+            match answer {
+                Ok(value) => self.demand.keep(&topic, State { at, value: Some(value), clock, trouble: None }),
+                Err(trouble) => self.trouble(&topic, trouble),
             }
-            Err(trouble) => self.trouble(topic, trouble),
         }
     }
 

@@ -27,6 +27,19 @@ pub enum Topic {
     Account,
 }
 
+/// No broker's symbol is longer, bytes; so what is wanted of a terminal always fits into one message.
+const SYMBOL_MAX: usize = 64;
+
+impl Topic {
+    /// Whether a terminal can be asked for it: no symbol has such a name otherwise.
+    pub(super) fn is_askable(&self) -> bool {
+        match self {
+            Self::Quote(symbol) | Self::Bars(symbol, _) | Self::Depth(symbol) => (1..=SYMBOL_MAX).contains(&symbol.len()),
+            Self::Positions | Self::Orders | Self::Account => true,
+        }
+    }
+}
+
 /// How a topic stands: its newest value, and what keeps a newer one away.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
@@ -80,8 +93,8 @@ pub enum Trouble {
     /// No terminal of the account is connected, or it has not spoken of this since it came back.
     #[error("no terminal of this account is connected")]
     Offline,
-    /// The terminal has no such symbol.
-    #[error("the terminal has no such symbol")]
+    /// The terminal has no such symbol; or, from one that cannot tell the two apart, it never had a price of it.
+    #[error("the terminal has no such symbol, or no price of it")]
     UnknownSymbol,
     /// The platform has no such thing.
     #[error("this platform cannot do that: {0}")]

@@ -124,7 +124,7 @@ impl Walk {
     fn segment(&mut self, segment: &Segment, newest: bool) -> Result<(), StoreError> {
         let goes_on = self.last + 1 == segment.first;
         if !goes_on {
-            self.miss(self.last + 1, segment.first.saturating_sub(1), segment, "the records before this segment are missing");
+            self.miss(self.last + 1, segment.first.saturating_sub(1), segment, 0, "the records before this segment are missing");
         }
         let base = match goes_on {
             true if self.last == 0 => Base::Start,
@@ -143,23 +143,24 @@ impl Walk {
                 segment.first,
                 segment.first,
                 segment,
+                0,
                 "the segment's header is not whole, or does not follow the record before",
             );
         }
         for gap in &found.gaps {
-            self.miss(gap.first, gap.last, segment, "what is there is not what was written");
+            self.miss(gap.first, gap.last, segment, gap.offset, "what is there is not what was written");
         }
         if found.torn_bytes > 0 && !newest {
-            self.miss(found.last_seq + 1, found.last_seq + 1, segment, "what is there is not what was written");
+            self.miss(found.last_seq + 1, found.last_seq + 1, segment, found.end, "what is there is not what was written");
         }
         self.torn_bytes = found.torn_bytes;
         (self.last, self.chain) = (found.last_seq, found.chain);
         self.count(segment)
     }
 
-    fn miss(&mut self, first: Seq, last: Seq, segment: &Segment, what: &str) {
+    fn miss(&mut self, first: Seq, last: Seq, segment: &Segment, offset: u64, what: &str) {
         let detail = format!("record {first} (of the missing {first} to {last}): {what}");
-        self.missing.push((first, last, damaged(segment.path.clone(), 0, detail)));
+        self.missing.push((first, last, damaged(segment.path.clone(), offset, detail)));
     }
 
     fn count(&mut self, segment: &Segment) -> Result<(), StoreError> {

@@ -49,7 +49,7 @@ pub(crate) struct Gap {
     pub(crate) first: Seq,
     pub(crate) last: Seq,
     path: PathBuf,
-    offset: u64,
+    pub(crate) offset: u64,
     what: &'static str,
 }
 

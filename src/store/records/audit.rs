@@ -111,7 +111,7 @@ mod tests {
         let origin = Arc::new(Origin::new(Some([10, 0, 0, 7].into()), "req_1".to_owned()));
         let record = origin::within(Some(origin), async {
             let making = origin::carried(async { AuditRecord::done(UnixMillis(1), "key_1", "key.create", "key_2", "") });
-            tokio::spawn(making).await.unwrap()
+            tokio::task::JoinSet::from_iter([making]).join_next().await.unwrap().unwrap()
         })
         .await;
         assert_eq!((record.from.as_deref(), record.request.as_deref()), (Some("10.0.0.7"), Some("req_1")));

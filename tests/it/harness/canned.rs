@@ -29,6 +29,8 @@ pub struct Asked {
     pub line: String,
     pub headers: HashMap<String, String>,
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
 }
 
 pub struct Canned {
@@ -108,6 +110,7 @@ async fn read(socket: &mut TcpStream) -> Asked {
         assert!(count > 0, "half a body");
         bytes.extend_from_slice(&chunk[..count]);
     }
-    let body = serde_json::from_slice(&bytes[head + 4..]).unwrap_or(Value::Null);
-    Asked { line, headers, body }
+    let text = String::from_utf8_lossy(&bytes[head + 4..]).into_owned();
+    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+    Asked { line, headers, body, text }
 }

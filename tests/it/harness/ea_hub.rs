@@ -417,11 +417,17 @@ impl Link {
         Some(())
     }
 
-    /// The next message that is no Status, Transaction or Log: those come by themselves.
+    /// The next message that is no Status, Transaction, Log or push of quotes or bars: those come by themselves.
     pub async fn answer(&mut self) -> FromTerminal {
         loop {
             match self.next().await {
-                Said::Message(FromTerminal::Status(_) | FromTerminal::Transaction(_) | FromTerminal::Log(_)) => {}
+                Said::Message(
+                    FromTerminal::Status(_)
+                    | FromTerminal::Transaction(_)
+                    | FromTerminal::Log(_)
+                    | FromTerminal::PushQuotes(_)
+                    | FromTerminal::PushBars(_),
+                ) => {}
                 Said::Message(message) => return message,
                 other => panic!("no answer but {other:?}"),
             }

@@ -1,0 +1,184 @@
+//! What all streams share: how many each key has open, tickets, states, and the tasks that a stop waits for.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::http::StatusCode;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::{presence::Presence, states::States};
+use crate::{
+    api::{
+        auth::{Caller, Shown},
+        error::{ApiError, ApiResult},
+    },
+    config,
+    domain::ids::KeyId,
+};
+
+/// A ticket is good for so long.
+pub(in crate::api) const TICKET_LIFE: Duration = Duration::from_secs(30);
+/// Tickets that one bot may have lying around, and all together.
+const TICKETS_PER_LINE: usize = 100;
+const TICKETS_MAX: usize = 10_000;
+
+/// See the module's documentation. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: config::Stream,
+    tasks: TaskTracker,
+    open: Mutex<HashMap<KeyId, usize>>,
+    tickets: Mutex<HashMap<[u8; 32], Ticket>>,
+    states: States,
+    presence: Presence,
+}
+
+#[derive(Debug)]
+struct Ticket {
+    shown: Shown,
+    until: Instant,
+}
+
+impl Streams {
+    /// Nobody follows anything yet.
+    #[must_use]
+    pub fn new(settings: config::Stream) -> Self {
+        let (tasks, open, tickets) = (TaskTracker::new(), Mutex::default(), Mutex::default());
+        Self {
+            inner: Arc::new(Inner { settings, tasks, open, tickets, states: States::default(), presence: Presence::default() }),
+        }
+    }
+
+    /// The tasks of all streams: a stop waits for them.
+    #[must_use]
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
+    pub(in crate::api) fn settings(&self) -> &config::Stream {
+        &self.inner.settings
+    }
+
+    pub(super) fn states(&self) -> &States {
+        &self.inner.states
+    }
+
+    pub(super) fn presence(&self) -> &Presence {
+        &self.inner.presence
+    }
+
+    /// A place for one more stream of this bot.
+    ///
+    /// # Errors
+    /// 429 `too_many_streams`.
+    pub(in crate::api) fn open(&self, caller: &Caller) -> ApiResult<Open> {
+        let (line, most) = (caller.key.line(), self.inner.settings.max_per_key);
+        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(line).or_insert(0);
+        if *count >= most {
+            let detail = format!("this key has {most} streams open, which is the limit; one stream can follow many topics");
+            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail).with("limit", most));
+        }
+        *count += 1;
+        Ok(Open { streams: self.clone(), line })
+    }
+
+    /// Makes a ticket for this caller.
+    ///
+    /// # Errors
+    /// 429 `too_many_tickets`, or no randomness.
+    pub(in crate::api) fn ticket(&self, shown: Shown) -> ApiResult<String> {
+        let text =
+            format!("tkt_{}", crate::crypto::hex(&crate::crypto::random::<24>().map_err(|error| ApiError::internal(&error))?));
+        let now = Instant::now();
+        let mut tickets = self.inner.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.retain(|_, ticket| ticket.until > now);
+        let line = shown.key.line();
+        let of_line = tickets.values().filter(|ticket| ticket.shown.key.line() == line).count();
+        if of_line >= TICKETS_PER_LINE || tickets.len() >= TICKETS_MAX {
+            let detail = "too many tickets were made and not used; each is good for 30 seconds";
+            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tickets", detail));
+        }
+        // Only a digest stays, and the text is never compared: no time tells how much of a guess was right.
+        tickets.insert(crate::crypto::sha256(&[text.as_bytes()]), Ticket { shown, until: now + TICKET_LIFE });
+        Ok(text)
+    }
+
+    /// Takes a ticket: it is good once, and in time. Who made it.
+    pub(super) fn redeem(&self, text: &str) -> Option<Shown> {
+        let mut tickets = self.inner.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = tickets.remove(&crate::crypto::sha256(&[text.as_bytes()]))?;
+        (ticket.until > Instant::now()).then_some(ticket.shown)
+    }
+}
+
+/// One open stream.
+#[derive(Debug)]
+pub(in crate::api) struct Open {
+    streams: Streams,
+    line: KeyId,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.streams.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.line) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.line);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::{Access, NewKey},
+        clock::{Clock, Ids},
+        domain::ids::OwnerId,
+        store::memory::MemoryStore,
+    };
+
+    async fn shown() -> Shown {
+        let ids = Arc::new(Ids::default());
+        let access = Access::open(Arc::new(MemoryStore::new()), [7; 32], Clock::start(), ids).await.unwrap();
+        let key = access.mint_key(NewKey::admin("a"), OwnerId::SELF, "test").await.unwrap().0;
+        Shown { key, person: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ticket_is_good_once_and_for_thirty_seconds() {
+        let (streams, shown) = (Streams::new(config::Stream::default()), shown().await);
+        let ticket = streams.ticket(shown.clone()).unwrap();
+        assert_eq!(streams.redeem(&ticket).map(|shown| shown.key.id), Some(shown.key.id));
+        assert!(streams.redeem(&ticket).is_none(), "it was used");
+        let (one, other) = (streams.ticket(shown.clone()).unwrap(), streams.ticket(shown.clone()).unwrap());
+        tokio::time::advance(TICKET_LIFE - Duration::from_millis(1)).await;
+        assert_eq!(streams.redeem(&one).map(|shown| shown.key.id), Some(shown.key.id));
+        tokio::time::advance(Duration::from_millis(2)).await;
+        assert!(streams.redeem(&other).is_none(), "it is too old");
+        assert!(streams.redeem("tkt_").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tickets_that_nobody_uses_are_bounded() {
+        let (streams, shown) = (Streams::new(config::Stream::default()), shown().await);
+        for _ in 0..TICKETS_PER_LINE {
+            streams.ticket(shown.clone()).unwrap();
+        }
+        assert_eq!(streams.ticket(shown.clone()).unwrap_err().code(), "too_many_tickets");
+        tokio::time::advance(TICKET_LIFE).await;
+        streams.ticket(shown.clone()).unwrap();
+    }
+}
