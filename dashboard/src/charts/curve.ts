@@ -46,6 +46,6 @@ export class Curve {
       return value;
     };
     this.#chart.applyOptions({ layout: { background: { type: ColorType.Solid, color: color('card') }, textColor: color('muted') }, grid: { vertLines: { visible: false }, horzLines: { color: color('line') } } });
-    this.#series.applyOptions({ lineColor: color('accent'), topColor: color('accent-soft'), bottomColor: 'transparent' });
+    this.#series.applyOptions({ lineColor: color('accent'), topColor: color('accent-soft'), bottomColor: color('accent-soft').replace(/^rgb\((.*)\)$/, 'rgba($1, 0)') });
   }
 }

@@ -54,7 +54,7 @@ export class PriceChart {
       // The logo is drawn with innerHTML, which Trusted Types forbids; the page names TradingView in words.
       layout: { attributionLogo: false, fontFamily: getComputedStyle(document.body).fontFamily },
       rightPriceScale: { borderVisible: false },
-      timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, tickMarkFormatter: (time: Time) => options.format(Number(time) * 1000, false) },
+      timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, rightOffset: 6, tickMarkFormatter: (time: Time) => options.format(Number(time) * 1000, false) },
       localization: { timeFormatter: (time: Time) => options.format(Number(time) * 1000, true) },
       // Scrolling the page on a phone must not be caught by the chart.
       handleScroll: { vertTouchDrag: false },
@@ -89,7 +89,7 @@ export class PriceChart {
     this.#bars = bars;
     this.#candles.setData(bars.map(candle));
     if (range && added > 0) scale.setVisibleLogicalRange({ from: range.from + added, to: range.to + added });
-    else if (first === undefined && bars.length) scale.setVisibleLogicalRange({ from: Math.max(0, bars.length - 120), to: bars.length + 4 });
+    else if (first === undefined && bars.length) scale.setVisibleLogicalRange({ from: Math.max(0, bars.length - 120), to: bars.length + 6 });
   }
 
   /** The forming bar, or a new one. An older one than the last would throw and is left out: a reload brings it. */

@@ -19,10 +19,10 @@ const STATES = ['connected', 'offline', 'pending', 'expired', 'revoked'] as cons
 
 function Expires({ token }: { token: Token }) {
   if (token.state === 'revoked' || !token.expires_at) return null;
-  const level = expiry(token, now.value);
-  const days = Math.floor(daysLeft(token, now.value));
+  const level = expiry(token, now.peek());
+  const days = Math.floor(daysLeft(token, now.peek()));
   const words = days < 0 ? 'expired' : days > 30 ? `${days} days` : days === 0 ? 'today' : `in ${days} ${days === 1 ? 'day' : 'days'}`;
-  const exact = <time dateTime={token.expires_at} title={token.expires_at}>{words}</time>;
+  const exact = <time class="nowrap" dateTime={token.expires_at} title={token.expires_at}>{words}</time>;
   return level === 'fine' ? exact : <span class={`badge plain ${level === 'soon' ? 'warn' : 'bad'}`}>{exact}</span>;
 }
 
@@ -50,7 +50,7 @@ function Row({ token, terminal, open }: { token: Token; terminal?: Terminal; ope
         {wrong.length > 0 && <div class="small error"><Icon name="warning" /> {wrong.join('; ')}</div>}
         {token.state === 'offline' && <div class="small muted">The terminal is closed, its machine asleep, or the address not allowed in it.</div>}
       </td>
-      <td role="cell" class="wide">{token.account && <>{accountName(token.account)} <Money mode={terminal?.trade_mode_name} /></>}</td>
+      <td role="cell" class="wide">{token.account && <><span class="nowrap">{accountName(token.account)}</span> <Money mode={terminal?.trade_mode_name} /></>}</td>
       <td role="cell" data-label="Seen"><LastSeen token={token} /></td>
       <td role="cell" class="num" data-label={token.rtt_ms == null ? undefined : 'Round trip'}>{token.rtt_ms == null ? '' : `${token.rtt_ms < 10 ? token.rtt_ms.toFixed(1) : Math.round(token.rtt_ms)} ms`}</td>
       <td role="cell" data-label="Expires"><Expires token={token} /></td>
@@ -83,7 +83,7 @@ export default function Connections() {
   const counts = new Map<string, number>();
   for (const token of list ?? []) counts.set(token.state, (counts.get(token.state) ?? 0) + 1);
   const shown = ordered((list ?? []).filter((token) => (chosen ? token.state === chosen : token.state !== 'revoked')), terminals.value);
-  const expiring = (list ?? []).filter((token) => !['revoked', 'expired'].includes(token.state) && expiry(token, now.value) !== 'fine').length;
+  const expiring = (list ?? []).filter((token) => !['revoked', 'expired'].includes(token.state) && expiry(token, now.peek()) !== 'fine').length;
   const close = () => (open.value = null);
   const what = open.value;
   return (

@@ -71,6 +71,7 @@ export default function Keys() {
     }
   };
   useEffect(() => {
+    if (!acts.peek()) return;
     void load();
     return subscribe({ topic: 'keys' }, ({ type }) => { if (type === 'event') void load(); }, () => void load());
   }, []);

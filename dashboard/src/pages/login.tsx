@@ -6,7 +6,9 @@ import { Icon } from '../ui/icon';
 import { Password } from '../ui/password';
 
 /** A password by a one-time code: for the first user of a hub, and for everybody who was invited or reset. */
-function SetUp({ first, back }: { first: boolean; back?: () => void }) {
+function SetUp({ known, back }: { known: boolean; back?: () => void }) {
+  // Whether the hub said that nobody has a password yet; else whoever has the code of its log says so.
+  const [first, setFirst] = useState(known);
   const [form, setForm] = useState({ code: '', name: '', login: '', password: '' });
   const [failure, setFailure] = useState('');
   const [busy, setBusy] = useState(false);
@@ -28,6 +30,7 @@ function SetUp({ first, back }: { first: boolean; back?: () => void }) {
       <h1 tabIndex={-1}>{first ? 'Welcome to mtbridge' : 'Set your password'}</h1>
       <p class="muted">{first ? 'Nobody can sign in yet. The hub wrote a one-time set-up code to its log when it first started; whoever has it becomes the owner.' : 'With the one-time code that you were given.'}</p>
       <label class="field">Set-up code<input name="code" autocomplete="one-time-code" required spellcheck={false} onInput={(event) => set('code')(event.currentTarget.value.trim())} /></label>
+      {!known && <label class="check"><input type="checkbox" checked={first} onChange={(event) => setFirst(event.currentTarget.checked)} /> <span>Nobody has signed in yet<span class="hint">The code is from the log of the hub, and makes its first user.</span></span></label>}
       {first && <label class="field">Your name<input name="name" autocomplete="name" required onInput={(event) => set('name')(event.currentTarget.value)} /></label>}
       {first && <label class="field">Login<span class="hint">An e-mail address or a word; nothing is sent to it.</span><input name="login" autocomplete="username" required spellcheck={false} onInput={(event) => set('login')(event.currentTarget.value.trim())} /></label>}
       <Password name="password" label="Password" autocomplete="new-password" hint="At least 12 characters; 15 or more are better." onInput={set('password')} />
@@ -83,7 +86,7 @@ export default function Login() {
   if (!what) return <main class="login" aria-busy="true" />;
   return (
     <main class="login">
-      {what === 'sign in' ? <SignIn withCode={() => setWhat('code')} /> : <SetUp first={what === 'first'} back={what === 'code' ? () => setWhat('sign in') : undefined} />}
+      {what === 'sign in' ? <SignIn withCode={() => setWhat('code')} /> : <SetUp known={what === 'first'} back={what === 'code' ? () => setWhat('sign in') : undefined} />}
     </main>
   );
 }

@@ -8,7 +8,7 @@ export function Password({ name, label, autocomplete, onInput, hint }: { name: s
   return (
     <div>
       <label class="field" for={name}>{label}</label>
-      <div class="row">
+      <div class="password">
         {/* `type` by hand: its two values are two kinds of element to the types. */}
         <input id={name} name={name} ref={(element) => { if (element) element.type = shown ? 'text' : 'password'; }} autocomplete={autocomplete} required
           onInput={(event) => onInput(event.currentTarget.value)} onKeyUp={(event) => setCaps(event.getModifierState?.('CapsLock') ?? false)} />

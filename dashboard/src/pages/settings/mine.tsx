@@ -2,8 +2,10 @@ import { useSignal } from '@preact/signals';
 import { call, get, sentence } from '../../api/client';
 import type { List } from '../../api/types';
 import { useLoaded } from '../../lib/load';
+import { Link } from '../../lib/router';
 import { session, signOut } from '../../lib/session';
 import { setTheme, theme, type Theme } from '../../lib/theme';
+import { browser } from '../../lib/browser';
 import { zone, type Zone } from '../../lib/time';
 import { Ago } from '../../ui/ago';
 import { Failed } from '../../ui/empty';
@@ -50,7 +52,7 @@ function Logins() {
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
       {value.value?.data.map((login) => (
         <div class="switch-line" key={login.id}>
-          <span><strong>{login.from ?? 'Browser'}</strong> {login.current && <span class="badge plain good">this one</span>}<span class="hint">since <Ago at={login.created_at} />{login.agent && ` · ${login.agent}`}</span></span>
+          <span><strong>{login.from ?? 'Browser'}</strong> {login.current && <span class="badge plain good">this one</span>}<span class="hint">since <Ago at={login.created_at} />{login.agent && ` · ${browser(login.agent)}`}</span></span>
           {!login.current && <button type="button" onClick={() => void end(login)}>End it</button>}
         </div>
       ))}
@@ -74,6 +76,7 @@ export function Mine() {
       </section>
       <ChangePassword />
       <Logins />
+      <p class="small"><Link href="/about">About this hub, and licences</Link></p>
     </div>
   );
 }

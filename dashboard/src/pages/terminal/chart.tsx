@@ -50,7 +50,7 @@ function drawn(indicators: Indicator[], minutes: number): { marks: Mark[]; strok
 
 const own = (deals: Deal[]): Mark[] => deals.filter((deal) => deal.type_name === 'buy' || deal.type_name === 'sell').map((deal) => ({
   time_msc: deal.time_msc, above: deal.type_name === 'sell', shape: deal.type_name === 'buy' ? 'arrowUp' : 'arrowDown',
-  color: deal.type_name === 'buy' ? '#0f9d58' : '#d93025', text: `${deal.type_name} ${deal.volume}`,
+  color: deal.type_name === 'buy' ? '#0f9d58' : '#d93025', text: String(deal.volume),
 }));
 
 function levels(feed: Feed, symbol: string): Level[] {

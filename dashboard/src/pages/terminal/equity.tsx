@@ -8,7 +8,8 @@ import { stamp, zone } from '../../lib/time';
 import { Failed } from '../../ui/empty';
 import type { Feed } from './feed';
 
-const RANGES: [string, number][] = [['7 d', 7], ['30 d', 30], ['90 d', 90], ['All', 36_500]];
+const ALL = 36_500;
+const RANGES: [string, number][] = [['7 d', 7], ['30 d', 30], ['90 d', 90], ['All', ALL]];
 
 /** The balance after each deal, counted back from what it is now, so that it needs no beginning. */
 export function balances(deals: Deal[], balance: number): CurvePoint[] {
@@ -50,7 +51,9 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
         found.push(...list.data);
         cursor = list.next_cursor;
       } while (cursor && found.length < 10_000);
-      deals.value = found;
+      // A quiet month says less than what there was before it.
+      if (found.length === 0 && deals.value === undefined && range.value === 30) range.value = ALL;
+      else deals.value = found;
       failure.value = '';
     } catch (error) {
       failure.value = sentence(error);

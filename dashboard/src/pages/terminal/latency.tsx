@@ -5,9 +5,9 @@ import { terminals } from '../../live/store';
 import { histogram, quantile } from '../../lib/histogram';
 
 const HOPS = [
-  ['hub', 'Hub ↔ terminal', 'the round trip of a ping over the socket'],
-  ['loop', 'In the Expert Advisor', 'the longest turn of its loop'],
-  ['broker', 'Terminal ↔ broker', 'as the terminal measures it'],
+  ['hub', 'Hub', 'Hub ↔ terminal', 'the round trip of a ping over the socket'],
+  ['loop', 'EA', 'In the Expert Advisor', 'the longest turn of its loop'],
+  ['broker', 'Broker', 'Terminal ↔ broker', 'as the terminal measures it'],
 ] as const;
 type Hop = (typeof HOPS)[number][0];
 const KEPT = 600;
@@ -27,7 +27,7 @@ export function LatencyCard({ terminal }: { terminal: Terminal }) {
   const mine = samples.value[hop.value];
   const rows = histogram(mine);
   const most = Math.max(1, ...rows.map((row) => row.count));
-  const [, name, what] = HOPS.find(([id]) => id === hop.value)!;
+  const [, , name, what] = HOPS.find(([id]) => id === hop.value)!;
   const word = (share: number) => { const value = quantile(mine, share); return value === undefined ? '–' : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`; };
   return (
     <section class="card stack" aria-label="Latency">
