@@ -27,6 +27,7 @@ test('the first run: the code of the log makes the owner, who is signed in then 
     await expect(page.getByRole('heading', { name: 'Connections' })).toBeVisible();
     await expect(page.getByText('No terminal yet')).toBeVisible();
   } finally {
+    await page.close();
     await hub.stop();
   }
 });

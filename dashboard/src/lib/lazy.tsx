@@ -1,5 +1,6 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { arrived } from './router';
 import { Failed, Loading } from '../ui/empty';
 
 /** A page that is loaded when it is first looked at. */
@@ -12,6 +13,7 @@ export function lazy(load: () => Promise<{ default: ComponentType }>): Component
       if (Page) return;
       load().then((module) => { loaded = module.default; setPage(() => loaded); }, () => setFailed(true));
     }, []);
+    useEffect(() => { if (Page) arrived(); }, [Page]);
     // The files of an older page are gone after an upgrade of the hub.
     if (failed) return <Failed what="This part of the page could not be loaded; the hub may have been upgraded." again={() => location.reload()} />;
     return Page ? <Page /> : <Loading />;

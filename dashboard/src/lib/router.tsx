@@ -6,13 +6,23 @@ export const where = signal(new URL(location.href));
 
 addEventListener('popstate', () => (where.value = new URL(location.href)));
 
+let arriving = false;
+
+/** Puts the focus on the heading of a page that was gone to, once it is there: a page may have to be loaded first. */
+export function arrived(): void {
+  const heading = arriving ? document.querySelector<HTMLElement>('h1') : null;
+  if (!heading) return;
+  arriving = false;
+  heading.focus();
+}
+
 /** Goes to a page; the focus goes to its heading. */
 export function go(path: string, replace = false): void {
   if (replace) history.replaceState(null, '', path);
   else history.pushState(null, '', path);
   const moved = where.value.pathname !== location.pathname;
   where.value = new URL(location.href);
-  if (moved) queueMicrotask(() => document.querySelector<HTMLElement>('h1')?.focus());
+  if (moved) arriving = true;
 }
 
 /** A link within the page; with a modifier key the browser does what it always does. */

@@ -2,7 +2,7 @@ import { useEffect } from 'preact/hooks';
 import { start, stop } from '../live/socket';
 import { follow } from '../live/store';
 import { lazy } from '../lib/lazy';
-import { Link, where } from '../lib/router';
+import { arrived, Link, where } from '../lib/router';
 import { session, signOut, unreachable, whoAmI } from '../lib/session';
 import { setTheme, theme, type Theme } from '../lib/theme';
 import { Again } from './again';
@@ -71,6 +71,8 @@ function HubAway() {
 export function Frame() {
   useEffect(() => void whoAmI(), []);
   const user = session.value;
+  // A page that is there already, at another address of it.
+  useEffect(arrived, [where.value.pathname]);
   useEffect(() => {
     if (!user) return;
     start();
