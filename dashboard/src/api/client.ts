@@ -27,7 +27,9 @@ interface Options { headers?: Record<string, string>; signal?: AbortSignal }
 /** Calls the hub; answers the body as `T`, or throws `Problem` or `Unreachable`. */
 export async function call<T>(method: string, path: string, body?: unknown, options: Options = {}): Promise<T> {
   const changes = method !== 'GET';
+  const lost = () => new Unreachable(changes ? 'The hub does not answer. Whether anything was changed is not known: look before you try again.' : 'The hub does not answer.');
   let answer: Response;
+  let text: string;
   try {
     answer = await fetch(path, {
       method,
@@ -37,14 +39,16 @@ export async function call<T>(method: string, path: string, body?: unknown, opti
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: options.signal,
     });
+    text = await answer.text();
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    throw new Unreachable(changes ? 'The hub does not answer. Whether anything was changed is not known: look before you try again.' : 'The hub does not answer.');
+    throw lost();
   }
-  const text = await answer.text();
   let json: unknown;
   try { json = text ? JSON.parse(text) : undefined; } catch { json = undefined; }
   if (answer.ok) return json as T;
+  // A proxy's own page: the hub may have got the call and may have done what it asks.
+  if (answer.status >= 500 && json === undefined) throw lost();
   const problem = (json ?? {}) as Record<string, unknown>;
   if (answer.status === 401 && !path.startsWith('/api/v1/session')) signedOut.value += 1;
   const words = problem.detail ?? problem.message ?? `The hub answered ${answer.status}.`;

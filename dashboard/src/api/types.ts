@@ -5,7 +5,7 @@ export interface Account { login: number; server: string }
 export interface Token {
   id: string; name: string; prefix: string; state: TokenState; account: Account | null;
   created_at: string; expires_at: string | null; revoked_at: string | null; locked_at: string | null;
-  connected_at: string | null; last_seen_at: string | null; last_disconnect: { reason: string; at: string } | null;
+  connected_at: string | null; last_seen_at: string | null; last_disconnect: string | null;
   rtt_ms: number | null; successor: string | null; warning: string | null;
 }
 export interface MintedToken extends Token { token: string }
@@ -57,7 +57,8 @@ export interface AccountFigures { login: number; server: string; currency: strin
 export interface Command {
   id: string; state: string; final: boolean; account: Account; terminal: string; key?: string; request: Record<string, unknown> | null;
   result: { retcode: number; retcode_name: string; price?: number; volume?: number; order?: number; deal?: number; comment?: string } | null;
-  reason: string | null; created_at: string; updated_at: string; client_order_id: string | null;
+  reason: string | null; created_at: string; updated_at: string; client_order_id: string | null; parent?: string | null;
+  adjudication?: { outcome: string; by: string; at: string; reason: string } | null;
 }
 export interface Indicator {
   indicator_id: string; indicator_name: string; symbol: string; timeframe: number; created_at: string; expires_at: string;

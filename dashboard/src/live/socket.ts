@@ -19,7 +19,11 @@ export interface Heard { type: 'snapshot' | 'event' | 'state'; kind?: string; da
 interface Listener { wish: Wish; heard: (message: Heard) => void; anew?: () => void }
 interface Message extends Heard { topic?: string; account?: Account; symbol?: string; timeframe?: string; cursor?: string; code?: string; message?: string; id?: unknown; refused?: unknown[] }
 
+/** Silence after which the hub is asked for a sign of life: its own come every 15 s. */
+const ASK_MS = 5_000;
 const SILENT_MS = 12_000;
+/** Silence after which the link is given up: a machine that slept, or a router that forgot it. */
+const DEAD_MS = 24_000;
 const GRACE_MS = 2_000;
 const HIDDEN_MS = 60_000;
 
@@ -57,11 +61,15 @@ function take(text: string): void {
   const message = JSON.parse(text) as Message;
   if (message.at) learnClock(message.at);
   if (message.type !== 'snapshot' && message.type !== 'event' && message.type !== 'state') return;
-  for (const listener of [...listeners]) if (means(message, listener.wish)) listener.heard(message);
+  for (const listener of [...listeners]) {
+    if (!means(message, listener.wish)) continue;
+    // What one of them cannot do with it is not the others' affair.
+    try { listener.heard(message); } catch (error) { console.error(error); }
+  }
 }
 
 async function open(): Promise<void> {
-  if (!running || opening || isOpen()) return;
+  if (!running || opening || socket) return;
   opening = true;
   clearTimeout(next);
   try {
@@ -106,15 +114,32 @@ function again(): void {
 /** Tries now, and not when the pause is over. */
 export function retry(): void {
   wait = 500;
-  if (socket && phase.value === 'stale') socket.close();
-  else void open();
+  // Not waiting for the other side's goodbye, which may never come.
+  if (phase.value === 'stale') drop();
+  void open();
+}
+
+function drop(): void {
+  const old = socket;
+  socket = undefined;
+  old?.close();
+}
+
+function look(): void {
+  if (!isOpen()) return;
+  const silent = Date.now() - staleSince.value;
+  if (silent > SILENT_MS) phase.value = 'stale';
+  if (silent > DEAD_MS) {
+    drop();
+    again();
+  } else if (silent >= ASK_MS) send({ ping: true });
 }
 
 function onVisible(): void {
   clearTimeout(hidden);
   if (document.visibilityState === 'hidden') {
     // Nobody looks: the terminals need not send ticks for it.
-    hidden = setTimeout(() => { const old = socket; socket = undefined; old?.close(); }, HIDDEN_MS);
+    hidden = setTimeout(drop, HIDDEN_MS);
   } else if (running && !isOpen()) retry();
 }
 
@@ -123,9 +148,7 @@ export function start(): void {
   running = true;
   addEventListener('online', retry);
   document.addEventListener('visibilitychange', onVisible);
-  watch = setInterval(() => {
-    if (isOpen() && Date.now() - staleSince.value > SILENT_MS) phase.value = 'stale';
-  }, 1000);
+  watch = setInterval(look, 1000);
   void open();
 }
 
@@ -138,9 +161,7 @@ export function stop(): void {
   clearTimeout(lost);
   clearTimeout(hidden);
   lost = undefined;
-  const old = socket;
-  socket = undefined;
-  old?.close();
+  drop();
   phase.value = 'connecting';
 }
 
@@ -151,7 +172,7 @@ export function subscribe(wish: Wish, heard: (message: Heard) => void, anew?: ()
   // Also when somebody else has it already: the answer brings its state, which the newcomer lacks.
   send({ subscribe: [item(wish)] });
   return () => {
-    listeners.delete(listener);
+    if (!listeners.delete(listener)) return;
     if (![...listeners].some((other) => name(other.wish) === name(wish))) send({ unsubscribe: [item(wish)] });
   };
 }

@@ -15,25 +15,16 @@ export const terminalsLoaded = signal(false);
 /** Kill switches that are on. */
 export const switches = signal<KillSwitch[]>([]);
 
-/** Calls `load` once however often it is asked for while it runs, and once more if it was asked for meanwhile. */
+/**
+ * Calls `load` once however often it is asked for while it runs, and once more if it was asked for meanwhile: a load that began before cannot
+ * know what has happened since. Whoever asks waits for a load that began after they did.
+ */
 export function coalesced(load: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
-  let again = false;
-  return async function run(): Promise<void> {
-    if (running) {
-      again = true;
-      return running;
-    }
-    running = load();
-    try {
-      await running;
-    } finally {
-      running = undefined;
-    }
-    if (again) {
-      again = false;
-      return run();
-    }
+  let next: Promise<void> | undefined;
+  return function run(): Promise<void> {
+    if (!running) return (running = load().finally(() => (running = undefined)));
+    return (next ??= running.catch(() => undefined).then(() => { next = undefined; return run(); }));
   };
 }
 
