@@ -31,6 +31,8 @@ export async function trade(method: string, path: string, body: unknown): Promis
     }));
   } catch (error) {
     if (error instanceof Unreachable) return { done: false, unknown: true, text: 'The hub does not answer: whether it was done is not known. Look at the positions and at Audit before you send it again.' };
+    // The only code that says nothing of what was sent.
+    if (error instanceof Problem && error.code === 'internal') return { done: false, unknown: true, text: `${error.message} Whether it was done is not known. Look at the positions and at Audit before you send it again.` };
     if (error instanceof Problem) return { done: false, unknown: false, text: error.message };
     throw error;
   }

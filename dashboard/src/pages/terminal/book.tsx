@@ -115,7 +115,8 @@ export function OrdersCard({ feed, terminal, symbols }: Props) {
   const asked = useSignal<Order | null>(null);
   const known = feed.orders.value;
   const rows = known?.value ?? [];
-  if (rows.length === 0) return null;
+  // A question that is open stays until its answer was read, also when that took the last row away.
+  if (rows.length === 0 && !asked.value) return null;
   const digits = (symbol: string) => symbols.find((one) => one.name === symbol)?.digits ?? 5;
   return (
     <section class="stack" aria-label="Pending orders">
