@@ -76,3 +76,11 @@ test.each([502, 503, 504])('a proxy’s own %s says nothing of the order', async
   expect((await buy()).done, 'so it is asked again under the same key').toBe(true);
   expect(keys()[1]).toBe(keys()[0]);
 });
+
+test('a hub that failed in the middle of it is not taken for a refusal', async () => {
+  answers = [answered({ code: 'internal', message: 'The hub failed.' }, 500)];
+  const told = await buy();
+  expect(told).toMatchObject({ done: false, unknown: true });
+  answers = [answered({ code: 'store_unavailable', message: 'Nothing was sent.' }, 503)];
+  expect(await buy(), 'this one says that nothing was sent').toMatchObject({ done: false, unknown: false, text: 'Nothing was sent.' });
+});
