@@ -44,8 +44,8 @@ function Row({ row, by, open, toggle }: { row: Command; by: string; open: boolea
           ['Own reference', row.client_order_id], ['One of', row.parent], ['Key', row.key],
         ]} />
         <div class="cards halves">
-          <div><h3>Request</h3><pre>{JSON.stringify(row.request, null, 2)}</pre></div>
-          <div><h3>Answer</h3>{row.result ? <pre>{JSON.stringify(row.result, null, 2)}</pre> : <p class="muted">{row.final ? 'The terminal answered nothing.' : 'None yet.'}</p>}</div>
+          <div><h2 class="small">Request</h2><pre>{JSON.stringify(row.request, null, 2)}</pre></div>
+          <div><h2 class="small">Answer</h2>{row.result ? <pre>{JSON.stringify(row.result, null, 2)}</pre> : <p class="muted">{row.final ? 'The terminal answered nothing.' : 'None yet.'}</p>}</div>
         </div>
       </Detail>}
     </Fragment>
