@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { defineConfig } from 'vitest/config';
 
 // The hub that `npm run dev` talks to; the page itself then comes from Vite, without the hub's CSP.
-const hub = process.env.MTBRIDGE_URL ?? 'http://127.0.0.1:7788';
+const hub = process.env.MTBRIDGE_URL ?? 'http://127.0.0.1:8787';
 
 // The hub serves `x.gz` to whoever takes gzip, so that it need not compress anything itself.
 const gzipped = {
