@@ -35,7 +35,10 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-
 pub fn router() -> Router {
     let pages = PAGES.iter().fold(Router::new(), |router, path| router.route(path, get(document)));
     pages
-        .route("/assets/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&format!("assets/{path}"), &headers) }))
+        .route(
+            "/assets/{*path}",
+            get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&format!("assets/{path}"), &headers) }),
+        )
         .route("/theme.js", get(|headers: HeaderMap| async move { file("theme.js", &headers) }))
         .route("/favicon.svg", get(|headers: HeaderMap| async move { file("favicon.svg", &headers) }))
         .route("/third-party.md", get(|headers: HeaderMap| async move { file("third-party.md", &headers) }))
@@ -48,7 +51,9 @@ async fn document(headers: HeaderMap) -> Response<Body> {
 fn file(path: &str, asked: &HeaderMap) -> Response<Body> {
     let packed = takes_gzip(asked).then(|| Files::get(&format!("{path}.gz"))).flatten();
     let gzipped = packed.is_some();
-    let Some(found) = packed.or_else(|| Files::get(path)) else { return answer(StatusCode::NOT_FOUND, Body::from("there is no such file")) };
+    let Some(found) = packed.or_else(|| Files::get(path)) else {
+        return answer(StatusCode::NOT_FOUND, Body::from("there is no such file"));
+    };
     let tag = format!("\"{}\"", crate::crypto::hex(&found.metadata.sha256_hash()[..16]));
     let same = asked.get_all(header::IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|value| value.contains(&tag)));
     let mut response = if same { answer(StatusCode::NOT_MODIFIED, Body::empty()) } else { answer(StatusCode::OK, body(found)) };
@@ -69,8 +74,10 @@ fn file(path: &str, asked: &HeaderMap) -> Response<Body> {
 
 /// Whether the page was built with files that are gzipped already, and the browser takes them (RFC 9110 section 12.5.3).
 fn takes_gzip(asked: &HeaderMap) -> bool {
-    let named = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let mut codings = named.map(|coding| coding.split_once(';').map_or((coding.trim(), ""), |(name, weight)| (name.trim(), weight.trim())));
+    let named =
+        asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut codings =
+        named.map(|coding| coding.split_once(';').map_or((coding.trim(), ""), |(name, weight)| (name.trim(), weight.trim())));
     codings.any(|(name, weight)| name.eq_ignore_ascii_case("gzip") && !matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
 }
 

@@ -217,7 +217,14 @@ impl Server {
             parts.tasks.spawn(follow_certificate(identity, metrics.clone(), stop.clone()));
         }
         let (tasks, stopping) = (parts.tasks.clone(), stop.clone());
-        let front = accept::Front { router: router(state).merge(dashboard::router()), limits: config.http, tls, metrics, tasks, stop: stopping };
+        let front = accept::Front {
+            router: router(state).merge(dashboard::router()),
+            limits: config.http,
+            tls,
+            metrics,
+            tasks,
+            stop: stopping,
+        };
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
         let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder, denials], stop.clone()));
