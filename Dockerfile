@@ -6,16 +6,25 @@
 # to the proxy's own address instead, for instance ["172.28.0.10/32"], never to a whole network: Docker's gateway is in it, and with that
 # every client of a published port. docs/operations.md has a compose file.
 
+FROM node:20-bookworm-slim AS dashboard
+WORKDIR /src/dashboard
+COPY dashboard/package.json dashboard/package-lock.json dashboard/.npmrc ./
+RUN npm ci
+COPY dashboard ./
+RUN npm run build
+
 FROM rust:1.95-slim-bookworm AS build
 # ring and zstd bring C sources; the image has gcc and the headers of the C library.
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
 COPY tools tools
 COPY benches benches
 COPY tests tests
 COPY config config
 COPY README.md ./
+COPY --from=dashboard /src/dashboard/dist dashboard/dist
+ENV MTBRIDGE_REQUIRE_DASHBOARD=1
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin mtbridge && cp target/release/mtbridge /mtbridge
 

@@ -45,6 +45,7 @@ pub mod history;
 pub mod hooks;
 
 pub mod api;
+pub mod dashboard;
 
 pub mod server;
 pub mod simulator;

@@ -23,6 +23,7 @@ use crate::{
     api::{self, ApiState, Fillings, Sources, router},
     clock::{Clock, Ids},
     config::Config,
+    dashboard,
     events::Events,
     history::{self, History},
     hooks::{
@@ -215,8 +216,8 @@ impl Server {
         if let Some(identity) = identity {
             parts.tasks.spawn(follow_certificate(identity, metrics.clone(), stop.clone()));
         }
-        let (tasks, stopping) = (parts.tasks.clone(), stop.clone());
-        let front = accept::Front { router: router(state), limits: config.http, tls, metrics, tasks, stop: stopping };
+        let (tasks, stopping, router) = (parts.tasks.clone(), stop.clone(), router(state).merge(dashboard::router()));
+        let front = accept::Front { router, limits: config.http, tls, metrics, tasks, stop: stopping };
         let accepting = parts.tasks.spawn(accept::run(listener, front));
         info!(scheme, %addr, data_dir = %config.data_dir.display(), "the hub is ready");
         let stopped = parts.tasks.clone().spawn(wind_down(parts, accepting, [follower, recorder, denials], stop.clone()));

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 
 use super::{
@@ -27,7 +27,8 @@ use crate::{
         scope::Scope,
     },
     events::view::history_json,
-    history::{Cursor, Filter},
+    history::{Cursor, Filter, Place},
+    store::merged::Direction,
 };
 
 /// Rows of one answer.
@@ -55,6 +56,9 @@ pub(super) struct TradesQuery {
     /// Only rows of this kind.
     #[param(inline, value_type = Option<super::openapi::schemas::RowKind>)]
     kind: Option<String>,
+    /// Oldest first (`asc`, if left out) or newest first (`desc`).
+    #[param(inline, value_type = Option<super::openapi::schemas::SortOrder>)]
+    sort: Option<String>,
     /// Rows, 100 if left out; above 1,000 it is 1,000.
     #[param(minimum = 0, example = 2)]
     limit: Option<usize>,
@@ -65,7 +69,7 @@ pub(super) struct TradesQuery {
     format: Option<String>,
 }
 
-/// `GET /api/v1/audit/trades?account=&from=&to=&symbol=&position=&order=&ticket=&kind=&limit=&cursor=&format=`, oldest first.
+/// `GET /api/v1/audit/trades?account=&from=&to=&symbol=&position=&order=&ticket=&kind=&sort=&limit=&cursor=&format=`.
 #[utoipa::path(
     get,
     path = "/api/v1/audit/trades",
@@ -92,25 +96,45 @@ pub(super) async fn trades(
     let filter = Filter { scope: caller.key.scope.clone(), ..filter(&query)? };
     let limit = query.limit.unwrap_or(100).clamp(1, ROWS_MAX);
     let after = query.cursor.as_deref().map(read_cursor).transpose()?;
-    let account = account(&state, &caller, query.account.as_deref()).await?;
-    let page = match account {
-        Some(account) => state.history.rows(caller.tenant(), &account, &filter, after, limit).await?,
-        None => crate::history::HistoryPage::default(),
+    let accounts = match query.account.as_deref() {
+        Some("*") => kept(&state, &caller).await?,
+        text => account(&state, &caller, text).await?.into_iter().collect(),
     };
+    let place = Place { direction: direction(query.sort.as_deref())?, after };
+    let page = state.history.rows_of(caller.tenant(), &accounts, &filter, place, limit).await?;
     let next = page.next.as_ref().map(|cursor| crate::crypto::hex(cursor));
-    let rows = page.rows.iter().map(history_json);
+    let rows = page.rows.iter().filter_map(|(number, record)| Some((accounts.get(*number)?, record)));
     if as_csv {
-        return spreadsheet::answer(&COLUMNS, rows.map(with_one_broker_time), next);
+        let rows = rows.map(|(account, record)| flat(account, history_json(account, record)));
+        return spreadsheet::answer(&COLUMNS, rows, next);
     }
-    Ok(Json(list(rows.map(Value::Object).collect(), next, state.clock.wall())).into_response())
+    let rows = rows.map(|(account, record)| Value::Object(history_json(account, record)));
+    Ok(Json(list(rows.collect(), next, state.clock.wall())).into_response())
+}
+
+/// From which end a list is read: `asc`, the default, or `desc`.
+///
+/// # Errors
+/// 422.
+pub(super) fn direction(sort: Option<&str>) -> ApiResult<Direction> {
+    match sort {
+        None | Some("asc") => Ok(Direction::Ascending),
+        Some("desc") => Ok(Direction::Descending),
+        Some(_) => Err(ApiError::field("sort", "must be asc (oldest first) or desc (newest first)")),
+    }
+}
+
+/// A time in a query.
+///
+/// # Errors
+/// 422.
+pub(super) fn time(field: &str, text: Option<&str>) -> ApiResult<Option<UnixMillis>> {
+    let read =
+        |text| parse_time(text).ok_or_else(|| ApiError::field(field, "must be RFC 3339, epoch seconds or epoch milliseconds"));
+    text.map(read).transpose()
 }
 
 fn filter(query: &TradesQuery) -> ApiResult<Filter> {
-    let time = |field: &str, text: &Option<String>| -> ApiResult<Option<UnixMillis>> {
-        let Some(text) = text else { return Ok(None) };
-        let at = parse_time(text);
-        at.map(Some).ok_or_else(|| ApiError::field(field, "must be RFC 3339, epoch seconds or epoch milliseconds"))
-    };
     let kind = match query.kind.as_deref() {
         Some(text) => {
             let found = [FactKind::Deal, FactKind::Order, FactKind::Position].into_iter().find(|kind| kind.name() == text);
@@ -119,8 +143,8 @@ fn filter(query: &TradesQuery) -> ApiResult<Filter> {
         None => None,
     };
     Ok(Filter {
-        from: time("from", &query.from)?,
-        to: time("to", &query.to)?,
+        from: time("from", query.from.as_deref())?,
+        to: time("to", query.to.as_deref())?,
         symbol: query.symbol.clone(),
         scope: Scope::default(),
         position: query.position,
@@ -130,21 +154,30 @@ fn filter(query: &TradesQuery) -> ApiResult<Filter> {
     })
 }
 
-/// The account that is meant, connected or not, locked to a token or not any more; none if this key sees no history of it.
-async fn account(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResult<Option<Account>> {
+/// Every account of which something is kept that this caller may see, connected or not, locked to a token or not any more.
+pub(super) async fn kept(state: &ApiState, caller: &Caller) -> ApiResult<Vec<Account>> {
     let mut found = state.history.accounts(caller.tenant()).await?;
     found.retain(|about| {
         (caller.key.reach == Reach::Live || about.trade_mode == TRADE_MODE_DEMO) && caller.key.allows_account(&about.account)
     });
+    Ok(found.into_iter().map(|about| about.account).collect())
+}
+
+/// The account that is meant; none if this key sees no history of it.
+pub(super) async fn account(state: &ApiState, caller: &Caller, text: Option<&str>) -> ApiResult<Option<Account>> {
+    let mut found = kept(state, caller).await?;
     if let Some(text) = text {
         let (number, server) = text.split_once('@').map_or((text, None), |(number, server)| (number, Some(server)));
         let login: u64 = number.parse().map_err(|_| ApiError::field("account", "must be an account number or number@server"))?;
-        found.retain(|about| about.account.login == login && server.is_none_or(|server| about.account.server == server));
+        found.retain(|account| account.login == login && server.is_none_or(|server| account.server == server));
     }
     if found.len() > 1 {
-        return Err(ApiError::field("account", "must name one account, as number@server: more than one has a history"));
+        return Err(ApiError::field(
+            "account",
+            "must name one account, as number@server, or be * for all: more than one has a history",
+        ));
     }
-    Ok(found.pop().map(|about| about.account))
+    Ok(found.pop())
 }
 
 fn read_cursor(text: &str) -> ApiResult<Cursor> {
@@ -160,7 +193,7 @@ fn read_cursor(text: &str) -> ApiResult<Cursor> {
 }
 
 /// Columns of the CSV form: those of deals and of orders; what a row does not have is empty.
-const COLUMNS: [&str; 34] = [
+const COLUMNS: [&str; 35] = [
     "kind",
     "at",
     "broker_time",
@@ -195,10 +228,12 @@ const COLUMNS: [&str; 34] = [
     "magic",
     "comment",
     "external_id",
+    "account",
 ];
 
-/// CSV has one column for the broker's time: of an order, that it was done.
-fn with_one_broker_time(mut row: Map<String, Value>) -> Map<String, Value> {
+/// CSV has one column for the account, and one for the broker's time: of an order, that it was done.
+fn flat(account: &Account, mut row: Map<String, Value>) -> Map<String, Value> {
+    row.insert("account".to_owned(), json!(account.to_string()));
     let mut told = ["broker_time_done", "broker_time_setup", "broker_time_update"].into_iter();
     if let Some(done) = told.find_map(|field| row.get(field).filter(|at| !at.is_null()).cloned()) {
         row.insert("broker_time".to_owned(), done);

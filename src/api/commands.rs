@@ -8,22 +8,20 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     ApiState,
     auth::Caller,
     close_all::parent_json,
     error::{ApiError, ApiResult},
-    extract::{JsonBody, Params, Path, preferred_wait},
-    json::list,
-    resolve::{self, Purpose},
+    extract::{JsonBody, Path, preferred_wait},
     trade::outcome,
 };
 use crate::domain::{
     account::{Account, TRADE_MODE_DEMO},
     api_key::{Permission, Reach},
-    command::{CommandRecord, CommandState},
+    command::CommandRecord,
     ids::OwnerId,
     safety::{Adjudication, Verdict},
     trade::{FieldError, TradeResult},
@@ -181,64 +179,4 @@ fn may_see(caller: &Caller, account: &Account, (owner, permission, trade_mode): 
     let reached = caller.key.reach == Reach::Live || trade_mode == TRADE_MODE_DEMO;
     let may = caller.key.may(permission) || caller.only_looks();
     owner == caller.tenant() && may && reached && caller.key.allows_account(account)
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CommandsQuery {
-    /// As in paths; `-`, the only one, if left out.
-    #[serde(default = "the_only_one")]
-    #[param(value_type = Option<String>)]
-    terminal: String,
-    /// Only commands in this state.
-    state: Option<CommandState>,
-    /// Only those with this reference of the caller's own.
-    client_order_id: Option<String>,
-    /// Rows, 100 if left out; above 500 it is 500.
-    #[param(minimum = 0)]
-    limit: Option<usize>,
-    /// `next_cursor` of a page.
-    cursor: Option<String>,
-}
-
-fn the_only_one() -> String {
-    "-".to_owned()
-}
-
-/// `GET /api/v1/commands?terminal=&state=&client_order_id=&limit=&cursor=`, oldest first.
-#[utoipa::path(
-    get,
-    path = "/api/v1/commands",
-    operation_id = "listCommands",
-    tag = "Commands",
-    summary = "Commands",
-    description = "Oldest first: those that this key could have made.",
-    params(CommandsQuery),
-    responses(
-        (status = 200, description = "The commands.", body = super::openapi::schemas::List<super::openapi::schemas::Command>),
-        (status = "4XX", description = "terminal store"),
-    )
-)]
-pub(super) async fn list_commands(
-    State(state): State<ApiState>,
-    caller: Caller,
-    Params(query): Params<CommandsQuery>,
-) -> ApiResult<Json<Value>> {
-    let target = resolve::terminal(&state, &caller, &query.terminal, Purpose::Read)?;
-    let limit = query.limit.unwrap_or(100).clamp(1, 500);
-    let after = match &query.cursor {
-        Some(cursor) => {
-            Some(cursor.parse().map_err(|_| ApiError::field("cursor", "must be a next_cursor of an earlier answer"))?)
-        }
-        None => None,
-    };
-    let wanted = |record: &CommandRecord| visible(&caller, record) && query.state.is_none_or(|wanted| record.state == wanted);
-    let (owner, account) = (caller.tenant(), &target.account);
-    let (records, next) = match &query.client_order_id {
-        Some(reference) => state.trading.commands_by_reference(owner, account, reference, after, limit, wanted).await?,
-        None => state.trading.commands(owner, account, after, limit, wanted).await?,
-    };
-    let rows = records.iter().map(command_json);
-    Ok(Json(list(rows.collect(), next.map(|id| id.to_string()), state.clock.wall())))
 }

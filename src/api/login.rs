@@ -32,9 +32,6 @@ use crate::{
     telemetry::metrics::count,
 };
 
-/// Where a call came from that has no address: only in a program that has the hub inside.
-const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-
 #[derive(Deserialize, ToSchema)]
 #[schema(as = LogIn)]
 #[serde(deny_unknown_fields)]

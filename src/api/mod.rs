@@ -13,6 +13,7 @@ pub mod catalogue;
 mod close_all;
 mod closing;
 mod commands;
+mod commands_list;
 mod credentials;
 mod cursor;
 mod denied;
@@ -221,7 +222,7 @@ fn of_trades() -> Vec<Route> {
         route(&post, "/api/v1/terminals/{terminal}/positions/close-all", may(TradeReduce), close_all::close_all),
         route(&post, "/api/v1/terminals/{terminal}/positions/{ticket}/close", may(TradeReduce), closing::close),
         route(&post, "/api/v1/terminals/{terminal}/trade", may(TradeWrite), trade::raw),
-        route(&get, "/api/v1/commands", Needs::AnyKey, commands::list_commands),
+        route(&get, "/api/v1/commands", Needs::AnyKey, commands_list::list_commands),
         route(&get, "/api/v1/commands/{id}", Needs::AnyKey, commands::get_command),
         route(&post, "/api/v1/commands/{id}/cancel", may(TradeReduce), commands::cancel),
         route(&post, "/api/v1/commands/{id}/adjudicate", may(Admin), commands::adjudicate).confirmed(),

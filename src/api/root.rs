@@ -3,8 +3,8 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
 };
 use serde_json::json;
 
@@ -14,19 +14,24 @@ use crate::{
     store::Health,
 };
 
-/// `GET /`
+/// `GET /`: browsers are sent to the dashboard, everybody else is told what there is.
 #[utoipa::path(
     get,
     path = "/",
     operation_id = "index",
     tag = "Operation",
     summary = "What this is",
-    description = "A few lines of plain text.",
+    description = "A few lines of plain text; a browser is sent to the dashboard.",
     responses(
+        (status = 303, description = "To the dashboard: `Accept` names `text/html`."),
         (status = 200, description = "Plain text.", body = String, content_type = "text/plain"),
     )
 )]
-pub(super) async fn index() -> Response {
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains("text/html"));
+    if headers.get_all(header::ACCEPT).iter().any(accepts) {
+        return Redirect::to("/connections").into_response();
+    }
     let text = format!(
         "mtbridge {}\n\n\
          Terminals connect to  /ws/terminal  with a connection token.\n\

@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::SystemTime};
 
+use anyhow::Context as _;
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::{
     access::secret::{KEY_LIVE, Secret},
@@ -12,6 +14,8 @@ use crate::{
     telemetry,
 };
 
+/// Whom the page of the demo knows; the password is another at each start.
+const USER: &str = "demo";
 /// The accounts of the two terminals.
 const LOGINS: [u64; 2] = [1001, 1002];
 const SERVER: &str = "Demo-Server";
@@ -52,7 +56,9 @@ impl Demo {
         let url = format!("ws://{}{}", server.addr(), crate::protocol::PATH);
 
         let bars = BarSet::embedded()?;
-        let tokens = super::simulate::mint_tokens(&super::http_client(None)?, &http, key.reveal(), SERVER, LOGINS[0], 2).await?;
+        let client = super::http_client(None)?;
+        let password = first_user(&client, &http, key.reveal()).await?;
+        let tokens = super::simulate::mint_tokens(&client, &http, key.reveal(), SERVER, LOGINS[0], 2).await?;
         let mut terminals = Vec::new();
         for (login, token) in LOGINS.into_iter().zip(tokens) {
             let mut config = SimulatorConfig::new(&url, token, login, SERVER);
@@ -64,7 +70,7 @@ impl Demo {
             terminal.connected().wait_for(|connected| *connected).await?;
         }
 
-        greet(&http, key.reveal(), &data_dir.display().to_string());
+        greet(&http, key.reveal(), &password, &data_dir.display().to_string());
         stop.asked().await;
         for terminal in terminals {
             terminal.stop().await;
@@ -75,12 +81,28 @@ impl Demo {
     }
 }
 
+/// Makes the hub's owner as anybody would, with a one-time code; answers their password.
+async fn first_user(client: &reqwest::Client, http: &str, key: &str) -> anyhow::Result<String> {
+    let secret = Secret::generate("")?;
+    let password: String = secret.reveal().chars().take(20).collect();
+    let post = async |path: &str, body: Value| {
+        let request = client.post(format!("{http}/api/v1/{path}")).bearer_auth(key).json(&body);
+        anyhow::Ok(request.send().await?.error_for_status()?.json::<Value>().await?)
+    };
+    let user = post("users", json!({"login": USER, "role": "owner", "name": "Demo"})).await?;
+    let code = user["setup_code"].as_str().context("the hub gave no set-up code")?;
+    post("setup", json!({"code": code, "password": password})).await?;
+    Ok(password)
+}
+
 #[expect(clippy::print_stdout, reason = "this is what the demo is for")]
-fn greet(http: &str, key: &str, data_dir: &str) {
+fn greet(http: &str, key: &str, password: &str, data_dir: &str) {
     println!(
         "listening on {http}\n\n\
          Two simulated terminals are connected: accounts 1001 and 1002 on {SERVER}, real EURUSD bars of March 2024.\n\
-         Open      {http}/ (plain text; the dashboard comes later)\n\
+         Open      {http}/connections\n\
+         Login     {USER}\n\
+         Password  {password}\n\
          Admin key {key}\n\
          Data in   {data_dir}\n\n\
          1. Who is connected:\n\n\

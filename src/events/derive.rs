@@ -132,7 +132,7 @@ fn of_history(key: &[u8], value: &[u8], accounts: &Accounts) -> Option<Event> {
         Fact::Position(_) => (Subject::Positions, "position", Permission::ReadPositions),
     };
     let symbol = Some(record.fact.symbol().to_owned()).filter(|symbol| !symbol.is_empty());
-    let data = Value::Object(view::history_json(&record));
+    let data = Value::Object(view::history_json(&about.account, &record));
     Some(Event {
         account: Some(about.account.clone()),
         symbol,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{
     UnixMillis,
+    account::Account,
     command::CommandRecord,
     history::{Fact, HistoryRecord, Origin, Source},
     indicator::Indicator,
@@ -67,6 +68,7 @@ pub fn command_json(record: &CommandRecord) -> Value {
         "deadline_at": rfc3339(record.deadline_at),
         "account": record.account,
         "terminal": record.token,
+        "key": record.key,
         "instance": record.instance,
         "tag": record.tag,
         "client_order_id": record.client_order_id,
@@ -91,9 +93,9 @@ pub fn request_json(request: &TradeRequest) -> Value {
     Value::Object(object)
 }
 
-/// A row: when and how it was seen, who caused it, and then MetaTrader's own fields.
+/// A row of an account: when and how it was seen, who caused it, and then MetaTrader's own fields.
 #[must_use]
-pub fn history_json(record: &HistoryRecord) -> Map<String, Value> {
+pub fn history_json(account: &Account, record: &HistoryRecord) -> Map<String, Value> {
     let mut row = Map::new();
     let mut put = |field: &str, value: Value| drop(row.insert(field.to_owned(), value));
     let broker_msc = record.fact.broker_msc();
@@ -103,6 +105,7 @@ pub fn history_json(record: &HistoryRecord) -> Map<String, Value> {
         Fact::Order(order) => (named(order, &ORDER_NAMES), &["time_setup", "time_done", "time_expiration"]),
         Fact::Position(position) => (named(position, &POSITION_NAMES), &["time", "time_update"]),
     };
+    put("account", json!(account));
     put("kind", json!(record.fact.kind().name()));
     put("source", json!(if record.source == Source::Pushed { "pushed" } else { "found" }));
     put("seen_at", json!(rfc3339(record.seen_at)));

@@ -42,7 +42,7 @@ use crate::{
     store::{Batch, Store, StoreError, records},
     trading::{NewIncident, Trading},
 };
-pub use query::{Cursor, Filter, HistoryPage};
+pub use query::{Cursor, Filter, HistoryPage, Place};
 
 /// Who is due for a comparison is looked at so often.
 const LOOK: Duration = Duration::from_secs(1);

@@ -9,11 +9,13 @@ use crate::{
         ids::OwnerId,
         scope::Scope,
     },
-    store::{StoreError, records},
+    store::{
+        StoreError,
+        merged::{Direction, Merged},
+        records,
+    },
 };
 
-/// Rows read from the store in one step.
-const STEP: usize = 500;
 /// Rows looked at for one answer; one that finds little says where it stopped.
 const LOOKED_AT_MAX: usize = 20_000;
 /// Accounts listed of one owner.
@@ -43,6 +45,13 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The broker times, milliseconds, between which (the second not included) all rows are that it can take: somewhat more, because the
+    /// rows are in the order of the broker's clock.
+    fn span(&self) -> (Option<u64>, Option<u64>) {
+        let msc = |at: UnixMillis, zones: i64| u64::try_from(at.0.saturating_add(zones)).unwrap_or(0);
+        (self.from.map(|from| msc(from, -ZONES_MS)), self.to.map(|to| msc(to, ZONES_MS)))
+    }
+
     fn takes(&self, record: &HistoryRecord) -> bool {
         let fact = &record.fact;
         self.from.is_none_or(|from| record.time >= from)
@@ -59,13 +68,22 @@ impl Filter {
 /// Where a page ended.
 pub type Cursor = [u8; 24];
 
-/// One page of the history.
+/// One page of the history of several accounts.
 #[derive(Debug, Default)]
 pub struct HistoryPage {
-    /// Oldest first, by broker time.
-    pub rows: Vec<HistoryRecord>,
+    /// In the order that was asked for, by broker time, each with the number of its account among those that were asked for.
+    pub rows: Vec<(usize, HistoryRecord)>,
     /// Where the next page begins; none at the end.
     pub next: Option<Cursor>,
+}
+
+/// From which end a history is read, and from where on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// The end.
+    pub direction: Direction,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
 }
 
 impl History {
@@ -100,36 +118,59 @@ impl History {
         filter: &Filter,
         after: Option<Cursor>,
         limit: usize,
+    ) -> Result<(Vec<HistoryRecord>, Option<Cursor>), StoreError> {
+        let place = Place { direction: Direction::Ascending, after };
+        let page = self.rows_of(owner, std::slice::from_ref(account), filter, place, limit).await?;
+        Ok((page.rows.into_iter().map(|(_, record)| record).collect(), page.next))
+    }
+
+    /// A page of several accounts' history as one. It holds more than `limit` rows only where rows of different accounts stand at the very
+    /// same place, which a cursor cannot part.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn rows_of(
+        &self,
+        owner: OwnerId,
+        accounts: &[Account],
+        filter: &Filter,
+        place: Place,
+        limit: usize,
     ) -> Result<HistoryPage, StoreError> {
-        let prefix = records::history_rows(owner, account);
-        let under = |rest: &[u8]| [prefix.as_slice(), rest].concat();
-        // A little before `from`, because the rows are in the order of the broker's clock.
-        let first = filter.from.map(|from| u64::try_from(from.0.saturating_sub(ZONES_MS)).unwrap_or(0));
-        let mut after = after.map(|cursor| under(&cursor)).or_else(|| first.map(|msc| under(&msc.to_be_bytes())));
-        let last = filter.to.map(|to| u64::try_from(to.0.saturating_add(ZONES_MS)).unwrap_or(0));
+        let prefixes = accounts.iter().map(|account| records::history_rows(owner, account)).collect();
+        let span = filter.span();
+        let bound = match place.direction {
+            Direction::Ascending => span.0,
+            Direction::Descending => span.1,
+        };
+        let start = place.direction.later(place.after.map(|cursor| cursor.to_vec()), bound.map(|msc| msc.to_be_bytes().to_vec()));
+        let mut lists = Merged::new(&*self.inner.store, place.direction, prefixes, start.as_deref());
         let (mut page, mut looked_at) = (HistoryPage::default(), 0);
-        loop {
-            let step = self.inner.store.scan(&prefix, after.as_deref(), STEP).await?;
-            for (key, entry) in &step {
-                let Some(cursor) = key.last_chunk::<24>() else { continue };
-                let beyond = last.is_some_and(|last| cursor.first_chunk().is_some_and(|msc| u64::from_be_bytes(*msc) > last));
-                if beyond {
-                    return Ok(page);
-                }
-                let record: HistoryRecord = records::decode(key, entry)?;
-                looked_at += 1;
-                if filter.takes(&record) {
-                    page.rows.push(record);
-                }
-                if page.rows.len() == limit || looked_at == LOOKED_AT_MAX {
-                    page.next = Some(*cursor);
-                    return Ok(page);
-                }
+        while let Some((number, key, entry)) = lists.next().await? {
+            let Some(cursor) = key.last_chunk::<24>() else { continue };
+            if page.next.is_some_and(|last| last != *cursor) {
+                return Ok(page);
             }
-            match step.last() {
-                Some((key, _)) if step.len() == STEP => after = Some(key.clone()),
-                _ => return Ok(page),
+            let msc = cursor.first_chunk().map_or(0, |msc| u64::from_be_bytes(*msc));
+            let beyond = match place.direction {
+                Direction::Ascending => span.1.is_some_and(|end| msc >= end),
+                Direction::Descending => span.0.is_some_and(|first| msc < first),
+            };
+            if beyond {
+                page.next = None;
+                return Ok(page);
+            }
+            let record: HistoryRecord = records::decode(&key, &entry)?;
+            looked_at += 1;
+            if filter.takes(&record) {
+                page.rows.push((number, record));
+            }
+            if page.rows.len() >= limit || looked_at >= LOOKED_AT_MAX {
+                page.next = Some(*cursor);
             }
         }
+        // Whatever filled the page was the last.
+        page.next = None;
+        Ok(page)
     }
 }

@@ -200,7 +200,9 @@ impl Hooks {
             self.write(&mut lane, hook.id, (from, text), None, outcome).await?;
             return Ok(Entered::Repeats(Box::new(first)));
         }
-        let (Ok(of_hook), Some(place)) = (working.try_acquire_owned(), self.place(hook.owner)) else { return Ok(Entered::Crowded) };
+        let (Ok(of_hook), Some(place)) = (working.try_acquire_owned(), self.place(hook.owner)) else {
+            return Ok(Entered::Crowded);
+        };
         let received = self.write(&mut lane, hook.id, (from, text), Some(identity), Outcome::default()).await?;
         Ok(Entered::New(Box::new(received), lane.turn((of_hook, place))))
     }

@@ -25,6 +25,7 @@ pub mod failing;
 mod faults;
 mod journal;
 pub mod memory;
+pub mod merged;
 mod page;
 #[cfg(test)]
 mod power_cut;

@@ -100,23 +100,6 @@ impl Trading {
         }
     }
 
-    /// The same of those that a caller gave this reference.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn commands_by_reference(
-        &self,
-        owner: OwnerId,
-        account: &Account,
-        client_order_id: &str,
-        after: Option<CommandId>,
-        limit: usize,
-        keep: impl Fn(&CommandRecord) -> bool,
-    ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
-        let after = after.map(|id| records::client_order(owner, account, client_order_id, id));
-        self.listed(&records::client_orders(owner, account, Some(client_order_id)), after, limit, keep).await
-    }
-
     /// The commands that the entries under a prefix name.
     async fn listed(
         &self,

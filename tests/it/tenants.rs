@@ -299,6 +299,27 @@ async fn a_viewer_looks_at_everything_of_one_user_and_touches_nothing() {
     assert_eq!(listed["data"].as_array().unwrap().len(), 2, "themselves and the viewer");
 }
 
+#[tokio::test]
+async fn all_accounts_are_those_of_the_callers_own_and_a_viewer_sees_what_was_sent_for_whom_they_look() {
+    let hub = TestHub::start().await;
+    let (anna, bert) = (hub.user(&hub.admin(), "owner").await, hub.user(&hub.admin(), "member").await);
+    let (_annas, _berts) = (terminal_of(&hub, &anna, 1001).await, terminal_of(&hub, &bert, 1002).await);
+    let (hers, his) = (anna.once().buy(1001).await.expect(200), bert.once().buy(1002).await.expect(200));
+    let viewer = hub.user(&anna, "viewer").await;
+    for (who, order) in [(&anna, &hers), (&viewer, &hers), (&bert, &his)] {
+        let listed = who.get("/api/v1/commands?terminal=*").await.expect(200);
+        assert_eq!(listed["data"], json!([order]), "one's own, and all of it");
+        crate::harness::eventually("the deal", async || {
+            let trades = who.get("/api/v1/audit/trades?account=*&kind=deal&symbol=EURUSD").await.expect(200);
+            let commands: Vec<_> = trades["data"].as_array().unwrap().iter().map(|row| row["command"].clone()).collect();
+            if commands == [order["id"].clone()] { Ok(()) } else { Err(trades.to_string()) }
+        })
+        .await;
+    }
+    hub.admin().get("/api/v1/commands?terminal=1002").await.refused(404, "terminal_not_found");
+    assert_eq!(hub.admin().get("/api/v1/commands?terminal=*").await.expect(200)["data"], json!([]));
+}
+
 #[test]
 fn the_reads_of_a_viewer_are_those_of_the_table() {
     for read in READS {

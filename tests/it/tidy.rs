@@ -13,7 +13,7 @@ const LEVELS: &[&[&str]] = &[
     &["hub", "events"],
     &["market", "revocation"],
     &["trading", "history", "hooks"],
-    &["api"],
+    &["api", "dashboard"],
     &["server", "simulator"],
     &["cli"],
 ];

@@ -69,7 +69,7 @@ use super::{auth::Needs, routes};
         super::close_all::close_all,
         super::closing::close,
         super::trade::raw,
-        super::commands::list_commands,
+        super::commands_list::list_commands,
         super::commands::get_command,
         super::commands::cancel,
         super::commands::adjudicate,

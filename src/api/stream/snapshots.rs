@@ -63,19 +63,15 @@ async fn deals(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<Vec<
         let filter = Filter { from, kind: Some(FactKind::Deal), ..Filter::default() };
         let (mut after, mut newest) = (None, Vec::new());
         loop {
-            let page = state.history.rows(caller.key.owner, account, &filter, after, DEALS_MAX).await?;
-            newest.extend(page.rows.into_iter().filter(|row| caller.key.allows_symbol(row.fact.symbol())));
+            let (rows, next) = state.history.rows(caller.key.owner, account, &filter, after, DEALS_MAX).await?;
+            newest.extend(rows.into_iter().filter(|row| caller.key.allows_symbol(row.fact.symbol())));
             newest.drain(..newest.len().saturating_sub(DEALS_MAX));
-            after = page.next;
+            after = next;
             if after.is_none() {
                 break;
             }
         }
-        rows.extend(newest.iter().map(|row| {
-            let mut row = view::history_json(row);
-            row.insert("account".to_owned(), serde_json::json!(account));
-            Value::Object(row)
-        }));
+        rows.extend(newest.iter().map(|row| Value::Object(view::history_json(account, row))));
     }
     Ok(rows)
 }

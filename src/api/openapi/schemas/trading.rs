@@ -23,6 +23,7 @@ use crate::{
 #[derive(ToSchema)]
 pub(in crate::api::openapi) struct HistoryHead {
     kind: RowKind,
+    account: Account,
     /// `pushed`: the terminal told at once. `found`: the hub found it later.
     source: String,
     #[schema(format = DateTime)]
@@ -43,6 +44,8 @@ pub(in crate::api::openapi) struct HistoryHead {
 #[derive(ToSchema)]
 pub(in crate::api) struct Command {
     id: String,
+    /// The key that made it, or the user's line.
+    key: String,
     state: CommandState,
     /// Whether it stays as it is.
     r#final: bool,

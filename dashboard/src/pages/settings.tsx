@@ -1,0 +1,30 @@
+import { acts } from '../lib/session';
+import { Link, where } from '../lib/router';
+import { session } from '../lib/session';
+import { Hooks } from './settings/hooks';
+import { KillSwitches } from './settings/kill';
+import { Mine } from './settings/mine';
+import { Users } from './settings/users';
+import { Webhooks } from './settings/webhooks';
+
+/** What can be set, each at an address of its own. */
+export default function Settings() {
+  const owner = session.value?.user?.role === 'owner';
+  const parts = [
+    { path: '/settings', name: 'You', show: true, Part: Mine },
+    { path: '/settings/kill-switch', name: 'Kill switch', show: true, Part: KillSwitches },
+    { path: '/settings/users', name: 'Users', show: owner, Part: Users },
+    { path: '/settings/hooks', name: 'TradingView', show: acts.value, Part: Hooks },
+    { path: '/settings/webhooks', name: 'Webhooks', show: acts.value, Part: Webhooks },
+  ].filter((part) => part.show);
+  const part = parts.find((one) => one.path === where.value.pathname) ?? parts[0]!;
+  return (
+    <>
+      <div class="head"><h1 tabIndex={-1}>Settings</h1></div>
+      <nav class="chips subnav" aria-label="Settings">
+        {parts.map((one) => <Link key={one.path} class="chip" href={one.path} aria-current={one === part ? 'page' : undefined}>{one.name}</Link>)}
+      </nav>
+      <part.Part key={part.path} />
+    </>
+  );
+}

@@ -1,0 +1,49 @@
+import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
+import { sentence } from '../api/client';
+import { Icon } from './icon';
+import { Modal } from './modal';
+
+interface Props {
+  /** Names the thing. */
+  title: string;
+  /** Repeats the verb: "Revoke token". */
+  verb: string;
+  /** "Revoking…" */
+  doing: string;
+  danger?: boolean;
+  /** Cannot be pressed until then. */
+  ready?: boolean;
+  children: ComponentChildren;
+  /** The hub's word decides: nothing is shown as done before it. */
+  action: () => Promise<void>;
+  onClose: () => void;
+  /** After success, where that is something else than closing. */
+  onDone?: () => void;
+}
+
+/** Asks before something is done that cannot be undone; the focus is on Cancel. */
+export function Confirm({ title, verb, doing, danger, ready = true, children, action, onClose, onDone = onClose }: Props) {
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState('');
+  const go = async () => {
+    setBusy(true);
+    setFailure('');
+    try {
+      await action();
+      onDone();
+    } catch (error) {
+      setFailure(sentence(error));
+      setBusy(false);
+    }
+  };
+  return (
+    <Modal title={title} onCancel={busy ? undefined : onClose} footer={<>
+      <button type="button" autofocus disabled={busy} onClick={onClose}>Cancel</button>
+      <button type="button" class={danger ? 'danger filled' : 'primary'} disabled={busy || !ready} onClick={go}>{busy ? doing : verb}</button>
+    </>}>
+      {children}
+      <div role="alert">{failure && <p class="error"><Icon name="alert" /> <span>{failure}</span></p>}</div>
+    </Modal>
+  );
+}

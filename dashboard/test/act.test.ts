@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Command } from '../src/api/types';
+import { trade } from '../src/pages/terminal/act';
+
+const command = (state: string, change: Partial<Command> = {}): Command => ({
+  id: 'cmd_1', state, final: !['dispatched', 'accepted', 'unknown'].includes(state), account: { login: 1, server: 'Demo' }, terminal: 'tok_1', request: null,
+  result: null, reason: null, created_at: '', updated_at: '', client_order_id: null, ...change,
+});
+const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status });
+const sent: Request[] = [];
+let answers: (() => Promise<Response>)[] = [];
+
+beforeEach(() => {
+  sent.length = 0;
+  vi.stubGlobal('fetch', (path: string, options: RequestInit) => {
+    sent.push({ path, headers: options.headers, body: options.body } as unknown as Request);
+    return answers.shift()!();
+  });
+});
+afterEach(() => vi.unstubAllGlobals());
+const answered = (body: unknown, status?: number) => () => Promise.resolve(json(body, status));
+const lost = () => Promise.reject(new TypeError('Failed to fetch'));
+const keys = () => sent.map((request) => (request.headers as unknown as Record<string, string>)['idempotency-key']);
+const buy = () => trade('POST', '/api/v1/terminals/t/orders', { symbol: 'EURUSD' });
+
+test('what was done says the price and what the broker said', async () => {
+  answers = [answered(command('executed', { result: { retcode: 10009, retcode_name: 'done', price: 1.0853, volume: 0.01 } }))];
+  expect(await buy()).toMatchObject({ done: true, unknown: false, text: 'Done: 0.01 lots at 1.0853 (10009 done)' });
+  answers = [answered(command('placed', { result: { retcode: 10008, retcode_name: 'placed' } }))];
+  expect((await buy()).text).toBe('Placed (10008 placed)');
+});
+
+test.each(['unknown', 'dispatched', 'accepted'])('%s is not failed: nobody is told to send it again', async (state) => {
+  answers = [answered(command(state), 202)];
+  const told = await buy();
+  expect(told).toMatchObject({ done: false, unknown: true });
+  expect(told.text).toMatch(/not known yet/i);
+  expect(told.text).toMatch(/do not send it again/);
+  expect(told.text).toContain('cmd_1');
+});
+
+test('what the broker refused is not done, in its number and its words', async () => {
+  answers = [answered(command('broker_rejected', { result: { retcode: 10019, retcode_name: 'no_money' } }))];
+  expect(await buy()).toMatchObject({ done: false, unknown: false, text: 'Not done: broker rejected (10019 no money)' });
+  answers = [answered({ code: 'kill_switch', message: 'The kill switch is on.' }, 409)];
+  expect(await buy()).toMatchObject({ done: false, unknown: false, text: 'The kill switch is on.' });
+});
+
+test('a lost answer is asked for once more under the same key, which never executes twice', async () => {
+  answers = [lost, answered(command('executed'))];
+  expect((await buy()).done).toBe(true);
+  expect(sent.length).toBe(2);
+  expect(keys()[0]).toBeTruthy();
+  expect(keys()[1]).toBe(keys()[0]);
+  expect(sent[1]!.body).toBe(sent[0]!.body);
+});
+
+test('an answer that is cut off in the middle is a lost one', async () => {
+  const cut = () => Promise.resolve({ ok: true, status: 200, text: () => Promise.reject(new TypeError('network error')) } as Response);
+  answers = [cut, answered(command('executed'))];
+  expect((await buy()).done).toBe(true);
+  expect(keys()[1]).toBe(keys()[0]);
+});
+
+test('two answers lost: whether it was done is not known, and each order has a key of its own', async () => {
+  answers = [lost, lost];
+  expect(await buy()).toMatchObject({ done: false, unknown: true });
+  answers = [answered(command('executed'))];
+  await buy();
+  expect(sent.length).toBe(3);
+  expect(keys()[2]).not.toBe(keys()[0]);
+});
+
+test.each([502, 503, 504])('a proxy’s own %s says nothing of the order', async (status) => {
+  answers = [() => Promise.resolve(new Response('<html>Bad gateway</html>', { status })), answered(command('executed'))];
+  expect((await buy()).done, 'so it is asked again under the same key').toBe(true);
+  expect(keys()[1]).toBe(keys()[0]);
+});
+
+test('a hub that failed in the middle of it is not taken for a refusal', async () => {
+  answers = [answered({ code: 'internal', message: 'The hub failed.' }, 500)];
+  const told = await buy();
+  expect(told).toMatchObject({ done: false, unknown: true });
+  answers = [answered({ code: 'store_unavailable', message: 'Nothing was sent.' }, 503)];
+  expect(await buy(), 'this one says that nothing was sent').toMatchObject({ done: false, unknown: false, text: 'Nothing was sent.' });
+});

@@ -1,0 +1,112 @@
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/preact';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Command, Session } from '../src/api/types';
+import type { Heard, Wish } from '../src/live/socket';
+
+const heard = new Map<string, (message: Heard) => void>();
+vi.mock('../src/live/socket', () => ({
+  subscribe: (wish: Wish, hear: (message: Heard) => void) => {
+    heard.set(wish.topic, hear);
+    return () => heard.delete(wish.topic);
+  },
+}));
+const { default: Audit } = await import('../src/pages/audit');
+const { go, where } = await import('../src/lib/router');
+const { session } = await import('../src/lib/session');
+
+const command = (id: string, state: string): Command => ({
+  id, state, final: state !== 'unknown' && state !== 'dispatched', account: { login: 1001, server: 'Demo' }, terminal: 'tok_1', key: 'key_a',
+  request: { action_name: 'deal', type_name: 'buy', symbol: 'EURUSD', volume: 0.01 }, result: state === 'broker_rejected' ? { retcode: 10019, retcode_name: 'no_money' } : null, reason: null,
+  created_at: '2026-11-22T15:00:00.000Z', updated_at: '2026-11-22T15:00:00.182Z', client_order_id: null,
+});
+let commands: Command[];
+let paths: string[];
+
+beforeEach(() => {
+  commands = [command('cmd_2', 'unknown'), command('cmd_1', 'broker_rejected')];
+  paths = [];
+  session.value = { user: null, key: null, tenant: 't', operator: false, permissions: ['admin'], session: null } as Session;
+  vi.stubGlobal('fetch', (path: string) => {
+    paths.push(path);
+    const data = path.startsWith('/api/v1/keys') ? [{ id: 'key_a', name: 'my bot', prefix: 'sk' }] : path.startsWith('/api/v1/commands') ? commands : [];
+    return Promise.resolve(new Response(JSON.stringify({ data, next_cursor: null, as_of: new Date().toISOString() })));
+  });
+});
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+  go('/audit', true);
+});
+
+const event = (data: Command): Heard => ({ type: 'event', kind: `command.${data.state}`, data, at: data.updated_at });
+const asked = () => paths.filter((path) => path.startsWith('/api/v1/commands'));
+
+test('a rejected command says the broker’s words, and an unknown one that it has not failed', async () => {
+  go('/audit/commands', true);
+  render(<Audit />);
+  const table = await screen.findByRole('table', { name: 'Commands' });
+  const [unknown, rejected] = within(table).getAllByRole('row').slice(1);
+  expect(within(rejected!).getByText('Rejected')).toBeTruthy();
+  expect(within(rejected!).getByText('10019 no money')).toBeTruthy();
+  expect(within(unknown!).getByText('Unknown')).toBeTruthy();
+  expect(within(unknown!).getByText(/Not failed: check the terminal/)).toBeTruthy();
+  await waitFor(() => expect(within(unknown!).getByText('my bot')).toBeTruthy());
+});
+
+test('a command that is shown tells how it goes on; a new one waits until it is asked for', async () => {
+  go('/audit/commands', true);
+  render(<Audit />);
+  const table = await screen.findByRole('table', { name: 'Commands' });
+  heard.get('commands')!(event(command('cmd_2', 'executed')));
+  await within(table).findByText('Filled');
+  heard.get('commands')!(event(command('cmd_3', 'dispatched')));
+  heard.get('commands')!(event(command('cmd_3', 'executed')));
+  const waits = await screen.findByRole('button', { name: /1 new/ });
+  expect(within(table).getAllByRole('row').length, 'nothing moves under the eye').toBe(3);
+  commands = [command('cmd_3', 'executed'), ...commands];
+  fireEvent.click(waits);
+  await waitFor(() => expect(within(table).getAllByRole('row').length).toBe(4));
+  expect(screen.queryByRole('button', { name: /new/ })).toBeNull();
+});
+
+test('a chosen outcome is in the address and in what the hub is asked, and a chip clears it', async () => {
+  go('/audit/commands', true);
+  render(<Audit />);
+  fireEvent.change(await screen.findByRole('combobox', { name: 'Outcome' }), { target: { value: 'unknown' } });
+  expect(where.value.search).toBe('?outcome=unknown');
+  await waitFor(() => expect(asked().at(-1)).toContain('state=unknown'));
+  fireEvent.click(await screen.findByRole('button', { name: /^Unknown clear/ }));
+  expect(where.value.search).toBe('');
+  await waitFor(() => expect(asked().at(-1)).not.toContain('state='));
+});
+
+test('where nothing matches the way back is one button', async () => {
+  commands = [];
+  go('/audit/commands?symbol=NONE', true);
+  render(<Audit />);
+  fireEvent.click(await screen.findByRole('button', { name: 'Clear filters' }));
+  expect(where.value.search).toBe('');
+  await screen.findByText('Nothing was asked for yet');
+});
+
+test('what else there is to a command opens under it, with its id to copy', async () => {
+  go('/audit/commands', true);
+  render(<Audit />);
+  const more = (await screen.findAllByRole('button', { name: /^More about Buy/ }))[0]!;
+  expect(more.getAttribute('aria-expanded')).toBe('false');
+  fireEvent.click(more);
+  await screen.findByRole('button', { name: 'Copy Command' });
+  expect(screen.getByText('cmd_2')).toBeTruthy();
+  expect(more.getAttribute('aria-expanded')).toBe('true');
+});
+
+test('changes of the hub are for whoever runs it; for others the tab is not there', async () => {
+  go('/audit/changes', true);
+  const { rerender } = render(<Audit />);
+  await waitFor(() => expect(paths.some((path) => path.startsWith('/api/v1/audit/trades'))).toBe(true));
+  expect(screen.queryByRole('link', { name: 'Changes' })).toBeNull();
+  expect(paths.some((path) => /^\/api\/v1\/audit\?/.test(path))).toBe(false);
+  session.value = { ...session.value!, operator: true };
+  rerender(<Audit />);
+  await waitFor(() => expect(screen.getByRole('link', { name: 'Changes' }).getAttribute('aria-current')).toBe('page'));
+});

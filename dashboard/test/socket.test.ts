@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+/** A socket that does what the test says. */
+class FakeSocket {
+  static readonly OPEN = 1;
+  static made: FakeSocket[] = [];
+  readyState = 0;
+  sent: Record<string, unknown>[] = [];
+  onopen?: () => void;
+  onmessage?: (event: { data: string }) => void;
+  onclose?: (event: { code: number }) => void;
+  constructor(readonly address: string, readonly protocols: string[]) { FakeSocket.made.push(this); }
+  send(text: string) { this.sent.push(JSON.parse(text) as Record<string, unknown>); }
+  close(code = 1000) { if (this.readyState === 3) return; this.readyState = 3; this.onclose?.({ code }); }
+  opens() { this.readyState = 1; this.onopen?.(); }
+  says(message: object) { this.onmessage?.({ data: JSON.stringify(message) }); }
+}
+
+let live: typeof import('../src/live/socket');
+let calls: string[];
+let refuse: Response | 'lost' | undefined;
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  vi.spyOn(Math, 'random').mockReturnValue(1);
+  FakeSocket.made = [];
+  calls = [];
+  refuse = undefined;
+  vi.stubGlobal('WebSocket', FakeSocket);
+  vi.stubGlobal('fetch', (path: string, options: RequestInit) => {
+    calls.push(`${options.method} ${path}`);
+    if (refuse === 'lost') return Promise.reject(new TypeError('Failed to fetch'));
+    if (refuse) return Promise.resolve(refuse.clone());
+    return Promise.resolve(new Response(JSON.stringify(path === '/api/v1/tickets' ? { ticket: `tkt_${calls.length}` } : { user: null, permissions: [] })));
+  });
+  vi.resetModules();
+  live = await import('../src/live/socket');
+});
+afterEach(() => {
+  live.stop();
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+const last = () => FakeSocket.made.at(-1)!;
+const settled = () => vi.advanceTimersByTimeAsync(0);
+async function started(): Promise<FakeSocket> {
+  live.start();
+  await settled();
+  last().opens();
+  return last();
+}
+const items = (socket: FakeSocket, verb: 'subscribe' | 'unsubscribe') => socket.sent.flatMap((message) => (message[verb] ?? []) as unknown[]);
+const tickets = () => calls.filter((one) => one === 'POST /api/v1/tickets').length;
+
+test('a ticket opens the stream, and stands in no address', async () => {
+  const socket = await started();
+  expect(socket.address).toMatch(/^ws:\/\/[^?]+\/api\/v1\/stream$/);
+  expect(socket.protocols).toEqual(['mtbridge.json.v1', 'mtbridge.ticket.tkt_1']);
+  expect(live.phase.value).toBe('live');
+});
+
+test('what two want before the link is there is asked for once', async () => {
+  live.subscribe({ topic: 'terminals' }, () => undefined);
+  live.subscribe({ topic: 'terminals' }, () => undefined);
+  live.subscribe({ topic: 'quotes', terminal: 't', symbol: 'EURUSD' }, () => undefined);
+  const socket = await started();
+  expect(items(socket, 'subscribe')).toEqual([{ topic: 'terminals' }, { topic: 'quotes', terminal: 't', symbol: 'EURUSD' }]);
+});
+
+test('a thing is let go when the last one who wants it is gone', async () => {
+  const socket = await started();
+  const [one, two] = [live.subscribe({ topic: 'deals' }, () => undefined), live.subscribe({ topic: 'deals' }, () => undefined)];
+  one();
+  expect(items(socket, 'unsubscribe')).toEqual([]);
+  two();
+  expect(items(socket, 'unsubscribe')).toEqual([{ topic: 'deals' }]);
+  two();
+  expect(items(socket, 'unsubscribe'), 'letting go twice is letting go once').toEqual([{ topic: 'deals' }]);
+});
+
+test('each hears what it asked for: its topic, its symbol, its account', async () => {
+  const socket = await started();
+  const heard: string[] = [];
+  const account = { login: 1, server: 'Demo' };
+  live.subscribe({ topic: 'quotes', terminal: 't', account, symbol: 'EURUSD' }, () => heard.push('mine'));
+  live.subscribe({ topic: 'deals' }, () => heard.push('deals'));
+  socket.says({ type: 'state', topic: 'quotes', account, symbol: 'EURUSD', data: {} });
+  socket.says({ type: 'state', topic: 'quotes', account: { login: 2, server: 'Demo' }, symbol: 'EURUSD', data: {} });
+  socket.says({ type: 'state', topic: 'quotes', account: { login: 1, server: 'Other' }, symbol: 'EURUSD', data: {} });
+  socket.says({ type: 'state', topic: 'quotes', account, symbol: 'GBPUSD', data: {} });
+  socket.says({ type: 'event', topic: 'deals', account: { login: 9, server: 'X' }, data: {} });
+  socket.says({ type: 'answer', topic: 'deals' });
+  expect(heard).toEqual(['mine', 'deals']);
+});
+
+test('one listener that throws takes nothing from the others', async () => {
+  const socket = await started();
+  const heard: string[] = [];
+  vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  live.subscribe({ topic: 'deals' }, () => { throw new Error('a chart'); });
+  live.subscribe({ topic: 'deals' }, () => heard.push('still'));
+  expect(() => socket.says({ type: 'event', topic: 'deals', data: {} })).not.toThrow();
+  expect(heard).toEqual(['still']);
+});
+
+test('a lost link is tried again, later each time, and everything is followed anew', async () => {
+  let anew = 0;
+  live.subscribe({ topic: 'deals' }, () => undefined, () => (anew += 1));
+  const first = await started();
+  expect(anew).toBe(1);
+  first.close(1006);
+  await vi.advanceTimersByTimeAsync(499);
+  expect(FakeSocket.made.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(FakeSocket.made.length, 'half a second at first').toBe(2);
+  last().close(1006);
+  await vi.advanceTimersByTimeAsync(999);
+  expect(FakeSocket.made.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(FakeSocket.made.length, 'then a whole one').toBe(3);
+  last().opens();
+  expect(items(last(), 'subscribe')).toEqual([{ topic: 'deals' }]);
+  expect(anew).toBe(2);
+  last().close(1006);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(FakeSocket.made.length, 'a link that stood begins anew').toBe(4);
+});
+
+test('the pause is never longer than fifteen seconds', async () => {
+  refuse = 'lost';
+  live.start();
+  await vi.advanceTimersByTimeAsync(120_000);
+  const before = tickets();
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(tickets()).toBe(before + 1);
+});
+
+test('a blip shows nothing; after two seconds the link is said to be down', async () => {
+  const socket = await started();
+  refuse = 'lost';
+  socket.close(1006);
+  await vi.advanceTimersByTimeAsync(1_999);
+  expect(live.phase.value).toBe('live');
+  await vi.advanceTimersByTimeAsync(1);
+  expect(live.phase.value).toBe('down');
+  refuse = undefined;
+  live.retry();
+  await settled();
+  last().opens();
+  expect(live.phase.value).toBe('live');
+});
+
+test('an open link that says nothing is stale, until it says something', async () => {
+  const socket = await started();
+  await vi.advanceTimersByTimeAsync(12_000);
+  expect(live.phase.value).toBe('live');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(live.phase.value).toBe('stale');
+  socket.says({ type: 'heartbeat' });
+  expect(live.phase.value).toBe('live');
+});
+
+test('a hub whose beats are far apart is asked for a sign of life, and is not stale between two beats', async () => {
+  const socket = await started();
+  for (let second = 0; second < 45; second += 1) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    const asked = socket.sent.splice(0).find((message) => message.ping === true);
+    if (asked) socket.says({ type: 'answer', id: asked.id });
+    expect(live.phase.value).toBe('live');
+  }
+});
+
+test('a link that stays silent is given up for a new one', async () => {
+  const socket = await started();
+  live.subscribe({ topic: 'deals' }, () => undefined);
+  // The other side is gone and says no goodbye.
+  socket.close = () => { socket.readyState = 2; };
+  await vi.advanceTimersByTimeAsync(26_000);
+  expect(FakeSocket.made.length).toBe(2);
+  last().opens();
+  expect(live.phase.value).toBe('live');
+  expect(items(last(), 'subscribe')).toEqual([{ topic: 'deals' }]);
+});
+
+test('“Retry now” on a silent link does not wait for its end', async () => {
+  const socket = await started();
+  socket.close = () => { socket.readyState = 2; };
+  await vi.advanceTimersByTimeAsync(13_000);
+  live.retry();
+  await settled();
+  expect(FakeSocket.made.length).toBe(2);
+});
+
+test('rights that ended: who is signed in now?', async () => {
+  (await started()).close(4500);
+  await settled();
+  expect(calls).toContain('GET /api/v1/session');
+});
+
+test('nobody signed in: no more tickets are asked for', async () => {
+  refuse = new Response('{"code":"unauthorized"}', { status: 401 });
+  live.start();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(tickets()).toBe(1);
+});
+
+test('a hub that goes on without being stopped leaves no second link', async () => {
+  live.start();
+  live.start();
+  await settled();
+  last().opens();
+  live.retry();
+  await settled();
+  expect(FakeSocket.made.length).toBe(1);
+  live.stop();
+  expect(last().readyState).toBe(3);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(FakeSocket.made.length, 'stopped is stopped').toBe(1);
+});
+
+test('while a link is being opened nobody opens a second one', async () => {
+  live.start();
+  await settled();
+  expect(FakeSocket.made.length).toBe(1);
+  live.retry();
+  dispatchEvent(new Event('online'));
+  await settled();
+  expect(FakeSocket.made.length).toBe(1);
+});
