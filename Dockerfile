@@ -24,7 +24,7 @@ COPY tests tests
 COPY config config
 COPY README.md ./
 COPY --from=dashboard /src/dashboard/dist dashboard/dist
-ENV MTBRIDGE_REQUIRE_DASHBOARD=1
+ENV REQUIRE_DASHBOARD=1
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin mtbridge && cp target/release/mtbridge /mtbridge
 

@@ -1,5 +1,5 @@
 //! Says where the dashboard that the binary carries is: `dashboard/dist` when it was built, else a page that says how to build it, so that
-//! `cargo build` needs no Node. `MTBRIDGE_REQUIRE_DASHBOARD=1` makes its absence an error, for releases.
+//! `cargo build` needs no Node. `REQUIRE_DASHBOARD=1` makes its absence an error, for releases.
 
 use std::{env, fs, path::PathBuf};
 
@@ -12,10 +12,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let built = root.join("dashboard/dist");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=dashboard/dist");
-    println!("cargo:rerun-if-env-changed=MTBRIDGE_REQUIRE_DASHBOARD");
+    println!("cargo:rerun-if-env-changed=REQUIRE_DASHBOARD");
     let folder = if built.join("index.html").is_file() {
         built
-    } else if env::var_os("MTBRIDGE_REQUIRE_DASHBOARD").is_some_and(|value| value != "0") {
+    } else if env::var_os("REQUIRE_DASHBOARD").is_some_and(|value| value != "0") {
         return Err("dashboard/dist is missing: run `make dashboard` first".into());
     } else {
         println!("cargo:warning=the dashboard is not built (make dashboard); the hub will serve a page that says so");
@@ -24,6 +24,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fs::write(stub.join("index.html"), STUB)?;
         stub
     };
-    println!("cargo:rustc-env=MTBRIDGE_DASHBOARD_DIR={}", folder.display());
+    println!("cargo:rustc-env=DASHBOARD_EMBED_DIR={}", folder.display());
     Ok(())
 }

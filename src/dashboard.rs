@@ -11,7 +11,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 /// What `dashboard/dist` held when the hub was built; see `build.rs`.
 #[derive(RustEmbed)]
-#[folder = "$MTBRIDGE_DASHBOARD_DIR"]
+#[folder = "$DASHBOARD_EMBED_DIR"]
 struct Files;
 
 /// Addresses within the page. All of them are answered with the one document, which then shows what belongs there.

@@ -282,9 +282,15 @@ pub const CODES: &[ErrorCode] = &[
     ),
     row("too_many_webhooks", &[409], "The hub has as many webhooks as it takes.", "Delete one."),
     row(
+        "too_many",
+        &[409],
+        "A tenant has as many of this as one may have; `most` says how many.",
+        "Delete, revoke or lift what is not needed any more.",
+    ),
+    row(
         "too_many_indicators",
         &[409],
-        "The key has 200 indicators, or the hub 5,000.",
+        "The key has 200 indicators, its tenant 1,000, or the hub 5,000.",
         "Delete some, or wait until they expire after 24 hours.",
     ),
     row(

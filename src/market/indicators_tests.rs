@@ -10,13 +10,12 @@ fn slot(line: u128, id: &str) -> IndicatorSlot {
 }
 
 async fn submit(indicators: &Indicators, slot: IndicatorSlot) -> Result<Arc<Row>, IndicatorError> {
-    indicators
-        .submit(
-            slot,
-            Audience { owner: OwnerId::SELF, reach: Reach::Live, accounts: None },
-            Drawing { name: "n".into(), ..Drawing::default() },
-        )
-        .await
+    submit_as(indicators, OwnerId::SELF, slot).await
+}
+
+async fn submit_as(indicators: &Indicators, owner: OwnerId, slot: IndicatorSlot) -> Result<Arc<Row>, IndicatorError> {
+    let audience = Audience { owner, reach: Reach::Live, accounts: None };
+    indicators.submit(slot, audience, Drawing { name: "n".into(), ..Drawing::default() }).await
 }
 
 #[tokio::test]
@@ -37,11 +36,13 @@ async fn a_bot_has_a_bounded_number_and_deleting_or_replacing_makes_no_differenc
 #[tokio::test]
 async fn the_hub_has_a_bounded_number_and_takes_what_replaces() {
     let indicators = Indicators::open(Arc::new(MemoryStore::default()), Clock::start()).await.unwrap();
+    let tenant = |n: usize| OwnerId::from_bytes([u8::try_from(n / PER_TENANT_MAX).unwrap(); 16]);
     for n in 0..ALL_MAX {
-        submit(&indicators, slot(n as u128 / 100, &n.to_string())).await.unwrap();
+        submit_as(&indicators, tenant(n), slot(n as u128 / 100, &n.to_string())).await.unwrap();
     }
-    assert!(matches!(submit(&indicators, slot(9_999, "more")).await, Err(IndicatorError::HubFull)));
-    submit(&indicators, slot(0, "7")).await.unwrap();
+    assert!(matches!(submit_as(&indicators, tenant(0), slot(9_999, "more")).await, Err(IndicatorError::TenantFull)));
+    assert!(matches!(submit_as(&indicators, tenant(ALL_MAX), slot(9_999, "more")).await, Err(IndicatorError::HubFull)));
+    submit_as(&indicators, tenant(0), slot(0, "7")).await.unwrap();
 }
 
 #[tokio::test]
