@@ -60,7 +60,8 @@ impl<'a> Merged<'a> {
         Self { store, direction, lanes: lanes.collect(), step }
     }
 
-    /// The next entry of all lists, and the number of its list. Of equal places the first list's comes first.
+    /// The next entry of all lists, and the number of its list. Of equal places the first list's comes first, and last
+    /// from the other end, so that each order is the other one turned round.
     ///
     /// # Errors
     /// The store's.
@@ -73,7 +74,7 @@ impl<'a> Merged<'a> {
         let heads = self.lanes.iter().enumerate().filter_map(|(number, lane)| lane.place().map(|place| (place, number)));
         let chosen = match self.direction {
             Direction::Ascending => heads.min_by_key(|(place, number)| (*place, *number)),
-            Direction::Descending => heads.min_by_key(|(place, number)| (std::cmp::Reverse(*place), *number)),
+            Direction::Descending => heads.max_by_key(|(place, number)| (*place, *number)),
         };
         let Some(number) = chosen.map(|(_, number)| number) else { return Ok(None) };
         let next = self.lanes.get_mut(number).and_then(|lane| lane.read.pop_front());
@@ -123,7 +124,7 @@ mod tests {
         let keys: [&[u8]; 5] = [b"a/\x01", b"a/\x04", b"b/\x02", b"b/\x04", b"c/\x03"];
         store.commit(keys.iter().fold(Batch::outcome(), |batch, key| batch.put(key.to_vec(), vec![1]))).await.unwrap();
         assert_eq!(read(&store, Direction::Ascending, None).await, [(0, 1), (1, 2), (0, 4), (1, 4)]);
-        assert_eq!(read(&store, Direction::Descending, None).await, [(0, 4), (1, 4), (1, 2), (0, 1)]);
+        assert_eq!(read(&store, Direction::Descending, None).await, [(1, 4), (0, 4), (1, 2), (0, 1)]);
         assert_eq!(read(&store, Direction::Ascending, Some(&[2])).await, [(0, 4), (1, 4)]);
         assert_eq!(read(&store, Direction::Descending, Some(&[4])).await, [(1, 2), (0, 1)]);
     }
