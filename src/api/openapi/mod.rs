@@ -2,7 +2,7 @@
 //!
 //! A handler's annotation says what is its own: summary, query, body, answers. What follows from a rule is added here, so that no handler
 //! can say it wrong: who may call (the route table), parameters of the path, headers, and errors. Errors are named in an annotation by one
-//! response `4XX` whose description is a list of words: codes of the catalogue, and groups of them ([`errors`]).
+//! response `4XX` whose description is a list of words: codes of the catalogue, and groups of them (`errors`).
 
 mod errors;
 mod examples;
