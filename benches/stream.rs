@@ -36,6 +36,7 @@ fn main() {
     let alone = runtime.block_on(measure("1 reader", 1, 0, None));
     runtime.block_on(measure("100 readers", 100, 0, Some(alone)));
     runtime.block_on(measure("1,000 readers", 1_000, 0, Some(alone)));
+    runtime.block_on(measure("1 reader beside 1 that never reads", 1, 1, Some(alone)));
     runtime.block_on(measure("1 reader beside 200 that never read", 1, 200, Some(alone)));
 }
 
@@ -60,7 +61,8 @@ async fn measure(what: &str, readers: usize, stuck: usize, base: Option<f64>) ->
     let memory = (rss_kib(hub.pid()) - before) as f64 / (readers + stuck) as f64;
     let (mut samples, cpu) = (Vec::new(), cpu_seconds(hub.pid()));
     let (mut triggers, mut go) = (mpsc::channel::<()>(1), mpsc::channel::<Instant>(1));
-    let mut client = http::Client::connect(&hub);
+    // It has a runtime of its own, which cannot be made inside this one.
+    let mut client = std::thread::scope(|scope| scope.spawn(|| http::Client::connect(&hub)).join().unwrap());
     let calling = std::thread::spawn(move || {
         while triggers.1.blocking_recv().is_some() {
             go.0.blocking_send(Instant::now()).unwrap();
