@@ -10,6 +10,7 @@ FROM node:20-bookworm-slim AS dashboard
 WORKDIR /src/dashboard
 COPY dashboard/package.json dashboard/package-lock.json dashboard/.npmrc ./
 RUN npm ci
+COPY docs/openapi.json ../docs/openapi.json
 COPY dashboard ./
 RUN npm run build
 

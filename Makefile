@@ -31,7 +31,7 @@ dashboard/node_modules/.package-lock.json: dashboard/package-lock.json
 	@touch $@
 
 dashboard/dist/index.html: dashboard/node_modules/.package-lock.json dashboard/index.html dashboard/vite.config.ts dashboard/tsconfig.json \
-  dashboard/package.json $(shell find dashboard/src dashboard/public -type f)
+  dashboard/package.json docs/openapi.json $(shell find dashboard/src dashboard/public -type f -not -name schema.d.ts)
 	cd dashboard && npm run build
 
 dashboard: dashboard/dist/index.html ## the page; the next cargo build puts it into the hub
@@ -85,7 +85,7 @@ test-dash: needs ## the dashboard: types, units, its size, and in a browser agai
 	  else $(MAKE) --no-print-directory test-dash-now; fi
 
 test-dash-now: dashboard
-	cd dashboard && npm run check && npm run size
+	cd dashboard && npm run lint && npm run check && npm run size
 	cd dashboard && if ls test/*.test.ts* >/dev/null 2>&1; then npm test; fi
 	$(if $(HUB),,$(CARGO) build --locked --workspace --features failpoints --bin mtbridge)
 	cd dashboard && CHROMIUM='$(CHROMIUM)' HUB_BINARY='$(abspath $(or $(HUB),$(TARGET)/debug/mtbridge))' npm run e2e

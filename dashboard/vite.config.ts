@@ -12,7 +12,8 @@ const gzipped = {
   closeBundle() {
     for (const folder of ['dist/', 'dist/assets/']) {
       for (const name of readdirSync(folder)) {
-        if (/\.(html|js|css|svg|md)$/.test(name)) writeFileSync(`${folder}${name}.gz`, gzipSync(readFileSync(folder + name), { level: 9 }));
+        if (/\.(html|js|css|svg|md)$/.test(name))
+          writeFileSync(`${folder}${name}.gz`, gzipSync(readFileSync(folder + name), { level: 9 }));
       }
     }
   },

@@ -1,6 +1,11 @@
 import { accessible, expect, open, test } from './fixtures';
 
-test('a token is shown once, cannot be lost by a key press, and the dialog sees its terminal come @phone', async ({ page, hub, context, browserName }, info) => {
+test('a token is shown once, cannot be lost by a key press, and the dialog sees its terminal come @phone', async ({
+  page,
+  hub,
+  context,
+  browserName,
+}, info) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await open(page, hub, '/connections');
   await page.getByRole('button', { name: 'New connection' }).first().click();
@@ -25,7 +30,15 @@ test('a token is shown once, cannot be lost by a key press, and the dialog sees 
   await expect(dialog.getByText(`Connected: account ${login} on Demo-Server.`)).toBeVisible();
   await dialog.getByRole('button', { name: 'Done' }).click();
   await expect(page.getByRole('row', { name: new RegExp(`Connected.*${name}.*${login}`) })).toBeVisible();
-  const kept = await page.evaluate(() => [document.documentElement.outerHTML, JSON.stringify(localStorage), JSON.stringify(sessionStorage), location.href, document.cookie].join(' '));
+  const kept = await page.evaluate(() =>
+    [
+      document.documentElement.outerHTML,
+      JSON.stringify(localStorage),
+      JSON.stringify(sessionStorage),
+      location.href,
+      document.cookie,
+    ].join(' '),
+  );
   expect(kept).not.toContain(token);
   expect(kept).not.toContain(token.slice(8));
 });
@@ -67,7 +80,10 @@ test('a connection is renamed, replaced, disconnected and revoked', async ({ pag
   await terminals.stop();
 
   // The one that goes on for a day is the older of the two.
-  const all = await hub.call<{ data: { id: string; name: string; state: string; successor: string | null }[] }>('GET', '/api/v1/tokens');
+  const all = await hub.call<{ data: { id: string; name: string; state: string; successor: string | null }[] }>(
+    'GET',
+    '/api/v1/tokens',
+  );
   const replaced = all.data.find((token) => token.name === 'after' && token.successor)!;
   await hub.call('DELETE', `/api/v1/tokens/${replaced.id}`);
   await expect(page.getByRole('row', { name: /after.*2201/ })).toHaveCount(1);
@@ -138,7 +154,8 @@ test('a change of state is on the screen soon after the hub knows it', async ({ 
 
 test('500 connections are one list that answers', async ({ page, hub }) => {
   test.setTimeout(120_000);
-  for (let turn = 0; turn < 10; turn++) await Promise.all(Array.from({ length: 50 }, (_, index) => hub.mint(`fleet ${turn * 50 + index}`)));
+  for (let turn = 0; turn < 10; turn++)
+    await Promise.all(Array.from({ length: 50 }, (_, index) => hub.mint(`fleet ${turn * 50 + index}`)));
   await open(page, hub, '/connections');
   await expect(page.getByRole('row', { name: /fleet/ })).toHaveCount(500);
   const begun = Date.now();
@@ -148,5 +165,6 @@ test('500 connections are one list that answers', async ({ page, hub }) => {
   await expect(page.getByRole('menu')).toBeVisible();
   console.log(`500 connections: filter and menu in ${Date.now() - begun} ms`);
   const all = await hub.call<{ data: { id: string; name: string }[] }>('GET', '/api/v1/tokens');
-  for (const token of all.data.filter((one) => one.name.startsWith('fleet'))) await hub.call('DELETE', `/api/v1/tokens/${token.id}`);
+  for (const token of all.data.filter((one) => one.name.startsWith('fleet')))
+    await hub.call('DELETE', `/api/v1/tokens/${token.id}`);
 });

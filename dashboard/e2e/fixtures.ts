@@ -2,30 +2,44 @@
 import { expect, test as base, type Page } from '@playwright/test';
 import { AXE, Hub } from './hub';
 
-interface Given { errors: { allow: (pattern: RegExp) => void } }
+interface Given {
+  errors: { allow: (pattern: RegExp) => void };
+}
 
 export const test = base.extend<Given, { hub: Hub }>({
-  hub: [async ({}, use) => {
-    const hub = await Hub.withOwner();
-    await use(hub);
-    await hub.stop();
-  }, { scope: 'worker' }],
+  hub: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of what a fixture needs from this pattern.
+    async ({}, use) => {
+      const hub = await Hub.withOwner();
+      await use(hub);
+      await hub.stop();
+    },
+    { scope: 'worker' },
+  ],
   /** Errors of the console and of scripts fail the test: that is how the CSP and Trusted Types are tested, too. */
-  errors: [async ({ page }, use) => {
-    const seen: string[] = [];
-    // The page finds out that nobody is signed in by asking.
-    const allowed = [/401 .*\/api\/v1\/session$/];
-    page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) seen.push(`${message.text()} ${message.location().url}`); });
-    page.on('pageerror', (error) => seen.push(String(error)));
-    await use({ allow: (pattern) => allowed.push(pattern) });
-    expect(seen.filter((one) => !allowed.some((pattern) => pattern.test(one)))).toEqual([]);
-  }, { auto: true }],
+  errors: [
+    async ({ page }, use) => {
+      const seen: string[] = [];
+      // The page finds out that nobody is signed in by asking.
+      const allowed = [/401 .*\/api\/v1\/session$/];
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) seen.push(`${message.text()} ${message.location().url}`);
+      });
+      page.on('pageerror', (error) => seen.push(String(error)));
+      await use({ allow: (pattern) => allowed.push(pattern) });
+      expect(seen.filter((one) => !allowed.some((pattern) => pattern.test(one)))).toEqual([]);
+    },
+    { auto: true },
+  ],
 });
 export { expect };
 
 /** Signs in without the form: the cookie is the browser's then. */
 export async function signIn(page: Page, hub: Hub, login = hub.login): Promise<void> {
-  const answer = await page.request.post(`${hub.address}/api/v1/session`, { data: { login, password: hub.password }, headers: { origin: hub.address } });
+  const answer = await page.request.post(`${hub.address}/api/v1/session`, {
+    data: { login, password: hub.password },
+    headers: { origin: hub.address },
+  });
   expect(answer.status(), await answer.text()).toBe(201);
 }
 
@@ -38,17 +52,30 @@ export async function open(page: Page, hub: Hub, path: string, login?: string): 
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
 }
 
-interface Violation { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }
+interface Violation {
+  id: string;
+  help: string;
+  nodes: { html: string; failureSummary?: string }[];
+}
 
 /** No violation in either theme, and nothing wider than the window. */
 export async function accessible(page: Page): Promise<void> {
   await page.evaluate(AXE);
   for (const theme of ['light', 'dark']) {
     await page.evaluate((to) => (document.documentElement.dataset.theme = to), theme);
-    const found = await page.evaluate(() => (window as unknown as { axe: { run: (what: Document, how: object) => Promise<{ violations: Violation[] }> } }).axe
-      .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((result) => result.violations));
-    expect(found.map((one) => `${theme} ${one.id}: ${one.help}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`)).toEqual([]);
+    const found = await page.evaluate(() =>
+      (window as unknown as { axe: { run: (what: Document, how: object) => Promise<{ violations: Violation[] }> } }).axe
+        .run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+        .then((result) => result.violations),
+    );
+    expect(
+      found.map(
+        (one) => `${theme} ${one.id}: ${one.help}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`,
+      ),
+    ).toEqual([]);
   }
-  await page.evaluate(() => { delete document.documentElement.dataset.theme; });
+  await page.evaluate(() => {
+    delete document.documentElement.dataset.theme;
+  });
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 'sideways scroll').toBeLessThanOrEqual(0);
 }

@@ -10,32 +10,56 @@ const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 const built = [process.env.HUB_BINARY, join(target, 'release/mtbridge'), join(target, 'debug/mtbridge')];
 const BINARY = built.find((path) => path && existsSync(path)) ?? '';
 // Settings of whoever runs the tests are not the hub's.
-const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MTBRIDGE_'))) as Record<string, string>;
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MTBRIDGE_'))) as Record<
+  string,
+  string
+>;
 const EXAMPLE_PASSWORD = 'a long walk along the quay';
 /** Of the simulated terminals. */
 export const SERVER = 'Demo-Server';
 
-export interface Minted { id: string; name: string; token: string }
+export interface Minted {
+  id: string;
+  name: string;
+  token: string;
+}
 type Environment = Record<string, string>;
 
 /** Reads a stream of a process to its end; answers when a line has come that matches. */
 function line(child: ChildProcess, from: 'stdout' | 'stderr', wanted: RegExp, within = 30_000): Promise<RegExpMatchArray> {
   return new Promise((resolve, reject) => {
     const said: string[] = [];
-    const late = setTimeout(() => reject(new Error(`nothing like ${wanted} within ${within} ms: ${said.slice(-20).join('\n')}`)), within);
-    createInterface({ input: child[from]! }).on('line', (text) => {
-      said.push(text);
-      const found = text.match(wanted);
-      if (found) { clearTimeout(late); resolve(found); }
-    }).on('close', () => { clearTimeout(late); reject(new Error(`it ended: ${said.slice(-20).join('\n')}`)); });
+    const late = setTimeout(
+      () => reject(new Error(`nothing like ${wanted} within ${within} ms: ${said.slice(-20).join('\n')}`)),
+      within,
+    );
+    createInterface({ input: child[from]! })
+      .on('line', (text) => {
+        said.push(text);
+        const found = text.match(wanted);
+        if (found) {
+          clearTimeout(late);
+          resolve(found);
+        }
+      })
+      .on('close', () => {
+        clearTimeout(late);
+        reject(new Error(`it ended: ${said.slice(-20).join('\n')}`));
+      });
   });
 }
 
-const ended = (child: ChildProcess) => new Promise<void>((resolve) => (child.exitCode === null && child.signalCode === null ? child.once('exit', () => resolve()) : resolve()));
+const ended = (child: ChildProcess) =>
+  new Promise<void>((resolve) =>
+    child.exitCode === null && child.signalCode === null ? child.once('exit', () => resolve()) : resolve(),
+  );
 
 /** A terminal, or many, of one `mtbridge simulate`. */
 export class Terminals {
-  constructor(private readonly child: ChildProcess, readonly control: string) {}
+  constructor(
+    private readonly child: ChildProcess,
+    readonly control: string,
+  ) {}
 
   /** Asks the simulator's control API. */
   async ask<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
@@ -81,9 +105,22 @@ export class Hub {
   /** Starts it, or starts it again where it was. */
   async start(): Promise<void> {
     const again = this.address !== '';
-    const child = spawn(BINARY, ['serve', '--data-dir', join(this.#folder, 'data'), '--listen', again ? this.address.slice(7) : '127.0.0.1:0', '--log', 'warn'], {
-      env: { ...ENVIRONMENT, ...this.settings }, stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      BINARY,
+      [
+        'serve',
+        '--data-dir',
+        join(this.#folder, 'data'),
+        '--listen',
+        again ? this.address.slice(7) : '127.0.0.1:0',
+        '--log',
+        'warn',
+      ],
+      {
+        env: { ...ENVIRONMENT, ...this.settings },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     this.#child = child;
     const told: string[] = [];
     createInterface({ input: child.stderr! }).on('line', (text) => {
@@ -91,10 +128,13 @@ export class Hub {
       this.admin ||= text.match(/sk_live_\w+/)?.[0] ?? '';
       this.code ||= text.match(/set_\w+/)?.[0] ?? '';
     });
-    const found = await line(child, 'stdout', /listening on (http:\/\/\S+)/).catch((error: Error) => { throw new Error(`${error.message}\n${told.join('\n')}`); });
+    const found = await line(child, 'stdout', /listening on (http:\/\/\S+)/).catch((error: Error) => {
+      throw new Error(`${error.message}\n${told.join('\n')}`);
+    });
     this.address = found[1]!;
     // Standard error may be read a moment later than standard output.
-    for (let waited = 0; !again && !(this.admin && this.code) && waited < 200; waited++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let waited = 0; !again && !(this.admin && this.code) && waited < 200; waited++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   /** As a machine dies: no goodbye. */
@@ -106,7 +146,12 @@ export class Hub {
   /** A call under the admin key. */
   async call<T = Record<string, unknown>>(method: string, path: string, body?: unknown, headers: Environment = {}): Promise<T> {
     const answer = await fetch(`${this.address}${path}`, {
-      method, headers: { authorization: `Bearer ${this.admin}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      method,
+      headers: {
+        authorization: `Bearer ${this.admin}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await answer.text();
@@ -135,9 +180,25 @@ export class Hub {
   }
 
   async #simulate(flags: string[]): Promise<Terminals> {
-    const child = spawn(BINARY, ['simulate', '--url', `${this.address.replace('http', 'ws')}/ws/terminal`, '--server', SERVER, '--control', '127.0.0.1:0', '--log', 'info', ...flags], {
-      env: ENVIRONMENT, stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = spawn(
+      BINARY,
+      [
+        'simulate',
+        '--url',
+        `${this.address.replace('http', 'ws')}/ws/terminal`,
+        '--server',
+        SERVER,
+        '--control',
+        '127.0.0.1:0',
+        '--log',
+        'info',
+        ...flags,
+      ],
+      {
+        env: ENVIRONMENT,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
     const [, control] = await line(child, 'stderr', /control\D*(?:http:\/\/)?(127\.0\.0\.1:\d+)/);
     const terminals = new Terminals(child, `http://${control}`);
     this.#fleet.push(terminals);
@@ -148,7 +209,9 @@ export class Hub {
   async connected(name: string, login: number, ...more: string[]): Promise<Minted & { terminals: Terminals }> {
     const minted = await this.mint(name);
     const terminals = await this.simulate(minted.token, login, ...more);
-    await this.until(async () => (await this.call<{ state: string }>('GET', `/api/v1/tokens/${minted.id}`)).state === 'connected');
+    await this.until(
+      async () => (await this.call<{ state: string }>('GET', `/api/v1/tokens/${minted.id}`)).state === 'connected',
+    );
     return { ...minted, terminals };
   }
 

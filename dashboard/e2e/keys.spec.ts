@@ -8,10 +8,15 @@ test('a key is made with least first and the password again, changed, rolled and
     errors.allow(/403 .*\/api\/v1\/keys/);
     errors.allow(/40[13] .*\/api\/v1\/session\/confirm$/);
     await open(page, hub, '/keys');
-    const unconfirmed = () => expect.poll(() => page.evaluate(async () => {
-      const { session } = await (await fetch('/api/v1/session')).json();
-      return !session.confirmed_until || Date.parse(session.confirmed_until) < Date.now();
-    })).toBe(true);
+    const unconfirmed = () =>
+      expect
+        .poll(() =>
+          page.evaluate(async () => {
+            const { session } = await (await fetch('/api/v1/session')).json();
+            return !session.confirmed_until || Date.parse(session.confirmed_until) < Date.now();
+          }),
+        )
+        .toBe(true);
     await page.getByRole('button', { name: 'New key' }).first().click();
     const form = page.getByRole('dialog', { name: 'New API key' });
     await expect(form.getByLabel('Name', { exact: true })).toBeFocused();
@@ -54,7 +59,10 @@ test('a key is made with least first and the password again, changed, rolled and
       await again.getByRole('button', { name: 'Go on' }).click();
     };
     await choose('Change…');
-    await page.getByRole('dialog').getByRole('textbox', { name: /^Symbols/ }).fill('EURUSD');
+    await page
+      .getByRole('dialog')
+      .getByRole('textbox', { name: /^Symbols/ })
+      .fill('EURUSD');
     await accessible(page);
     await unconfirmed();
     await page.getByRole('button', { name: 'Change', exact: true }).click();

@@ -9,7 +9,18 @@ test('every page is accessible in both themes @phone', async ({ page }) => {
   try {
     const { first } = await seed(hub);
     await open(page, hub, '/connections');
-    const pages = ['/connections', `/terminal/${first}`, '/keys', '/audit', '/settings', '/settings/kill-switch', '/settings/users', '/settings/hooks', '/settings/webhooks', '/about'];
+    const pages = [
+      '/connections',
+      `/terminal/${first}`,
+      '/keys',
+      '/audit',
+      '/settings',
+      '/settings/kill-switch',
+      '/settings/users',
+      '/settings/hooks',
+      '/settings/webhooks',
+      '/about',
+    ];
     for (const path of pages) {
       await page.goto(`${hub.address}${path}`);
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
@@ -33,7 +44,10 @@ test('the dialogs of settings are accessible, and the keyboard goes everywhere',
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog')).toHaveCount(0);
   await page.keyboard.press('Tab');
-  for (const [part, button, verb] of [['TradingView', 'New hook', 'Make the hook'], ['Webhooks', 'New webhook', 'Make the webhook']] as const) {
+  for (const [part, button, verb] of [
+    ['TradingView', 'New hook', 'Make the hook'],
+    ['Webhooks', 'New webhook', 'Make the webhook'],
+  ] as const) {
     await page.getByRole('link', { name: part }).click();
     await page.getByRole('button', { name: button }).click();
     await expect(page.getByRole('dialog').getByRole('button', { name: verb })).toBeVisible();

@@ -14,8 +14,17 @@ test('pictures of every page @phone', async ({ page }, info) => {
   const { first } = await seed(hub);
   await open(page, hub, '/connections');
   const pages: Record<string, string> = {
-    connections: '/connections', terminal: `/terminal/${first}`, keys: '/keys', audit: '/audit', 'audit-commands': '/audit/commands', settings: '/settings',
-    'kill-switch': '/settings/kill-switch', users: '/settings/users', hooks: '/settings/hooks', webhooks: '/settings/webhooks', about: '/about',
+    connections: '/connections',
+    terminal: `/terminal/${first}`,
+    keys: '/keys',
+    audit: '/audit',
+    'audit-commands': '/audit/commands',
+    settings: '/settings',
+    'kill-switch': '/settings/kill-switch',
+    users: '/settings/users',
+    hooks: '/settings/hooks',
+    webhooks: '/settings/webhooks',
+    about: '/about',
   };
   const size = page.viewportSize()!;
   for (const theme of ['light', 'dark']) {

@@ -1,6 +1,9 @@
 import { accessible, expect, open, test } from './fixtures';
 
-test('prices move, an order goes out by the ticket, its stops are changed, and it is closed @phone', async ({ page, hub }, info) => {
+test('prices move, an order goes out by the ticket, its stops are changed, and it is closed @phone', async ({
+  page,
+  hub,
+}, info) => {
   const login = info.project.name === 'phone' ? 3002 : 3001;
   const { id } = await hub.connected(`trading ${info.project.name}`, login, '--speed', '20', '--start', '2024-03-12 10:00');
   await open(page, hub, `/terminal/${id}`);
@@ -126,6 +129,8 @@ test('a hundred ticks a second leave the page answering', async ({ page, hub, co
   await expect(page.getByRole('button', { name: 'H1', exact: true })).toHaveAttribute('aria-pressed', 'true');
   const answered = Date.now() - asked;
   const seconds = (Date.now() - begun) / 1000;
-  console.log(`${((frames - first) / seconds).toFixed(0)} frames a second, main thread ${(((await busy()) - before) * 1000 / seconds).toFixed(0)} ms a second, a click answered in ${answered} ms`);
+  console.log(
+    `${((frames - first) / seconds).toFixed(0)} frames a second, main thread ${((((await busy()) - before) * 1000) / seconds).toFixed(0)} ms a second, a click answered in ${answered} ms`,
+  );
   expect(answered).toBeLessThan(5000);
 });

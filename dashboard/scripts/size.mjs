@@ -7,10 +7,11 @@ const FIRST = 40 * 1024;
 const ALL = 150 * 1024;
 const dist = new URL('../dist/', import.meta.url).pathname;
 const gz = (path) => gzipSync(readFileSync(path), { level: 9 }).length;
-const files = (dir) => readdirSync(dir).flatMap((name) => {
-  const path = join(dir, name);
-  return statSync(path).isDirectory() ? files(path) : [path];
-});
+const files = (dir) =>
+  readdirSync(dir).flatMap((name) => {
+    const path = join(dir, name);
+    return statSync(path).isDirectory() ? files(path) : [path];
+  });
 
 const document = readFileSync(join(dist, 'index.html'), 'utf8');
 const first = new Set(['index.html', ...[...document.matchAll(/(?:src|href)="\/([^"]+)"/g)].map((match) => match[1])]);
@@ -18,10 +19,12 @@ const first = new Set(['index.html', ...[...document.matchAll(/(?:src|href)="\/(
 for (const file of first) {
   if (!file.endsWith('.js')) continue;
   const source = readFileSync(join(dist, file), 'utf8');
-  for (const match of source.matchAll(/(?:^|[;}\n])(?:import|export)[^"'()]*?from?\s*["']\.\/([^"']+)["']/g)) first.add(`assets/${match[1]}`);
+  for (const match of source.matchAll(/(?:^|[;}\n])(?:import|export)[^"'()]*?from?\s*["']\.\/([^"']+)["']/g))
+    first.add(`assets/${match[1]}`);
 }
 // The page that everybody lands on is part of the first visit.
-for (const path of files(dist)) if (/assets\/(login|connections)-/.test(path) && path.endsWith('.js')) first.add(path.slice(dist.length));
+for (const path of files(dist))
+  if (/assets\/(login|connections)-/.test(path) && path.endsWith('.js')) first.add(path.slice(dist.length));
 const sum = (paths) => paths.reduce((total, path) => total + gz(path), 0);
 const firstBytes = sum([...first].map((file) => join(dist, file)));
 const allBytes = sum(files(dist).filter((path) => /\.(html|js|css|svg)$/.test(path)));

@@ -1,27 +1,30 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Command } from '../src/api/types';
+import { hub } from '../src/api/client';
 import { trade } from '../src/pages/terminal/act';
+import { command } from './records';
 
-const command = (state: string, change: Partial<Command> = {}): Command => ({
-  id: 'cmd_1', state, final: !['dispatched', 'accepted', 'unknown'].includes(state), account: { login: 1, server: 'Demo' }, terminal: 'tok_1', request: null,
-  result: null, reason: null, created_at: '', updated_at: '', client_order_id: null, ...change,
-});
 const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status });
-const sent: Request[] = [];
+const sent: { key: string | null; body: string }[] = [];
 let answers: (() => Promise<Response>)[] = [];
 
 beforeEach(() => {
   sent.length = 0;
-  vi.stubGlobal('fetch', (path: string, options: RequestInit) => {
-    sent.push({ path, headers: options.headers, body: options.body } as unknown as Request);
+  vi.stubGlobal('fetch', async (request: Request) => {
+    sent.push({ key: request.headers.get('idempotency-key'), body: await request.text() });
     return answers.shift()!();
   });
 });
 afterEach(() => vi.unstubAllGlobals());
 const answered = (body: unknown, status?: number) => () => Promise.resolve(json(body, status));
 const lost = () => Promise.reject(new TypeError('Failed to fetch'));
-const keys = () => sent.map((request) => (request.headers as unknown as Record<string, string>)['idempotency-key']);
-const buy = () => trade('POST', '/api/v1/terminals/t/orders', { symbol: 'EURUSD' });
+const keys = () => sent.map(({ key }) => key);
+const buy = () =>
+  trade((header) =>
+    hub.POST('/api/v1/terminals/{terminal}/orders', {
+      params: { path: { terminal: 't' }, header },
+      body: { symbol: 'EURUSD', side: 'buy', type: 'market', volume: 0.01 },
+    }),
+  );
 
 test('what was done says the price and what the broker said', async () => {
   answers = [answered(command('executed', { result: { retcode: 10009, retcode_name: 'done', price: 1.0853, volume: 0.01 } }))];
@@ -56,7 +59,8 @@ test('a lost answer is asked for once more under the same key, which never execu
 });
 
 test('an answer that is cut off in the middle is a lost one', async () => {
-  const cut = () => Promise.resolve({ ok: true, status: 200, text: () => Promise.reject(new TypeError('network error')) } as Response);
+  const cut = () =>
+    Promise.resolve({ ok: true, status: 200, text: () => Promise.reject(new TypeError('network error')) } as Response);
   answers = [cut, answered(command('executed'))];
   expect((await buy()).done).toBe(true);
   expect(keys()[1]).toBe(keys()[0]);
@@ -82,5 +86,9 @@ test('a hub that failed in the middle of it is not taken for a refusal', async (
   const told = await buy();
   expect(told).toMatchObject({ done: false, unknown: true });
   answers = [answered({ code: 'store_unavailable', message: 'Nothing was sent.' }, 503)];
-  expect(await buy(), 'this one says that nothing was sent').toMatchObject({ done: false, unknown: false, text: 'Nothing was sent.' });
+  expect(await buy(), 'this one says that nothing was sent').toMatchObject({
+    done: false,
+    unknown: false,
+    text: 'Nothing was sent.',
+  });
 });

@@ -2,6 +2,7 @@ import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-li
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Command, Session } from '../src/api/types';
 import type { Heard, Wish } from '../src/live/socket';
+import { command } from './records';
 
 const heard = new Map<string, (message: Heard) => void>();
 vi.mock('../src/live/socket', () => ({
@@ -14,21 +15,23 @@ const { default: Audit } = await import('../src/pages/audit');
 const { go, where } = await import('../src/lib/router');
 const { session } = await import('../src/lib/session');
 
-const command = (id: string, state: string): Command => ({
-  id, state, final: state !== 'unknown' && state !== 'dispatched', account: { login: 1001, server: 'Demo' }, terminal: 'tok_1', key: 'key_a',
-  request: { action_name: 'deal', type_name: 'buy', symbol: 'EURUSD', volume: 0.01 }, result: state === 'broker_rejected' ? { retcode: 10019, retcode_name: 'no_money' } : null, reason: null,
-  created_at: '2026-11-22T15:00:00.000Z', updated_at: '2026-11-22T15:00:00.182Z', client_order_id: null,
-});
+const of = (id: string, state: string): Command =>
+  command(state, { id, result: state === 'broker_rejected' ? { retcode: 10019, retcode_name: 'no_money' } : undefined });
 let commands: Command[];
 let paths: string[];
 
 beforeEach(() => {
-  commands = [command('cmd_2', 'unknown'), command('cmd_1', 'broker_rejected')];
+  commands = [of('cmd_2', 'unknown'), of('cmd_1', 'broker_rejected')];
   paths = [];
   session.value = { user: null, key: null, tenant: 't', operator: false, permissions: ['admin'], session: null } as Session;
-  vi.stubGlobal('fetch', (path: string) => {
+  vi.stubGlobal('fetch', (request: Request) => {
+    const path = request.url.slice(location.origin.length);
     paths.push(path);
-    const data = path.startsWith('/api/v1/keys') ? [{ id: 'key_a', name: 'my bot', prefix: 'sk' }] : path.startsWith('/api/v1/commands') ? commands : [];
+    const data = path.startsWith('/api/v1/keys')
+      ? [{ id: 'key_a', name: 'my bot', prefix: 'sk' }]
+      : path.startsWith('/api/v1/commands')
+        ? commands
+        : [];
     return Promise.resolve(new Response(JSON.stringify({ data, next_cursor: null, as_of: new Date().toISOString() })));
   });
 });
@@ -57,13 +60,13 @@ test('a command that is shown tells how it goes on; a new one waits until it is 
   go('/audit/commands', true);
   render(<Audit />);
   const table = await screen.findByRole('table', { name: 'Commands' });
-  heard.get('commands')!(event(command('cmd_2', 'executed')));
+  heard.get('commands')!(event(of('cmd_2', 'executed')));
   await within(table).findByText('Filled');
-  heard.get('commands')!(event(command('cmd_3', 'dispatched')));
-  heard.get('commands')!(event(command('cmd_3', 'executed')));
+  heard.get('commands')!(event(of('cmd_3', 'dispatched')));
+  heard.get('commands')!(event(of('cmd_3', 'executed')));
   const waits = await screen.findByRole('button', { name: /1 new/ });
   expect(within(table).getAllByRole('row').length, 'nothing moves under the eye').toBe(3);
-  commands = [command('cmd_3', 'executed'), ...commands];
+  commands = [of('cmd_3', 'executed'), ...commands];
   fireEvent.click(waits);
   await waitFor(() => expect(within(table).getAllByRole('row').length).toBe(4));
   expect(screen.queryByRole('button', { name: /new/ })).toBeNull();

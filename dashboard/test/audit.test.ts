@@ -4,15 +4,11 @@ import { readAll, records } from '../src/pages/audit/csv';
 import { address, chips, matchesCommand, query, read, span } from '../src/pages/audit/filters';
 import { Pages, withParams } from '../src/pages/audit/pages';
 import { action, gain, happened, latency, outcome, whose, type Trade } from '../src/pages/audit/words';
+import { command } from './records';
 
 const NOW = Date.parse('2026-11-22T15:30:00Z');
 const params = (text: string) => new URLSearchParams(text);
 const asked = (path: string) => Object.fromEntries(new URL(path, 'http://hub').searchParams);
-const command = (state: string, change: Partial<Command> = {}): Command => ({
-  id: 'cmd_1', state, final: !['dispatched', 'accepted', 'unknown'].includes(state), account: { login: 1001, server: 'Demo' }, terminal: 'tok_1', key: 'key_a',
-  request: { action_name: 'deal', type_name: 'buy', symbol: 'EURUSD', volume: 0.01, price: 0, sl: 0, tp: 0, position: 0 }, result: null, reason: null,
-  created_at: '2026-11-22T15:00:00.000Z', updated_at: '2026-11-22T15:00:00.182Z', client_order_id: null, ...change,
-});
 afterEach(() => vi.unstubAllGlobals());
 
 test('filters are the address, and what nobody knows is left out', () => {
@@ -35,16 +31,31 @@ test('today is this day, and seven days are six before it and this', () => {
 });
 
 test('“until” takes the whole of its day', () => {
-  expect(span({ from: '2026-11-01', to: '2026-11-01' }, NOW, 'utc')).toEqual({ from: Date.parse('2026-11-01T00:00:00Z'), to: Date.parse('2026-11-02T00:00:00Z') });
+  expect(span({ from: '2026-11-01', to: '2026-11-01' }, NOW, 'utc')).toEqual({
+    from: Date.parse('2026-11-01T00:00:00Z'),
+    to: Date.parse('2026-11-02T00:00:00Z'),
+  });
   const { from, to } = span({ from: '2026-11-01', to: '2026-11-01' }, NOW, 'local');
   expect([new Date(from!).getHours(), new Date(to!).getHours(), new Date(to!).getDate()]).toEqual([0, 0, 2]);
 });
 
 test('the hub is asked for all accounts, newest first, and for nothing that was not chosen', () => {
   expect(asked(query('commands', {}, NOW, 'utc'))).toEqual({ sort: 'desc', terminal: '*' });
-  expect(asked(query('trades', { account: '1001@Demo', kind: 'deal' }, NOW, 'utc'))).toEqual({ sort: 'desc', account: '1001@Demo', kind: 'deal' });
-  expect(asked(query('commands', { outcome: 'rejected', range: 'today' }, NOW, 'utc'))).toEqual({ sort: 'desc', terminal: '*', state: 'broker_rejected,ea_refused', from: '2026-11-22T00:00:00.000Z' });
-  expect(asked(query('changes', { outcome: 'denied', action: 'token' }, NOW, 'utc'))).toEqual({ outcome: 'denied', action: 'token' });
+  expect(asked(query('trades', { account: '1001@Demo', kind: 'deal' }, NOW, 'utc'))).toEqual({
+    sort: 'desc',
+    account: '1001@Demo',
+    kind: 'deal',
+  });
+  expect(asked(query('commands', { outcome: 'rejected', range: 'today' }, NOW, 'utc'))).toEqual({
+    sort: 'desc',
+    terminal: '*',
+    state: 'broker_rejected,ea_refused',
+    from: '2026-11-22T00:00:00.000Z',
+  });
+  expect(asked(query('changes', { outcome: 'denied', action: 'token' }, NOW, 'utc'))).toEqual({
+    outcome: 'denied',
+    action: 'token',
+  });
   expect(query('commands', { id: 'cmd_1', account: 'x' }, NOW, 'utc')).toBe('/api/v1/commands/cmd_1');
 });
 
@@ -54,14 +65,22 @@ test('the address that is asked stays the same until midnight, or the list would
 
 test('each filter is a chip with its words', () => {
   const names = (id: string) => (id === 'key_a' ? 'my bot' : id);
-  expect(chips('commands', { outcome: 'unknown', key: 'key_a', range: '7d' }, names).map(({ text }) => text)).toEqual(['Unknown', 'By my bot', '7 days']);
+  expect(chips('commands', { outcome: 'unknown', key: 'key_a', range: '7d' }, names).map(({ text }) => text)).toEqual([
+    'Unknown',
+    'By my bot',
+    '7 days',
+  ]);
   expect(chips('changes', { outcome: 'denied' }, names)).toEqual([{ name: 'outcome', text: 'Refused' }]);
 });
 
 test('only what the filters let through is counted as new', () => {
   const fits = (filters: Record<string, string>, one = command('executed')) => matchesCommand(filters, one, NOW, 'utc');
   expect(fits({})).toBe(true);
-  expect([fits({ account: '1001@Demo' }), fits({ account: '1001' }), fits({ account: '1002@Demo' })]).toEqual([true, true, false]);
+  expect([fits({ account: '1001@Demo' }), fits({ account: '1001' }), fits({ account: '1002@Demo' })]).toEqual([
+    true,
+    true,
+    false,
+  ]);
   expect([fits({ symbol: 'EURUSD' }), fits({ symbol: 'GBPUSD' })]).toEqual([true, false]);
   expect([fits({ outcome: 'filled' }), fits({ outcome: 'unknown' })]).toEqual([true, false]);
   expect([fits({ key: 'key_a' }), fits({ key: 'key_b' })]).toEqual([true, false]);
@@ -76,23 +95,38 @@ test('unknown is not failed', () => {
 });
 
 test('an outcome is a word, with the number and the words of the broker', () => {
-  expect(outcome(command('executed', { result: { retcode: 10009, retcode_name: 'done' } }))).toMatchObject({ word: 'Filled', tone: 'good', more: '10009 done' });
+  expect(outcome(command('executed', { result: { retcode: 10009, retcode_name: 'done' } }))).toMatchObject({
+    word: 'Filled',
+    tone: 'good',
+    more: '10009 done',
+  });
   expect(outcome(command('executed', { request: { action_name: 'sltp' } })).word, 'changing stops fills nothing').toBe('Done');
-  expect(outcome(command('broker_rejected', { result: { retcode: 10019, retcode_name: 'no_money' } }))).toMatchObject({ word: 'Rejected', tone: 'bad', more: '10019 no money' });
+  expect(outcome(command('broker_rejected', { result: { retcode: 10019, retcode_name: 'no_money' } }))).toMatchObject({
+    word: 'Rejected',
+    tone: 'bad',
+    more: '10019 no money',
+  });
   expect(outcome(command('placed')).word).toBe('Placed');
   expect(outcome(command('accepted')).word).toBe('Under way');
-  expect(outcome(command('adjudicated', { adjudication: { outcome: 'not_executed', by: 'usr_1', at: '', reason: 'seen in the terminal' } })).more).toBe('not executed, by usr_1: seen in the terminal');
+  expect(
+    outcome(
+      command('adjudicated', { adjudication: { outcome: 'not_executed', by: 'usr_1', at: '', reason: 'seen in the terminal' } }),
+    ).more,
+  ).toBe('not executed, by usr_1: seen in the terminal');
   expect(outcome(command('something_new')).word, 'of a newer hub').toBe('Something new');
 });
 
 test('what was asked for is told as a person would', () => {
-  const of = (request: Record<string, unknown>) => action(command('executed', { request }));
+  const of = (request: Partial<Command['request']>) => action(command('executed', { request }));
   expect(action(command('executed'))).toBe('Buy 0.01 EURUSD');
-  expect(of({ action_name: 'deal', type_name: 'sell', volume: 0.01, symbol: 'EURUSD', position: 7 })).toBe('Close #7: sell 0.01 EURUSD');
-  expect(of({ action_name: 'pending', type_name: 'buy_limit', volume: 0.1, symbol: 'EURUSD', price: 1.05, sl: 1.04 })).toBe('Buy limit 0.1 EURUSD at 1.05, stop loss 1.04');
+  expect(of({ action_name: 'deal', type_name: 'sell', volume: 0.01, symbol: 'EURUSD', position: 7 })).toBe(
+    'Close #7: sell 0.01 EURUSD',
+  );
+  expect(of({ action_name: 'pending', type_name: 'buy_limit', volume: 0.1, symbol: 'EURUSD', price: 1.05, sl: 1.04 })).toBe(
+    'Buy limit 0.1 EURUSD at 1.05, stop loss 1.04',
+  );
   expect(of({ action_name: 'sltp', position: 7, sl: 0, tp: 0 })).toBe('Stops of #7: none');
   expect(of({ action_name: 'remove', order: 9 })).toBe('Cancel order #9');
-  expect(action(command('executed', { request: null }))).toBe('Many commands');
 });
 
 test('it took from the hub’s taking it to its end', () => {
@@ -102,7 +136,24 @@ test('it took from the hub’s taking it to its end', () => {
 });
 
 test('a deal brings its profit less what it cost; what opens brings nothing unless it cost something', () => {
-  const deal = (change: Partial<Trade>): Trade => ({ kind: 'deal', at: '', seen_at: '', updated_at: '', source: 'pushed', origin: 'foreign', command: null, ticket: 1, symbol: 'EURUSD', type_name: 'buy', entry_name: 'out', profit: 10, swap: -1, commission: -0.5, fee: 0, ...change });
+  const deal = (change: Partial<Trade>): Trade => ({
+    kind: 'deal',
+    at: '',
+    seen_at: '',
+    updated_at: '',
+    source: 'pushed',
+    origin: 'foreign',
+    command: null,
+    ticket: 1,
+    symbol: 'EURUSD',
+    type_name: 'buy',
+    entry_name: 'out',
+    profit: 10,
+    swap: -1,
+    commission: -0.5,
+    fee: 0,
+    ...change,
+  });
   expect(gain(deal({}))).toBe(8.5);
   expect(gain(deal({ entry_name: 'in', profit: 0, swap: 0, commission: 0 }))).toBeUndefined();
   expect(gain(deal({ entry_name: 'in', profit: 0, swap: 0, commission: -0.5 }))).toBe(-0.5);
@@ -114,22 +165,30 @@ test('a deal brings its profit less what it cost; what opens brings nothing unle
 
 test('who asked is a name where one is known', () => {
   const names = new Map([['key_a', 'my bot']]);
-  expect([whose('key_a', names), whose('key_b', names), whose('key_00000000000000000000000000', names)]).toEqual(['my bot', 'Dashboard', 'The hub']);
+  expect([whose('key_a', names), whose('key_b', names), whose('key_00000000000000000000000000', names)]).toEqual([
+    'my bot',
+    'Dashboard',
+    'The hub',
+  ]);
   expect(whose('key_01M8AAAAAAAAAAAAAAAAAAAAAZ', undefined), 'for whoever may not see keys').toBe('key_01M8…AAAZ');
 });
 
 /** Answers of the hub, one after the other. */
 function hub(...pages: { data: unknown[]; next_cursor: string | null }[]): string[] {
   const paths: string[] = [];
-  vi.stubGlobal('fetch', (path: string) => {
-    paths.push(path);
+  vi.stubGlobal('fetch', (request: Request) => {
+    paths.push(request.url);
     return Promise.resolve(new Response(JSON.stringify(pages[paths.length - 1])));
   });
   return paths;
 }
 
 test('older rows are put below, and the newest are read anew in their place', async () => {
-  const paths = hub({ data: [3, 2], next_cursor: 'c2' }, { data: [1], next_cursor: null }, { data: [4, 3, 2], next_cursor: 'c2' });
+  const paths = hub(
+    { data: [3, 2], next_cursor: 'c2' },
+    { data: [1], next_cursor: null },
+    { data: [4, 3, 2], next_cursor: 'c2' },
+  );
   const pages = new Pages<number>('/api/v1/commands?sort=desc');
   await pages.load();
   expect([pages.rows.value, pages.more.value]).toEqual([[3, 2], true]);
@@ -166,7 +225,10 @@ test('one record has no pages', () => {
 });
 
 test('the file has all pages under one head', async () => {
-  const texts = [['id,comment\r\n1,"two\nlines"\r\n', 'c1'], ['id,comment\r\n2,x\r\n', null]] as const;
+  const texts = [
+    ['id,comment\r\n1,"two\nlines"\r\n', 'c1'],
+    ['id,comment\r\n2,x\r\n', null],
+  ] as const;
   const paths: string[] = [];
   vi.stubGlobal('fetch', (path: string) => {
     const [text, next] = texts[paths.length]!;
@@ -174,7 +236,9 @@ test('the file has all pages under one head', async () => {
     return Promise.resolve(new Response(text, { headers: next ? { 'x-next-cursor': next } : {} }));
   });
   const told: number[] = [];
-  expect(await readAll('/api/v1/commands?sort=desc', 500, (rows) => told.push(rows))).toBe('id,comment\r\n1,"two\nlines"\r\n2,x\r\n');
+  expect(await readAll('/api/v1/commands?sort=desc', 500, (rows) => told.push(rows))).toBe(
+    'id,comment\r\n1,"two\nlines"\r\n2,x\r\n',
+  );
   expect(told).toEqual([1, 2]);
   expect(asked(paths[1]!)).toEqual({ sort: 'desc', format: 'csv', limit: '500', cursor: 'c1' });
   expect(records('a\n"b\nc"\n')).toBe(2);

@@ -1,12 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import type { Deal } from '../src/api/types';
+import { deal } from './records';
 
 vi.mock('../src/charts/curve', () => ({ Curve: class {} }));
 const { balances, drawdown } = await import('../src/pages/terminal/equity');
 
-const deal = (time_msc: number, profit: number, costs: Partial<Deal> = {}): Deal => ({
-  ticket: time_msc, symbol: 'EURUSD', type_name: 'sell', entry_name: 'out', volume: 1, price: 1, profit, swap: 0, commission: 0, fee: 0, time: '', time_msc, position_id: 1, ...costs,
-});
 const values = (points: { value: number }[]) => points.map(({ value }) => Math.round(value * 100) / 100);
 
 test('the balance after each deal ends with what it is now', () => {

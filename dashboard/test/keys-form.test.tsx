@@ -5,11 +5,26 @@ import { PRESETS, trades } from '../src/lib/permissions';
 import { body, KeyForm, problems, type Draft } from '../src/pages/keys/form';
 
 afterEach(cleanup);
-const draft = (change: Partial<Draft> = {}): Draft => ({ name: ' bot ', permissions: ['read:bars'], symbols: '', accounts: '', ips: '', plan: 'free', days: '', test: false, ...change });
+const draft = (change: Partial<Draft> = {}): Draft => ({
+  name: ' bot ',
+  permissions: ['read:bars'],
+  symbols: '',
+  accounts: '',
+  ips: '',
+  plan: 'free',
+  days: '',
+  test: false,
+  ...change,
+});
 
 test('an empty list is no limit, and not a limit to nothing', () => {
   expect(body(draft({ symbols: ' , ', ips: '10.0.0.0/8, ::1' }), true)).toEqual({
-    name: 'bot', permissions: ['read:bars'], symbols: null, accounts: null, ips: ['10.0.0.0/8', '::1'], plan: 'free',
+    name: 'bot',
+    permissions: ['read:bars'],
+    symbols: null,
+    accounts: null,
+    ips: ['10.0.0.0/8', '::1'],
+    plan: 'free',
   });
 });
 
@@ -27,7 +42,9 @@ test('what cannot be is told before it is sent', () => {
   expect(problems(draft())).toEqual([]);
   expect(problems(draft({ permissions: [] }))).toEqual(['Choose at least one permission.']);
   expect(problems(draft({ ips: '10.0.0.0/8 300.1.1.1' }))).toEqual(['300.1.1.1 is no address and no network.']);
-  expect(problems(draft({ permissions: ['admin'], symbols: 'EURUSD' }))).toEqual(['A key for some symbols or accounts cannot hold admin.']);
+  expect(problems(draft({ permissions: ['admin'], symbols: 'EURUSD' }))).toEqual([
+    'A key for some symbols or accounts cannot hold admin.',
+  ]);
 });
 
 test('a new key begins with what moves no money', () => {

@@ -4,7 +4,9 @@ import { Confirm } from '../src/ui/confirm';
 import { Modal } from '../src/ui/modal';
 
 beforeEach(() => {
-  HTMLDialogElement.prototype.showModal = function showModal() { this.setAttribute('open', ''); };
+  HTMLDialogElement.prototype.showModal = function showModal() {
+    this.setAttribute('open', '');
+  };
 });
 // What is cleaned up late would take the focus from the next test.
 afterEach(() => act(cleanup));
@@ -12,11 +14,15 @@ afterEach(() => act(cleanup));
 const dialog = () => document.querySelector('dialog')!;
 
 test('without a way out no key press closes a dialog', () => {
-  render(<Modal title="Shown once" footer={null}>secret</Modal>);
+  render(
+    <Modal title="Shown once" footer={null}>
+      secret
+    </Modal>,
+  );
   for (let press = 0; press < 4; press += 1) {
-    const escape = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true });
-    dialog().dispatchEvent(escape);
-    expect(escape.defaultPrevented).toBe(true);
+    const key = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true });
+    dialog().dispatchEvent(key);
+    expect(key.defaultPrevented).toBe(true);
   }
   const cancel = new Event('cancel', { cancelable: true });
   dialog().dispatchEvent(cancel);
@@ -29,7 +35,11 @@ test('Escape does what Cancel does, and nothing behind the dialog hears of it', 
   const cancel = vi.fn();
   const behind = vi.fn();
   document.addEventListener('keydown', behind);
-  render(<Modal title="Rename" onCancel={cancel} footer={null}>name</Modal>);
+  render(
+    <Modal title="Rename" onCancel={cancel} footer={null}>
+      name
+    </Modal>,
+  );
   fireEvent.keyDown(dialog(), { key: 'Escape' });
   expect(cancel).toHaveBeenCalledOnce();
   expect(behind).not.toHaveBeenCalled();
@@ -42,10 +52,16 @@ test('a dialog is named by its title, and gives the focus back', async () => {
   const opener = document.createElement('button');
   document.body.append(opener);
   opener.focus();
-  const { unmount } = render(<Modal title="Revoke desk?" footer={<button>Inside</button>}>text</Modal>);
+  const { unmount } = render(
+    <Modal title="Revoke desk?" footer={<button type="button">Inside</button>}>
+      text
+    </Modal>,
+  );
   expect(document.getElementById(dialog().getAttribute('aria-labelledby')!)?.textContent).toBe('Revoke desk?');
   screen.getByText('Inside').focus();
-  await act(() => { unmount(); });
+  await act(() => {
+    unmount();
+  });
   expect(document.activeElement).toBe(opener);
   opener.remove();
 });
@@ -54,7 +70,11 @@ test('nothing is shown as done before the hub has said so, and a refusal stands 
   let refuse: (error: Error) => void = () => undefined;
   const close = vi.fn();
   const action = () => new Promise<void>((_, reject) => (refuse = reject));
-  render(<Confirm title="Revoke?" verb="Revoke token" doing="Revoking…" onClose={close} action={action}>gone</Confirm>);
+  render(
+    <Confirm title="Revoke?" verb="Revoke token" doing="Revoking…" onClose={close} action={action}>
+      gone
+    </Confirm>,
+  );
   fireEvent.click(screen.getByText('Revoke token'));
   const busy = await screen.findByText('Revoking…');
   expect((busy as HTMLButtonElement).disabled).toBe(true);

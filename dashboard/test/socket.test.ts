@@ -9,11 +9,27 @@ class FakeSocket {
   onopen?: () => void;
   onmessage?: (event: { data: string }) => void;
   onclose?: (event: { code: number }) => void;
-  constructor(readonly address: string, readonly protocols: string[]) { FakeSocket.made.push(this); }
-  send(text: string) { this.sent.push(JSON.parse(text) as Record<string, unknown>); }
-  close(code = 1000) { if (this.readyState === 3) return; this.readyState = 3; this.onclose?.({ code }); }
-  opens() { this.readyState = 1; this.onopen?.(); }
-  says(message: object) { this.onmessage?.({ data: JSON.stringify(message) }); }
+  constructor(
+    readonly address: string,
+    readonly protocols: string[],
+  ) {
+    FakeSocket.made.push(this);
+  }
+  send(text: string) {
+    this.sent.push(JSON.parse(text) as Record<string, unknown>);
+  }
+  close(code = 1000) {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    this.onclose?.({ code });
+  }
+  opens() {
+    this.readyState = 1;
+    this.onopen?.();
+  }
+  says(message: object) {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
 }
 
 let live: typeof import('../src/live/socket');
@@ -27,11 +43,16 @@ beforeEach(async () => {
   calls = [];
   refuse = undefined;
   vi.stubGlobal('WebSocket', FakeSocket);
-  vi.stubGlobal('fetch', (path: string, options: RequestInit) => {
-    calls.push(`${options.method} ${path}`);
+  vi.stubGlobal('fetch', (request: Request) => {
+    const path = request.url.slice(location.origin.length);
+    calls.push(`${request.method} ${path}`);
     if (refuse === 'lost') return Promise.reject(new TypeError('Failed to fetch'));
     if (refuse) return Promise.resolve(refuse.clone());
-    return Promise.resolve(new Response(JSON.stringify(path === '/api/v1/tickets' ? { ticket: `tkt_${calls.length}` } : { user: null, permissions: [] })));
+    return Promise.resolve(
+      new Response(
+        JSON.stringify(path === '/api/v1/tickets' ? { ticket: `tkt_${calls.length}` } : { user: null, permissions: [] }),
+      ),
+    );
   });
   vi.resetModules();
   live = await import('../src/live/socket');
@@ -51,7 +72,8 @@ async function started(): Promise<FakeSocket> {
   last().opens();
   return last();
 }
-const items = (socket: FakeSocket, verb: 'subscribe' | 'unsubscribe') => socket.sent.flatMap((message) => (message[verb] ?? []) as unknown[]);
+const items = (socket: FakeSocket, verb: 'subscribe' | 'unsubscribe') =>
+  socket.sent.flatMap((message) => (message[verb] ?? []) as unknown[]);
 const tickets = () => calls.filter((one) => one === 'POST /api/v1/tickets').length;
 
 test('a ticket opens the stream, and stands in no address', async () => {
@@ -99,7 +121,9 @@ test('one listener that throws takes nothing from the others', async () => {
   const socket = await started();
   const heard: string[] = [];
   vi.spyOn(console, 'error').mockImplementation(() => undefined);
-  live.subscribe({ topic: 'deals' }, () => { throw new Error('a chart'); });
+  live.subscribe({ topic: 'deals' }, () => {
+    throw new Error('a chart');
+  });
   live.subscribe({ topic: 'deals' }, () => heard.push('still'));
   expect(() => socket.says({ type: 'event', topic: 'deals', data: {} })).not.toThrow();
   expect(heard).toEqual(['still']);
@@ -107,7 +131,11 @@ test('one listener that throws takes nothing from the others', async () => {
 
 test('a lost link is tried again, later each time, and everything is followed anew', async () => {
   let anew = 0;
-  live.subscribe({ topic: 'deals' }, () => undefined, () => (anew += 1));
+  live.subscribe(
+    { topic: 'deals' },
+    () => undefined,
+    () => (anew += 1),
+  );
   const first = await started();
   expect(anew).toBe(1);
   first.close(1006);
@@ -176,7 +204,9 @@ test('a link that stays silent is given up for a new one', async () => {
   const socket = await started();
   live.subscribe({ topic: 'deals' }, () => undefined);
   // The other side is gone and says no goodbye.
-  socket.close = () => { socket.readyState = 2; };
+  socket.close = () => {
+    socket.readyState = 2;
+  };
   await vi.advanceTimersByTimeAsync(26_000);
   expect(FakeSocket.made.length).toBe(2);
   last().opens();
@@ -186,7 +216,9 @@ test('a link that stays silent is given up for a new one', async () => {
 
 test('“Retry now” on a silent link does not wait for its end', async () => {
   const socket = await started();
-  socket.close = () => { socket.readyState = 2; };
+  socket.close = () => {
+    socket.readyState = 2;
+  };
   await vi.advanceTimersByTimeAsync(13_000);
   live.retry();
   await settled();

@@ -24,7 +24,15 @@ test('an amount is grouped by thousands before the point only', () => {
 });
 
 test('a span is in the largest unit that says enough', () => {
-  expect([0, 59_000, 60_000, 3_599_000, 3_600_000, 47 * 3_600_000, 48 * 3_600_000].map(span)).toEqual(['0 s', '59 s', '1 min', '60 min', '1 h', '47 h', '2 d']);
+  expect([0, 59_000, 60_000, 3_599_000, 3_600_000, 47 * 3_600_000, 48 * 3_600_000].map(span)).toEqual([
+    '0 s',
+    '59 s',
+    '1 min',
+    '60 min',
+    '1 h',
+    '47 h',
+    '2 d',
+  ]);
   expect(span(-5_000), 'never less than none').toBe('0 s');
 });
 
@@ -47,8 +55,13 @@ test('ages are told by the hub’s clock; what is no time teaches nothing', () =
 
 test('each sample falls into one place, the empty ends are left out and the empty middle is not', () => {
   expect(histogram([0, 0.5, 1, 1.1, 18, 2000])).toEqual([
-    { label: '≤ 1 ms', count: 3 }, { label: '≤ 2 ms', count: 1 }, { label: '≤ 5 ms', count: 0 }, { label: '≤ 10 ms', count: 0 }, { label: '≤ 20 ms', count: 1 },
-    ...['≤ 50 ms', '≤ 100 ms', '≤ 200 ms', '≤ 500 ms', '≤ 1000 ms'].map((label) => ({ label, count: 0 })), { label: '> 1000 ms', count: 1 },
+    { label: '≤ 1 ms', count: 3 },
+    { label: '≤ 2 ms', count: 1 },
+    { label: '≤ 5 ms', count: 0 },
+    { label: '≤ 10 ms', count: 0 },
+    { label: '≤ 20 ms', count: 1 },
+    ...['≤ 50 ms', '≤ 100 ms', '≤ 200 ms', '≤ 500 ms', '≤ 1000 ms'].map((label) => ({ label, count: 0 })),
+    { label: '> 1000 ms', count: 1 },
   ]);
   expect(histogram([])).toEqual([]);
 });
@@ -63,11 +76,34 @@ test('a quantile is a sample that was seen', () => {
   expect(samples).toEqual([3, 1, 2]);
 });
 
-test.each(['203.0.113.7', '10.0.0.0/8', '0.0.0.0/0', '::1', '2001:db8::/32', 'fe80::1/128', '1:2:3:4:5:6:7:8', '::ffff:10.0.0.1'])('%s is a network', (text) => {
+test.each([
+  '203.0.113.7',
+  '10.0.0.0/8',
+  '0.0.0.0/0',
+  '::1',
+  '2001:db8::/32',
+  'fe80::1/128',
+  '1:2:3:4:5:6:7:8',
+  '::ffff:10.0.0.1',
+])('%s is a network', (text) => {
   expect(isNetwork(text)).toBe(true);
 });
 
-test.each(['', '256.0.0.1', '10.0.0', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '::1/129', 'example.com', '1::2::3', '1:2:3', ':::', '1:2:3:4:5:6:7:8:9', '12345::'])('“%s” is no network', (text) => {
+test.each([
+  '',
+  '256.0.0.1',
+  '10.0.0',
+  '10.0.0.0/33',
+  '10.0.0.0/',
+  '10.0.0.0/8/8',
+  '::1/129',
+  'example.com',
+  '1::2::3',
+  '1:2:3',
+  ':::',
+  '1:2:3:4:5:6:7:8:9',
+  '12345::',
+])('“%s” is no network', (text) => {
   expect(isNetwork(text)).toBe(false);
 });
 

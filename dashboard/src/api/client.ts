@@ -1,9 +1,17 @@
-// The public API as the page uses it: same origin, the session's cookie, JSON only.
+// The public API as the page uses it: same origin, the session's cookie, JSON only. Paths, bodies and answers are those of the hub's OpenAPI
+// document: `schema.d.ts` is made from it before every build.
 import { signal } from '@preact/signals';
+import createClient from 'openapi-fetch';
+import type { paths } from './schema';
 
 /** An answer that is no success, in the hub's words. */
 export class Problem extends Error {
-  constructor(readonly status: number, readonly code: string, message: string, readonly body: Record<string, unknown>) {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly body: Record<string, unknown>,
+  ) {
     super(message);
   }
 }
@@ -22,40 +30,63 @@ export function sentence(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-interface Options { headers?: Record<string, string>; signal?: AbortSignal }
-
-/** Calls the hub; answers the body as `T`, or throws `Problem` or `Unreachable`. */
-export async function call<T>(method: string, path: string, body?: unknown, options: Options = {}): Promise<T> {
-  const changes = method !== 'GET';
-  const lost = () => new Unreachable(changes ? 'The hub does not answer. Whether anything was changed is not known: look before you try again.' : 'The hub does not answer.');
+/** Asks the hub; throws `Unreachable` when no whole answer came, and `Problem` when it is no success. */
+async function reach(request: Request): Promise<Response> {
+  const changes = request.method !== 'GET';
+  const lost = () =>
+    new Unreachable(
+      changes
+        ? 'The hub does not answer. Whether anything was changed is not known: look before you try again.'
+        : 'The hub does not answer.',
+    );
   let answer: Response;
   let text: string;
   try {
-    answer = await fetch(path, {
-      method,
-      credentials: 'same-origin',
-      // JSON only, so that no form of another site can send it.
-      headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...options.headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: options.signal,
-    });
+    answer = await fetch(request);
     text = await answer.text();
   } catch (error) {
-    if (options.signal?.aborted) throw error;
+    if (request.signal.aborted) throw error;
     throw lost();
   }
+  if (answer.ok) return new Response(text || null, { status: answer.status, headers: answer.headers });
   let json: unknown;
-  try { json = text ? JSON.parse(text) : undefined; } catch { json = undefined; }
-  if (answer.ok) return json as T;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    /* not the hub's */
+  }
   // A proxy's own page: the hub may have got the call and may have done what it asks.
   if (answer.status >= 500 && json === undefined) throw lost();
   const problem = (json ?? {}) as Record<string, unknown>;
-  if (answer.status === 401 && !path.startsWith('/api/v1/session')) signedOut.value += 1;
+  if (answer.status === 401 && !new URL(request.url).pathname.startsWith('/api/v1/session')) signedOut.value += 1;
   const words = problem.detail ?? problem.message ?? `The hub answered ${answer.status}.`;
   throw new Problem(answer.status, String(problem.code ?? problem.error ?? answer.status), String(words), problem);
 }
 
-export const get = <T,>(path: string, signal?: AbortSignal) => call<T>('GET', path, undefined, { signal });
+/** The hub's API; a call throws `Problem` or `Unreachable`. */
+export const hub = createClient<paths>({
+  baseUrl: location.origin,
+  credentials: 'same-origin',
+  headers: { accept: 'application/json' },
+  fetch: reach,
+});
+
+/** What a call of `hub` answers: `await ok(hub.GET('/api/v1/tokens'))`. */
+export async function ok<T>(call: Promise<{ data?: T }>): Promise<T> {
+  return (await call).data as T;
+}
+
+/** An answer at an address that is put together elsewhere, filters and all. */
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const request = new Request(new URL(path, location.origin), {
+    credentials: 'same-origin',
+    headers: { accept: 'application/json' },
+    signal,
+  });
+  return (await (await reach(request)).json()) as T;
+}
 
 /** A key that makes a call that trades happen once, however often it is sent. */
-export const onceKey = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+export const onceKey = () =>
+  crypto.randomUUID?.() ??
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

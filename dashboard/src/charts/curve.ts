@@ -1,7 +1,18 @@
 // One curve over time: balance and equity.
-import { AreaSeries, ColorType, createChart, type IChartApi, type ISeriesApi, type Time, type UTCTimestamp } from 'lightweight-charts';
+import {
+  AreaSeries,
+  ColorType,
+  createChart,
+  type IChartApi,
+  type ISeriesApi,
+  type Time,
+  type UTCTimestamp,
+} from 'lightweight-charts';
 
-export interface CurvePoint { time_msc: number; value: number }
+export interface CurvePoint {
+  time_msc: number;
+  value: number;
+}
 
 export class Curve {
   readonly #chart: IChartApi;
@@ -13,7 +24,11 @@ export class Curve {
       autoSize: true,
       layout: { attributionLogo: false, fontFamily: getComputedStyle(document.body).fontFamily },
       rightPriceScale: { borderVisible: false },
-      timeScale: { borderVisible: false, timeVisible: true, tickMarkFormatter: (time: Time) => format(Number(time) * 1000, false) },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        tickMarkFormatter: (time: Time) => format(Number(time) * 1000, false),
+      },
       localization: { timeFormatter: (time: Time) => format(Number(time) * 1000, true) },
       handleScroll: { vertTouchDrag: false },
     });
@@ -45,7 +60,14 @@ export class Curve {
       probe.remove();
       return value;
     };
-    this.#chart.applyOptions({ layout: { background: { type: ColorType.Solid, color: color('card') }, textColor: color('muted') }, grid: { vertLines: { visible: false }, horzLines: { color: color('line') } } });
-    this.#series.applyOptions({ lineColor: color('accent'), topColor: color('accent-soft'), bottomColor: color('accent-soft').replace(/^rgb\((.*)\)$/, 'rgba($1, 0)') });
+    this.#chart.applyOptions({
+      layout: { background: { type: ColorType.Solid, color: color('card') }, textColor: color('muted') },
+      grid: { vertLines: { visible: false }, horzLines: { color: color('line') } },
+    });
+    this.#series.applyOptions({
+      lineColor: color('accent'),
+      topColor: color('accent-soft'),
+      bottomColor: color('accent-soft').replace(/^rgb\((.*)\)$/, 'rgba($1, 0)'),
+    });
   }
 }

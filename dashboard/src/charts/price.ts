@@ -1,17 +1,56 @@
 // Candles, and what is drawn over them. No framework in here: the page hands in rows and gets events back.
 import {
-  CandlestickSeries, ColorType, createChart, createSeriesMarkers, CrosshairMode, LineSeries, LineStyle,
-  type CandlestickData, type IChartApi, type IPriceLine, type ISeriesApi, type ISeriesMarkersPluginApi, type SeriesMarker, type Time, type UTCTimestamp,
+  CandlestickSeries,
+  ColorType,
+  createChart,
+  createSeriesMarkers,
+  CrosshairMode,
+  LineSeries,
+  LineStyle,
+  type CandlestickData,
+  type IChartApi,
+  type IPriceLine,
+  type ISeriesApi,
+  type ISeriesMarkersPluginApi,
+  type SeriesMarker,
+  type Time,
+  type UTCTimestamp,
 } from 'lightweight-charts';
 
 /** A bar as the hub tells it; `time_msc` is UTC. */
-export interface Bar { time_msc: number; open: number; high: number; low: number; close: number; tick_volume: number; complete: boolean }
+export interface Bar {
+  time_msc: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  tick_volume: number;
+  complete: boolean;
+}
 /** A sign on a bar: a trade of one's own, or an indicator's point. */
-export interface Mark { time_msc: number; above: boolean; shape: 'circle' | 'arrowUp' | 'arrowDown' | 'square'; color: string; text: string }
+export interface Mark {
+  time_msc: number;
+  above: boolean;
+  shape: 'circle' | 'arrowUp' | 'arrowDown' | 'square';
+  color: string;
+  text: string;
+}
 /** A level: an open position's entry, its stops, an order's price. */
-export interface Level { id: string; price: number; color: string; title: string; dashed: boolean }
+export interface Level {
+  id: string;
+  price: number;
+  color: string;
+  title: string;
+  dashed: boolean;
+}
 /** A line of an indicator. */
-export interface Stroke { id: string; color: string; width: 1 | 2 | 3; style: 'solid' | 'dashed' | 'dotted'; points: { time_msc: number; value: number }[] }
+export interface Stroke {
+  id: string;
+  color: string;
+  width: 1 | 2 | 3;
+  style: 'solid' | 'dashed' | 'dotted';
+  points: { time_msc: number; value: number }[];
+}
 
 interface Options {
   /** How a moment is written under the chart and at the crosshair. */
@@ -22,7 +61,13 @@ interface Options {
 }
 
 const seconds = (ms: number) => Math.floor(ms / 1000) as UTCTimestamp;
-const candle = (bar: Bar): CandlestickData => ({ time: seconds(bar.time_msc), open: bar.open, high: bar.high, low: bar.low, close: bar.close });
+const candle = (bar: Bar): CandlestickData => ({
+  time: seconds(bar.time_msc),
+  open: bar.open,
+  high: bar.high,
+  low: bar.low,
+  close: bar.close,
+});
 const STYLE = { solid: LineStyle.Solid, dashed: LineStyle.Dashed, dotted: LineStyle.Dotted };
 
 /** A colour of the page's style sheet, as the theme has it now: the canvas knows no custom properties. */
@@ -54,12 +99,20 @@ export class PriceChart {
       // The logo is drawn with innerHTML, which Trusted Types forbids; the page names TradingView in words.
       layout: { attributionLogo: false, fontFamily: getComputedStyle(document.body).fontFamily },
       rightPriceScale: { borderVisible: false },
-      timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, rightOffset: 6, tickMarkFormatter: (time: Time) => options.format(Number(time) * 1000, false) },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        secondsVisible: false,
+        rightOffset: 6,
+        tickMarkFormatter: (time: Time) => options.format(Number(time) * 1000, false),
+      },
       localization: { timeFormatter: (time: Time) => options.format(Number(time) * 1000, true) },
       // Scrolling the page on a phone must not be caught by the chart.
       handleScroll: { vertTouchDrag: false },
     });
-    this.#candles = this.#chart.addSeries(CandlestickSeries, { priceFormat: { type: 'price', precision: options.digits, minMove: 10 ** -options.digits } });
+    this.#candles = this.#chart.addSeries(CandlestickSeries, {
+      priceFormat: { type: 'price', precision: options.digits, minMove: 10 ** -options.digits },
+    });
     this.#marks = createSeriesMarkers(this.#candles, []);
     this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range && range.from < 20 && this.#bars.length) this.#options.onNeedOlder();
@@ -72,12 +125,25 @@ export class PriceChart {
 
   /** Takes the colours of the theme that is on. */
   readonly paint = () => {
-    const [good, bad, text, line, card] = ['good', 'bad', 'muted', 'line', 'card'].map(token) as [string, string, string, string, string];
+    const [good, bad, text, line, card] = ['good', 'bad', 'muted', 'line', 'card'].map(token) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     this.#chart.applyOptions({
       layout: { background: { type: ColorType.Solid, color: card }, textColor: text },
       grid: { vertLines: { color: line }, horzLines: { color: line } },
     });
-    this.#candles.applyOptions({ upColor: good, wickUpColor: good, borderUpColor: good, downColor: bad, wickDownColor: bad, borderDownColor: bad });
+    this.#candles.applyOptions({
+      upColor: good,
+      wickUpColor: good,
+      borderUpColor: good,
+      downColor: bad,
+      wickDownColor: bad,
+      borderDownColor: bad,
+    });
   };
 
   /** All bars, oldest first; the part in sight stays where it is when older ones were put in front. */
@@ -89,7 +155,8 @@ export class PriceChart {
     this.#bars = bars;
     this.#candles.setData(bars.map(candle));
     if (range && added > 0) scale.setVisibleLogicalRange({ from: range.from + added, to: range.to + added });
-    else if (first === undefined && bars.length) scale.setVisibleLogicalRange({ from: Math.max(0, bars.length - 120), to: bars.length + 6 });
+    else if (first === undefined && bars.length)
+      scale.setVisibleLogicalRange({ from: Math.max(0, bars.length - 120), to: bars.length + 6 });
   }
 
   /** The forming bar, or a new one. An older one than the last would throw and is left out: a reload brings it. */
@@ -103,7 +170,11 @@ export class PriceChart {
 
   setMarks(marks: Mark[]): void {
     const rows: SeriesMarker<Time>[] = marks.map((mark) => ({
-      time: seconds(this.#barAt(mark.time_msc)), position: mark.above ? 'aboveBar' : 'belowBar', shape: mark.shape, color: mark.color, text: mark.text,
+      time: seconds(this.#barAt(mark.time_msc)),
+      position: mark.above ? 'aboveBar' : 'belowBar',
+      shape: mark.shape,
+      color: mark.color,
+      text: mark.text,
     }));
     this.#marks.setMarkers(rows.sort((a, b) => Number(a.time) - Number(b.time)));
   }
@@ -116,7 +187,14 @@ export class PriceChart {
       this.#levels.delete(id);
     }
     for (const level of levels) {
-      const options = { price: level.price, color: level.color, title: level.title, lineWidth: 1 as const, lineStyle: level.dashed ? LineStyle.Dashed : LineStyle.Solid, axisLabelVisible: true };
+      const options = {
+        price: level.price,
+        color: level.color,
+        title: level.title,
+        lineWidth: 1 as const,
+        lineStyle: level.dashed ? LineStyle.Dashed : LineStyle.Solid,
+        axisLabelVisible: true,
+      };
       const standing = this.#levels.get(level.id);
       if (standing) standing.line.applyOptions(options);
       this.#levels.set(level.id, { level, line: standing?.line ?? this.#candles.createPriceLine(options) });
@@ -131,7 +209,9 @@ export class PriceChart {
       this.#strokes.delete(id);
     }
     for (const stroke of strokes) {
-      const series = this.#strokes.get(stroke.id) ?? this.#chart.addSeries(LineSeries, { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false });
+      const series =
+        this.#strokes.get(stroke.id) ??
+        this.#chart.addSeries(LineSeries, { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false });
       series.applyOptions({ color: stroke.color, lineWidth: stroke.width, lineStyle: STYLE[stroke.style] });
       series.setData(stroke.points.map((point) => ({ time: seconds(point.time_msc), value: point.value })));
       this.#strokes.set(stroke.id, series);

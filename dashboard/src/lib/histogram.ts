@@ -3,7 +3,9 @@ const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, Infinity];
 
 /** How many samples fell where; empty ends are left out. */
 export function histogram(samples: number[]): { label: string; count: number }[] {
-  const counts = BOUNDS.map((bound, index) => samples.filter((sample) => sample <= bound && sample > (BOUNDS[index - 1] ?? -1)).length);
+  const counts = BOUNDS.map(
+    (bound, index) => samples.filter((sample) => sample <= bound && sample > (BOUNDS[index - 1] ?? -1)).length,
+  );
   const first = counts.findIndex((count) => count > 0);
   const last = counts.findLastIndex((count) => count > 0);
   if (first < 0) return [];

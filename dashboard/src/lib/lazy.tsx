@@ -11,11 +11,25 @@ export function lazy(load: () => Promise<{ default: ComponentType }>): Component
     const [failed, setFailed] = useState(false);
     useEffect(() => {
       if (Page) return;
-      load().then((module) => { loaded = module.default; setPage(() => loaded); }, () => setFailed(true));
+      load().then(
+        (module) => {
+          loaded = module.default;
+          setPage(() => loaded);
+        },
+        () => setFailed(true),
+      );
     }, []);
-    useEffect(() => { if (Page) arrived(); }, [Page]);
+    useEffect(() => {
+      if (Page) arrived();
+    }, [Page]);
     // The files of an older page are gone after an upgrade of the hub.
-    if (failed) return <Failed what="This part of the page could not be loaded; the hub may have been upgraded." again={() => location.reload()} />;
+    if (failed)
+      return (
+        <Failed
+          what="This part of the page could not be loaded; the hub may have been upgraded."
+          again={() => location.reload()}
+        />
+      );
     return Page ? <Page /> : <Loading />;
   };
 }

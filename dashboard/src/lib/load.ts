@@ -3,7 +3,10 @@ import { useEffect } from 'preact/hooks';
 import { sentence } from '../api/client';
 
 /** Something read from the hub when a part of the page is first shown, and again on demand. What was read stays while it is read anew. */
-export function useLoaded<T>(read: () => Promise<T>, ...when: unknown[]): { value: Signal<T | undefined>; failure: Signal<string>; load: () => Promise<void> } {
+export function useLoaded<T>(
+  read: () => Promise<T>,
+  ...when: unknown[]
+): { value: Signal<T | undefined>; failure: Signal<string>; load: () => Promise<void> } {
   const value = useSignal<T | undefined>(undefined);
   const failure = useSignal('');
   const load = async () => {

@@ -1,4 +1,5 @@
-const isFour = (address: string) => /^(\d{1,3})(\.\d{1,3}){3}$/.test(address) && address.split('.').every((part) => Number(part) <= 255);
+const isFour = (address: string) =>
+  /^(\d{1,3})(\.\d{1,3}){3}$/.test(address) && address.split('.').every((part) => Number(part) <= 255);
 
 function isSix(address: string): boolean {
   const [head = '', tail, ...more] = address.split('::');
@@ -6,7 +7,9 @@ function isSix(address: string): boolean {
   // The last two groups may be written as an address of the other kind.
   const four = isFour(groups.at(-1) ?? '') && groups.pop() !== undefined;
   const count = groups.length + (four ? 2 : 0);
-  return more.length === 0 && groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) && (tail === undefined ? count === 8 : count < 8);
+  return (
+    more.length === 0 && groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) && (tail === undefined ? count === 8 : count < 8)
+  );
 }
 
 /** Whether a text is an address or a network in CIDR notation; the hub has the last word. */

@@ -32,5 +32,9 @@ export function Link({ href, children, ...rest }: { href: string; children: Comp
     event.preventDefault();
     go(href);
   };
-  return <a href={href} onClick={onClick} {...rest}>{children}</a>;
+  return (
+    <a href={href} onClick={onClick} {...rest}>
+      {children}
+    </a>
+  );
 }

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
-import { call, get, Problem, signedOut } from '../api/client';
-import type { Session } from '../api/types';
+import { hub, ok, Problem, signedOut } from '../api/client';
+import type { Permission, Session } from '../api/types';
 
 /** Who is signed in; null: nobody; undefined: not known yet. */
 export const session = signal<Session | null | undefined>(undefined);
@@ -22,7 +22,7 @@ export async function confirmed<T>(action: () => Promise<T>): Promise<T> {
 export const unreachable = signal('');
 
 /** Whether the signed-in user may do what `permission` allows. */
-export const may = (permission: string): boolean => {
+export const may = (permission: Permission): boolean => {
   const held = session.value?.permissions ?? [];
   return held.includes('admin') || held.includes(permission) || (permission === 'trade:reduce' && held.includes('trade:write'));
 };
@@ -33,7 +33,7 @@ export const operates = computed(() => session.value?.operator === true);
 
 export async function whoAmI(): Promise<void> {
   try {
-    session.value = await get<Session>('/api/v1/session');
+    session.value = await ok(hub.GET('/api/v1/session'));
     unreachable.value = '';
   } catch (error) {
     if (error instanceof Problem && error.status === 401) session.value = null;
@@ -42,12 +42,12 @@ export async function whoAmI(): Promise<void> {
 }
 
 export async function signIn(login: string, password: string): Promise<void> {
-  await call('POST', '/api/v1/session', { login, password });
+  await hub.POST('/api/v1/session', { body: { login, password } });
   await whoAmI();
 }
 
 export async function signOut(): Promise<void> {
-  await call('DELETE', '/api/v1/session');
+  await hub.DELETE('/api/v1/session');
   session.value = null;
 }
 

@@ -14,5 +14,7 @@ export function setTheme(to: Theme): void {
   try {
     if (to === 'system') localStorage.removeItem('theme');
     else localStorage.setItem('theme', to);
-  } catch { /* storage is off: for this visit only */ }
+  } catch {
+    /* storage is off: for this visit only */
+  }
 }

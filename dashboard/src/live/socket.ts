@@ -1,6 +1,6 @@
 // One WebSocket a tab. Whoever wants something says so; what two want is asked for once. The messages are in docs/streams.md.
 import { signal } from '@preact/signals';
-import { call, Problem } from '../api/client';
+import { hub, ok, Problem } from '../api/client';
 import type { Account } from '../api/types';
 import { learnClock } from '../lib/time';
 import { whoAmI } from '../lib/session';
@@ -12,12 +12,39 @@ export const phase = signal<Phase>('connecting');
 export const staleSince = signal(0);
 
 /** What somebody wants to follow. */
-export interface Wish { topic: string; terminal?: string; account?: Account; symbol?: string; timeframe?: string }
+export interface Wish {
+  topic: string;
+  terminal?: string;
+  account?: Account;
+  symbol?: string;
+  timeframe?: string;
+}
 /** What the hub says of a topic. */
-export interface Heard { type: 'snapshot' | 'event' | 'state'; kind?: string; data: unknown; at: string; trouble?: { code: string; message: string } | null; terminal?: string }
+export interface Heard {
+  type: 'snapshot' | 'event' | 'state';
+  kind?: string;
+  data: unknown;
+  at: string;
+  trouble?: { code: string; message: string } | null;
+  terminal?: string;
+}
 
-interface Listener { wish: Wish; heard: (message: Heard) => void; anew?: () => void }
-interface Message extends Heard { topic?: string; account?: Account; symbol?: string; timeframe?: string; cursor?: string; code?: string; message?: string; id?: unknown; refused?: unknown[] }
+interface Listener {
+  wish: Wish;
+  heard: (message: Heard) => void;
+  anew?: () => void;
+}
+interface Message extends Heard {
+  topic?: string;
+  account?: Account;
+  symbol?: string;
+  timeframe?: string;
+  cursor?: string;
+  code?: string;
+  message?: string;
+  id?: unknown;
+  refused?: unknown[];
+}
 
 /** Silence after which the hub is asked for a sign of life: its own come every 15 s. */
 const ASK_MS = 5_000;
@@ -38,7 +65,12 @@ let hidden: ReturnType<typeof setTimeout> | undefined;
 let requests = 0;
 let opening = false;
 
-const item = ({ topic, terminal, symbol, timeframe }: Wish) => ({ topic, ...(terminal ? { terminal } : {}), ...(symbol ? { symbol } : {}), ...(timeframe ? { timeframe } : {}) });
+const item = ({ topic, terminal, symbol, timeframe }: Wish) => ({
+  topic,
+  ...(terminal ? { terminal } : {}),
+  ...(symbol ? { symbol } : {}),
+  ...(timeframe ? { timeframe } : {}),
+});
 const name = (wish: Wish) => JSON.stringify(item(wish));
 const wanted = () => [...new Map([...listeners].map(({ wish }) => [name(wish), item(wish)])).values()];
 const isOpen = () => socket?.readyState === WebSocket.OPEN;
@@ -52,7 +84,11 @@ function means(message: Message, wish: Wish): boolean {
   if (message.topic !== wish.topic) return false;
   if (wish.symbol && message.symbol !== wish.symbol) return false;
   if (wish.timeframe && message.timeframe !== wish.timeframe) return false;
-  return !wish.account || !message.account || (message.account.login === wish.account.login && message.account.server === wish.account.server);
+  return (
+    !wish.account ||
+    !message.account ||
+    (message.account.login === wish.account.login && message.account.server === wish.account.server)
+  );
 }
 
 function take(text: string): void {
@@ -64,7 +100,11 @@ function take(text: string): void {
   for (const listener of [...listeners]) {
     if (!means(message, listener.wish)) continue;
     // What one of them cannot do with it is not the others' affair.
-    try { listener.heard(message); } catch (error) { console.error(error); }
+    try {
+      listener.heard(message);
+    } catch (error) {
+      console.error(error);
+    }
   }
 }
 
@@ -73,9 +113,12 @@ async function open(): Promise<void> {
   opening = true;
   clearTimeout(next);
   try {
-    const { ticket } = await call<{ ticket: string }>('POST', '/api/v1/tickets', {});
+    const { ticket } = await ok(hub.POST('/api/v1/tickets'));
     if (!running) return;
-    const made = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/stream`, ['mtbridge.json.v1', `mtbridge.ticket.${ticket}`]);
+    const made = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/stream`, [
+      'mtbridge.json.v1',
+      `mtbridge.ticket.${ticket}`,
+    ]);
     socket = made;
     made.onopen = () => {
       wait = 500;

@@ -1,7 +1,7 @@
 // What the pages share: lists of the hub, kept true by its events.
 import { signal } from '@preact/signals';
-import { get, sentence } from '../api/client';
-import type { KillSwitch, List, Terminal, Token } from '../api/types';
+import { hub, ok, sentence } from '../api/client';
+import type { KillSwitch, Terminal, Token } from '../api/types';
 import { may } from '../lib/session';
 import { learnClock } from '../lib/time';
 import { subscribe } from './socket';
@@ -23,15 +23,24 @@ export function coalesced(load: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
   return function run(): Promise<void> {
-    if (!running) return (running = load().finally(() => (running = undefined)));
-    return (next ??= running.catch(() => undefined).then(() => { next = undefined; return run(); }));
+    if (!running) {
+      running = load().finally(() => (running = undefined));
+      return running;
+    }
+    next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        return run();
+      });
+    return next;
   };
 }
 
 export const loadTokens = coalesced(async () => {
   try {
     if (may('admin')) {
-      const list = await get<List<Token>>('/api/v1/tokens');
+      const list = await ok(hub.GET('/api/v1/tokens'));
       learnClock(list.as_of);
       tokens.value = list.data;
     } else {
@@ -47,7 +56,7 @@ export const loadTokens = coalesced(async () => {
 
 export const loadTerminals = coalesced(async () => {
   try {
-    const list = await get<List<Terminal>>('/api/v1/terminals');
+    const list = await ok(hub.GET('/api/v1/terminals'));
     terminals.value = new Map(list.data.map((row) => [row.id, row]));
   } catch {
     // The banner says what is wrong with the link; rows that were read stay.
@@ -57,7 +66,7 @@ export const loadTerminals = coalesced(async () => {
 
 export const loadSwitches = coalesced(async () => {
   try {
-    switches.value = (await get<List<KillSwitch>>('/api/v1/kill-switch')).data;
+    switches.value = (await ok(hub.GET('/api/v1/kill-switch'))).data;
   } catch {
     // As above.
   }
@@ -66,9 +75,21 @@ export const loadSwitches = coalesced(async () => {
 /** What is known of a token by its terminal. */
 function asToken(row: Terminal): Token {
   return {
-    id: row.id, name: row.name, prefix: '', state: row.state, account: row.account, created_at: '', expires_at: null, revoked_at: null, locked_at: null,
-    connected_at: row.session?.connected_at ?? null, last_seen_at: row.last_seen_at, last_disconnect: null,
-    rtt_ms: row.state === 'connected' ? row.presence.socket.rtt_ms : null, successor: null, warning: null,
+    id: row.id,
+    name: row.name,
+    prefix: '',
+    state: row.state,
+    account: row.account,
+    created_at: '',
+    expires_at: null,
+    revoked_at: null,
+    locked_at: null,
+    connected_at: row.session?.connected_at ?? null,
+    last_seen_at: row.last_seen_at,
+    last_disconnect: null,
+    rtt_ms: row.presence?.socket.rtt_ms ?? null,
+    successor: null,
+    warning: null,
   };
 }
 
@@ -79,7 +100,13 @@ export function takeTerminal(row: Terminal): void {
   const at = list?.findIndex((token) => token.id === row.id) ?? -1;
   if (!list || at < 0) return;
   const token = list[at]!;
-  const next = { ...token, state: row.state, account: row.account, last_seen_at: row.last_seen_at, rtt_ms: row.state === 'connected' ? row.presence.socket.rtt_ms : null };
+  const next = {
+    ...token,
+    state: row.state,
+    account: row.account,
+    last_seen_at: row.last_seen_at,
+    rtt_ms: row.presence?.socket.rtt_ms ?? null,
+  };
   tokens.value = [...list.slice(0, at), next, ...list.slice(at + 1)];
 }
 
@@ -89,14 +116,31 @@ export function follow(): () => void {
   void loadTerminals();
   void loadSwitches();
   const ends = [
-    subscribe({ topic: 'terminals' }, ({ data, terminal }) => {
-      if (data) takeTerminal({ ...(data as Terminal), id: terminal ?? (data as Terminal).id });
-      else void loadTerminals();
-      // A token that nobody had used has an account now, or one that had is free again.
-      if (tokens.value && !tokens.value.some((token) => token.id === terminal)) void loadTokens();
-    }, () => { void loadTokens(); void loadTerminals(); void loadSwitches(); }),
-    subscribe({ topic: 'kill_switches' }, ({ type }) => { if (type === 'event') void loadSwitches(); }),
+    subscribe(
+      { topic: 'terminals' },
+      ({ data, terminal }) => {
+        if (data) takeTerminal({ ...(data as Terminal), id: terminal ?? (data as Terminal).id });
+        else void loadTerminals();
+        // A token that nobody had used has an account now, or one that had is free again.
+        if (tokens.value && !tokens.value.some((token) => token.id === terminal)) void loadTokens();
+      },
+      () => {
+        void loadTokens();
+        void loadTerminals();
+        void loadSwitches();
+      },
+    ),
+    subscribe({ topic: 'kill_switches' }, ({ type }) => {
+      if (type === 'event') void loadSwitches();
+    }),
   ];
-  if (may('admin')) ends.push(subscribe({ topic: 'tokens' }, ({ type }) => { if (type === 'event') void loadTokens(); }));
-  return () => ends.forEach((end) => end());
+  if (may('admin'))
+    ends.push(
+      subscribe({ topic: 'tokens' }, ({ type }) => {
+        if (type === 'event') void loadTokens();
+      }),
+    );
+  return () => {
+    for (const end of ends) end();
+  };
 }

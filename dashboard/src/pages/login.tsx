@@ -1,6 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { call, get, Problem, sentence } from '../api/client';
-import type { User } from '../api/types';
+import { hub, ok, Problem, sentence } from '../api/client';
 import { signIn } from '../lib/session';
 import { Icon } from '../ui/icon';
 import { Password } from '../ui/password';
@@ -18,7 +17,7 @@ function SetUp({ known, back }: { known: boolean; back?: () => void }) {
     setBusy(true);
     setFailure('');
     try {
-      const user = await call<User>('POST', '/api/v1/setup', first ? form : { code: form.code, password: form.password });
+      const user = await ok(hub.POST('/api/v1/setup', { body: first ? form : { code: form.code, password: form.password } }));
       await signIn(user.login, form.password);
     } catch (error) {
       setFailure(sentence(error));
@@ -28,15 +27,69 @@ function SetUp({ known, back }: { known: boolean; back?: () => void }) {
   return (
     <form class="card stack" onSubmit={submit}>
       <h1 tabIndex={-1}>{first ? 'Welcome to mtbridge' : 'Set your password'}</h1>
-      <p class="muted">{first ? 'Nobody can sign in yet. The hub wrote a one-time set-up code to its log when it first started; whoever has it becomes the owner.' : 'With the one-time code that you were given.'}</p>
-      <label class="field">Set-up code<input name="code" autocomplete="one-time-code" required spellcheck={false} onInput={(event) => set('code')(event.currentTarget.value.trim())} /></label>
-      {!known && <label class="check"><input type="checkbox" checked={first} onChange={(event) => setFirst(event.currentTarget.checked)} /> <span>Nobody has signed in yet<span class="hint">The code is from the log of the hub, and makes its first user.</span></span></label>}
-      {first && <label class="field">Your name<input name="name" autocomplete="name" required onInput={(event) => set('name')(event.currentTarget.value)} /></label>}
-      {first && <label class="field">Login<span class="hint">An e-mail address or a word; nothing is sent to it.</span><input name="login" autocomplete="username" required spellcheck={false} onInput={(event) => set('login')(event.currentTarget.value.trim())} /></label>}
-      <Password name="password" label="Password" autocomplete="new-password" hint="At least 12 characters; 15 or more are better." onInput={set('password')} />
-      <div role="alert">{failure && <p class="error"><Icon name="alert" /> <span>{failure}</span></p>}</div>
-      <button class="primary" disabled={busy}>{busy ? 'Setting up…' : 'Set up and sign in'}</button>
-      {back && <button type="button" class="ghost" onClick={back}>Back to sign in</button>}
+      <p class="muted">
+        {first
+          ? 'Nobody can sign in yet. The hub wrote a one-time set-up code to its log when it first started; whoever has it becomes the owner.'
+          : 'With the one-time code that you were given.'}
+      </p>
+      <label class="field">
+        Set-up code
+        <input
+          name="code"
+          autocomplete="one-time-code"
+          required
+          spellcheck={false}
+          onInput={(event) => set('code')(event.currentTarget.value.trim())}
+        />
+      </label>
+      {!known && (
+        <label class="check">
+          <input type="checkbox" checked={first} onChange={(event) => setFirst(event.currentTarget.checked)} />{' '}
+          <span>
+            Nobody has signed in yet<span class="hint">The code is from the log of the hub, and makes its first user.</span>
+          </span>
+        </label>
+      )}
+      {first && (
+        <label class="field">
+          Your name
+          <input name="name" autocomplete="name" required onInput={(event) => set('name')(event.currentTarget.value)} />
+        </label>
+      )}
+      {first && (
+        <label class="field">
+          Login<span class="hint">An e-mail address or a word; nothing is sent to it.</span>
+          <input
+            name="login"
+            autocomplete="username"
+            required
+            spellcheck={false}
+            onInput={(event) => set('login')(event.currentTarget.value.trim())}
+          />
+        </label>
+      )}
+      <Password
+        name="password"
+        label="Password"
+        autocomplete="new-password"
+        hint="At least 12 characters; 15 or more are better."
+        onInput={set('password')}
+      />
+      <div role="alert">
+        {failure && (
+          <p class="error">
+            <Icon name="alert" /> <span>{failure}</span>
+          </p>
+        )}
+      </div>
+      <button type="submit" class="primary" disabled={busy}>
+        {busy ? 'Setting up…' : 'Set up and sign in'}
+      </button>
+      {back && (
+        <button type="button" class="ghost" onClick={back}>
+          Back to sign in
+        </button>
+      )}
     </form>
   );
 }
@@ -67,12 +120,37 @@ function SignIn({ withCode }: { withCode: () => void }) {
   return (
     <form class="card stack" onSubmit={submit}>
       <h1 tabIndex={-1}>Sign in to mtbridge</h1>
-      <label class="field">Login<input name="login" autocomplete="username" required spellcheck={false} onInput={(event) => setLogin(event.currentTarget.value.trim())} /></label>
+      <label class="field">
+        Login
+        <input
+          name="login"
+          autocomplete="username"
+          required
+          spellcheck={false}
+          onInput={(event) => setLogin(event.currentTarget.value.trim())}
+        />
+      </label>
       <Password name="password" label="Password" autocomplete="current-password" onInput={setPassword} />
-      <div role="alert">{failure && <p class="error"><Icon name="alert" /> <span>{failure}{wait > 0 && ` You can try again in ${wait} s.`}</span></p>}</div>
-      <button class="primary" disabled={busy || wait > 0}>{busy ? 'Signing in…' : 'Sign in'}</button>
-      <button type="button" class="ghost" onClick={withCode}>I have a set-up code</button>
-      <p class="small muted">A lost password is replaced by whoever runs the hub: <code>mtbridge user reset</code></p>
+      <div role="alert">
+        {failure && (
+          <p class="error">
+            <Icon name="alert" />{' '}
+            <span>
+              {failure}
+              {wait > 0 && ` You can try again in ${wait} s.`}
+            </span>
+          </p>
+        )}
+      </div>
+      <button type="submit" class="primary" disabled={busy || wait > 0}>
+        {busy ? 'Signing in…' : 'Sign in'}
+      </button>
+      <button type="button" class="ghost" onClick={withCode}>
+        I have a set-up code
+      </button>
+      <p class="small muted">
+        A lost password is replaced by whoever runs the hub: <code>mtbridge user reset</code>
+      </p>
     </form>
   );
 }
@@ -81,12 +159,19 @@ function SignIn({ withCode }: { withCode: () => void }) {
 export default function Login() {
   const [what, setWhat] = useState<'first' | 'sign in' | 'code' | undefined>();
   useEffect(() => {
-    get<{ needed: boolean }>('/api/v1/setup').then((setup) => setWhat(setup.needed ? 'first' : 'sign in'), () => setWhat('sign in'));
+    ok(hub.GET('/api/v1/setup')).then(
+      (setup) => setWhat(setup.needed ? 'first' : 'sign in'),
+      () => setWhat('sign in'),
+    );
   }, []);
   if (!what) return <main class="login" aria-busy="true" />;
   return (
     <main class="login">
-      {what === 'sign in' ? <SignIn withCode={() => setWhat('code')} /> : <SetUp known={what === 'first'} back={what === 'code' ? () => setWhat('sign in') : undefined} />}
+      {what === 'sign in' ? (
+        <SignIn withCode={() => setWhat('code')} />
+      ) : (
+        <SetUp known={what === 'first'} back={what === 'code' ? () => setWhat('sign in') : undefined} />
+      )}
     </main>
   );
 }

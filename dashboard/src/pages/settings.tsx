@@ -20,9 +20,15 @@ export default function Settings() {
   const part = parts.find((one) => one.path === where.value.pathname) ?? parts[0]!;
   return (
     <>
-      <div class="head"><h1 tabIndex={-1}>Settings</h1></div>
+      <div class="head">
+        <h1 tabIndex={-1}>Settings</h1>
+      </div>
       <nav class="chips subnav" aria-label="Settings">
-        {parts.map((one) => <Link key={one.path} class="chip" href={one.path} aria-current={one === part ? 'page' : undefined}>{one.name}</Link>)}
+        {parts.map((one) => (
+          <Link key={one.path} class="chip" href={one.path} aria-current={one === part ? 'page' : undefined}>
+            {one.name}
+          </Link>
+        ))}
       </nav>
       <part.Part key={part.path} />
     </>

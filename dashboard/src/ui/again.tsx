@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call, sentence } from '../api/client';
+import { hub, sentence } from '../api/client';
 import { asking } from '../lib/session';
 import { Icon } from './icon';
 import { Modal } from './modal';
@@ -16,7 +16,7 @@ export function Again() {
     event.preventDefault();
     setFailure('');
     try {
-      await call('POST', '/api/v1/session/confirm', { password });
+      await hub.POST('/api/v1/session/confirm', { body: { password } });
       setPassword('');
       waiting.resolve();
     } catch (error) {
@@ -24,13 +24,31 @@ export function Again() {
     }
   };
   return (
-    <Modal title="Your password again" onCancel={cancel} footer={<>
-      <button type="button" onClick={cancel}>Cancel</button>
-      <button type="submit" form="again" class="primary">Go on</button>
-    </>}>
+    <Modal
+      title="Your password again"
+      onCancel={cancel}
+      footer={
+        <>
+          <button type="button" onClick={cancel}>
+            Cancel
+          </button>
+          <button type="submit" form="again" class="primary">
+            Go on
+          </button>
+        </>
+      }
+    >
       <p>This can move money or give access, so the hub wants to know that it is you.</p>
-      <form id="again" onSubmit={submit}><Password name="again-password" label="Password" autocomplete="current-password" onInput={setPassword} /></form>
-      <div role="alert">{failure && <p class="error"><Icon name="alert" /> <span>{failure}</span></p>}</div>
+      <form id="again" onSubmit={submit}>
+        <Password name="again-password" label="Password" autocomplete="current-password" onInput={setPassword} />
+      </form>
+      <div role="alert">
+        {failure && (
+          <p class="error">
+            <Icon name="alert" /> <span>{failure}</span>
+          </p>
+        )}
+      </div>
     </Modal>
   );
 }

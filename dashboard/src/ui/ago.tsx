@@ -7,6 +7,12 @@ export function Ago({ at, none = 'never' }: { at: string | null | undefined; non
   const away = now.value - ms;
   const exact = `${stamp(ms, zone.value === 'broker' ? 'utc' : zone.value)} ${zoneName(zone.value === 'broker' ? 'utc' : zone.value)}`;
   // Long ago is a date: nobody counts 985 days.
-  const words = away > 60 * 86_400_000 ? exact.slice(0, 10) : away < -1500 ? `in ${span(-away)}` : away < 1500 ? 'now' : `${span(away)} ago`;
-  return <time class="nowrap" dateTime={at} title={exact}>{words}<span class="visually-hidden">, {exact}</span></time>;
+  const words =
+    away > 60 * 86_400_000 ? exact.slice(0, 10) : away < -1500 ? `in ${span(-away)}` : away < 1500 ? 'now' : `${span(away)} ago`;
+  return (
+    <time class="nowrap" dateTime={at} title={exact}>
+      {words}
+      <span class="visually-hidden">, {exact}</span>
+    </time>
+  );
 }

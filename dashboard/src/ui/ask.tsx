@@ -4,7 +4,15 @@ import type { Told } from '../pages/terminal/act';
 import { Icon } from './icon';
 import { Modal } from './modal';
 
-interface Props { title: string; verb: string; children: ComponentChildren; ready?: boolean; danger?: boolean; action: () => Promise<Told>; onClose: (told?: Told) => void }
+interface Props {
+  title: string;
+  verb: string;
+  children: ComponentChildren;
+  ready?: boolean;
+  danger?: boolean;
+  action: () => Promise<Told>;
+  onClose: (told?: Told) => void;
+}
 
 /** Asks before a trade, and stays open until its outcome is known in words; "unknown" is not "failed". */
 export function Ask({ title, verb, children, ready = true, danger, action, onClose }: Props) {
@@ -16,15 +24,33 @@ export function Ask({ title, verb, children, ready = true, danger, action, onClo
     setBusy(false);
   };
   return (
-    <Modal title={title} onCancel={busy ? undefined : () => onClose(told)} footer={told
-      ? <button type="button" class="primary" onClick={() => onClose(told)}>Close</button>
-      : <>
-        <button type="button" autofocus disabled={busy} onClick={() => onClose()}>Cancel</button>
-        <button type="button" class={danger ? 'danger filled' : 'primary'} disabled={busy || !ready} onClick={go}>{busy ? 'Sending…' : verb}</button>
-      </>}>
+    <Modal
+      title={title}
+      onCancel={busy ? undefined : () => onClose(told)}
+      footer={
+        told ? (
+          <button type="button" class="primary" onClick={() => onClose(told)}>
+            Close
+          </button>
+        ) : (
+          <>
+            <button type="button" autofocus disabled={busy} onClick={() => onClose()}>
+              Cancel
+            </button>
+            <button type="button" class={danger ? 'danger filled' : 'primary'} disabled={busy || !ready} onClick={go}>
+              {busy ? 'Sending…' : verb}
+            </button>
+          </>
+        )
+      }
+    >
       {!told && children}
       <div role="status">
-        {told && <p class={`note row ${told.done ? 'good' : told.unknown ? 'warn' : 'bad'}`}><Icon name={told.done ? 'check' : told.unknown ? 'help' : 'alert'} /> <span>{told.text}</span></p>}
+        {told && (
+          <p class={`note row ${told.done ? 'good' : told.unknown ? 'warn' : 'bad'}`}>
+            <Icon name={told.done ? 'check' : told.unknown ? 'help' : 'alert'} /> <span>{told.text}</span>
+          </p>
+        )}
       </div>
     </Modal>
   );

@@ -11,11 +11,19 @@ const STATES: Record<string, { word: string; icon: IconName; tone: string }> = {
 /** A token's state: yellow key, green play, gray play, red bin; never by colour alone. */
 export function StateBadge({ state }: { state: string }) {
   const { word, icon, tone } = STATES[state] ?? { word: state, icon: 'help' as const, tone: '' };
-  return <span class={`badge ${tone}`}><Icon name={icon} /> {word}</span>;
+  return (
+    <span class={`badge ${tone}`}>
+      <Icon name={icon} /> {word}
+    </span>
+  );
 }
 
 /** Real money, or not. */
-export function Money({ mode }: { mode: string | undefined }) {
+export function Money({ mode }: { mode: string | null | undefined }) {
   if (!mode) return null;
-  return <span class={`badge plain ${mode === 'demo' ? '' : 'warn'}`}>{mode === 'demo' ? 'Demo' : mode === 'contest' ? 'Contest' : 'Real'}</span>;
+  return (
+    <span class={`badge plain ${mode === 'demo' ? '' : 'warn'}`}>
+      {mode === 'demo' ? 'Demo' : mode === 'contest' ? 'Contest' : 'Real'}
+    </span>
+  );
 }

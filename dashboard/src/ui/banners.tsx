@@ -15,9 +15,12 @@ function LinkBanner() {
           <Icon name="warning" />
           <span class="grow">
             {state === 'down' ? 'No link to the hub.' : 'The hub has gone quiet.'} Figures below may be out of date
-            {staleSince.value > 0 && `: they are ${span(now.value - staleSince.value)} old`}. Terminals may still be connected to it.
+            {staleSince.value > 0 && `: they are ${span(now.value - staleSince.value)} old`}. Terminals may still be connected to
+            it.
           </span>
-          <button type="button" onClick={retry}><Icon name="refresh" /> Retry now</button>
+          <button type="button" onClick={retry}>
+            <Icon name="refresh" /> Retry now
+          </button>
         </div>
       )}
     </div>
@@ -29,16 +32,30 @@ function KillBanner() {
   const standing = switches.value;
   if (standing.length === 0) return null;
   const first = standing[0]!;
-  const what = first.scope === 'hub' ? 'the whole hub' : first.scope === 'owner' ? 'all accounts' : first.scope.startsWith('key') ? 'one key' : first.scope;
+  const what =
+    first.scope === 'hub'
+      ? 'the whole hub'
+      : first.scope === 'owner'
+        ? 'all accounts'
+        : first.scope.startsWith('key')
+          ? 'one key'
+          : first.scope;
   return (
     <div class="banner bad" role="alert">
       <Icon name="stop" />
-      <span class="grow">Kill switch on for {what} ({first.level_name}){standing.length > 1 && ` and ${standing.length - 1} more`}. {first.reason}</span>
+      <span class="grow">
+        Kill switch on for {what} ({first.level_name}){standing.length > 1 && ` and ${standing.length - 1} more`}. {first.reason}
+      </span>
       <Link href="/settings/kill-switch">Look at it</Link>
     </div>
   );
 }
 
 export function Banners() {
-  return <><LinkBanner /><KillBanner /></>;
+  return (
+    <>
+      <LinkBanner />
+      <KillBanner />
+    </>
+  );
 }

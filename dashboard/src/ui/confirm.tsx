@@ -38,12 +38,28 @@ export function Confirm({ title, verb, doing, danger, ready = true, children, ac
     }
   };
   return (
-    <Modal title={title} onCancel={busy ? undefined : onClose} footer={<>
-      <button type="button" autofocus disabled={busy} onClick={onClose}>Cancel</button>
-      <button type="button" class={danger ? 'danger filled' : 'primary'} disabled={busy || !ready} onClick={go}>{busy ? doing : verb}</button>
-    </>}>
+    <Modal
+      title={title}
+      onCancel={busy ? undefined : onClose}
+      footer={
+        <>
+          <button type="button" autofocus disabled={busy} onClick={onClose}>
+            Cancel
+          </button>
+          <button type="button" class={danger ? 'danger filled' : 'primary'} disabled={busy || !ready} onClick={go}>
+            {busy ? doing : verb}
+          </button>
+        </>
+      }
+    >
       {children}
-      <div role="alert">{failure && <p class="error"><Icon name="alert" /> <span>{failure}</span></p>}</div>
+      <div role="alert">
+        {failure && (
+          <p class="error">
+            <Icon name="alert" /> <span>{failure}</span>
+          </p>
+        )}
+      </div>
     </Modal>
   );
 }

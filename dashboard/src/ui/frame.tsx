@@ -25,7 +25,14 @@ function Mark() {
   return (
     <svg viewBox="0 0 32 32" aria-hidden="true">
       <rect width="32" height="32" rx="7" fill="#0f766e" />
-      <path d="M6 21V12l5 5 5-7 5 7 5-5v9" fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round" />
+      <path
+        d="M6 21V12l5 5 5-7 5 7 5-5v9"
+        fill="none"
+        stroke="#fff"
+        stroke-width="2.6"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
     </svg>
   );
 }
@@ -34,7 +41,9 @@ function Rail({ path }: { path: string }) {
   const next: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' };
   return (
     <nav class="rail" aria-label="Pages">
-      <Link href="/connections" class="brand"><Mark /> mtbridge</Link>
+      <Link href="/connections" class="brand">
+        <Mark /> mtbridge
+      </Link>
       {PAGES.map((page) => (
         <Link key={page.path} class="tab" href={page.path} aria-current={path.startsWith(page.path) ? 'page' : undefined}>
           <Icon name={page.icon} /> {page.name}
@@ -42,12 +51,19 @@ function Rail({ path }: { path: string }) {
       ))}
       <span class="fill" />
       <div class="foot">
-        <span>{session.value?.user?.name || session.value?.user?.login} <span class="muted">({session.value?.user?.role})</span></span>
+        <span>
+          {session.value?.user?.name || session.value?.user?.login} <span class="muted">({session.value?.user?.role})</span>
+        </span>
         <span class="row">
           <button type="button" class="ghost icon-only" onClick={() => setTheme(next[theme.value])}>
-            <Icon name={theme.value === 'dark' ? 'moon' : theme.value === 'light' ? 'sun' : 'system'} label={`Theme: ${theme.value}. Change`} />
+            <Icon
+              name={theme.value === 'dark' ? 'moon' : theme.value === 'light' ? 'sun' : 'system'}
+              label={`Theme: ${theme.value}. Change`}
+            />
           </button>
-          <button type="button" class="ghost icon-only" onClick={() => void signOut()}><Icon name="logout" label="Sign out" /></button>
+          <button type="button" class="ghost icon-only" onClick={() => void signOut()}>
+            <Icon name="logout" label="Sign out" />
+          </button>
         </span>
         <Link href="/about">About</Link>
       </div>
@@ -61,7 +77,9 @@ function HubAway() {
       <div class="card stack">
         <h1 tabIndex={-1}>The hub does not answer</h1>
         <p>{unreachable.value} Terminals and bots may still be connected; this page cannot tell.</p>
-        <button type="button" class="primary" onClick={() => void whoAmI()}><Icon name="refresh" /> Try again</button>
+        <button type="button" class="primary" onClick={() => void whoAmI()}>
+          <Icon name="refresh" /> Try again
+        </button>
       </div>
     </main>
   );
@@ -82,19 +100,41 @@ export function Frame() {
       stop();
     };
   }, [user?.user?.id]);
-  if (user === undefined) return unreachable.value ? <HubAway /> : <main class="login" aria-busy="true"><span class="visually-hidden">Loading</span></main>;
-  if (user === null) return <><Login /><Toasts /></>;
+  if (user === undefined)
+    return unreachable.value ? (
+      <HubAway />
+    ) : (
+      <main class="login" aria-busy="true">
+        <span class="visually-hidden">Loading</span>
+      </main>
+    );
+  if (user === null)
+    return (
+      <>
+        <Login />
+        <Toasts />
+      </>
+    );
   const path = where.value.pathname === '/' ? '/connections' : where.value.pathname;
   const page = PAGES.find((one) => path === one.path || path.startsWith(`${one.path}/`));
   const Page = page?.Page ?? (path === '/about' ? About : undefined);
   return (
     <>
-      <a class="skip" href="#main">Skip to the page</a>
+      <a class="skip" href="#main">
+        Skip to the page
+      </a>
       <Banners />
       <div class="frame">
         <Rail path={path} />
         <main id="main" class="main" tabIndex={-1}>
-          {Page ? <Page key={page?.path ?? path} /> : <div class="empty"><h1 tabIndex={-1}>There is no such page</h1><Link href="/connections">To the connections</Link></div>}
+          {Page ? (
+            <Page key={page?.path ?? path} />
+          ) : (
+            <div class="empty">
+              <h1 tabIndex={-1}>There is no such page</h1>
+              <Link href="/connections">To the connections</Link>
+            </div>
+          )}
         </main>
       </div>
       <Keyboard />

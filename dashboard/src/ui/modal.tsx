@@ -31,9 +31,17 @@ export function Modal({ title, children, footer, onCancel, wide }: Props) {
     onCancel?.();
   };
   return (
-    <dialog ref={dialog} class={wide ? 'wide' : ''} aria-labelledby={heading} onKeyDown={onKeyDown}
-      onCancel={(event) => event.preventDefault()} {...{ closedby: 'none' }}>
-      <header><h2 id={heading}>{title}</h2></header>
+    <dialog
+      ref={dialog}
+      class={wide ? 'wide' : ''}
+      aria-labelledby={heading}
+      onKeyDown={onKeyDown}
+      onCancel={(event) => event.preventDefault()}
+      {...{ closedby: 'none' }}
+    >
+      <header>
+        <h2 id={heading}>{title}</h2>
+      </header>
       <div class="body stack">{children}</div>
       <footer>{footer}</footer>
     </dialog>

@@ -16,10 +16,16 @@ export function Copyable({ text, label, onCopied }: { text: string; label: strin
     <div>
       <div class="small muted">{label}</div>
       <div class="secret">
-        <output ref={shown} aria-label={label}>{text}</output>
-        <button type="button" onClick={go}><Icon name="copy" /> Copy<span class="visually-hidden"> {label}</span></button>
+        <output ref={shown} aria-label={label}>
+          {text}
+        </output>
+        <button type="button" onClick={go}>
+          <Icon name="copy" /> Copy<span class="visually-hidden"> {label}</span>
+        </button>
       </div>
-      <div class="small" role="status">{said}</div>
+      <div class="small" role="status">
+        {said}
+      </div>
     </div>
   );
 }

@@ -1,6 +1,9 @@
 import { signal } from '@preact/signals';
 
-interface Toast { id: number; text: string }
+interface Toast {
+  id: number;
+  text: string;
+}
 const toasts = signal<Toast[]>([]);
 let last = 0;
 
@@ -17,5 +20,13 @@ export function toast(text: string): void {
 
 /** The region stands in the page from the start, or a screen reader misses the first one. */
 export function Toasts() {
-  return <div class="toasts" role="status" aria-live="polite">{toasts.value.map((one) => <div class="toast" key={one.id}>{one.text}</div>)}</div>;
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {toasts.value.map((one) => (
+        <div class="toast" key={one.id}>
+          {one.text}
+        </div>
+      ))}
+    </div>
+  );
 }

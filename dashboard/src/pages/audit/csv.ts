@@ -11,8 +11,12 @@ export async function readAll(path: string, limit: number, told: (rows: number) 
   let cursor: string | null = null;
   let rows = 0;
   do {
-    const answer: Response = await fetch(withParams(path, { format: 'csv', limit: String(limit), ...(cursor ? { cursor } : {}) }), { credentials: 'same-origin', headers: { accept: 'text/csv' }, signal })
-      .catch((error: unknown) => { throw signal?.aborted ? error : new Unreachable('The hub does not answer; the file was not made.'); });
+    const answer: Response = await fetch(
+      withParams(path, { format: 'csv', limit: String(limit), ...(cursor ? { cursor } : {}) }),
+      { credentials: 'same-origin', headers: { accept: 'text/csv' }, signal },
+    ).catch((error: unknown) => {
+      throw signal?.aborted ? error : new Unreachable('The hub does not answer; the file was not made.');
+    });
     if (!answer.ok) throw new Error(`The hub answered ${answer.status}; the file was not made.`);
     const text = await answer.text();
     const head = text.indexOf('\n') + 1;

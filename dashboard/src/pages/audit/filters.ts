@@ -25,7 +25,9 @@ export const OUTCOMES: Record<string, { name: string; states: string[] }> = {
 };
 
 export const RANGES: Record<string, { name: string; days: number }> = {
-  today: { name: 'Today', days: 1 }, '7d': { name: '7 days', days: 7 }, '30d': { name: '30 days', days: 30 },
+  today: { name: 'Today', days: 1 },
+  '7d': { name: '7 days', days: 7 },
+  '30d': { name: '30 days', days: 30 },
 };
 
 const isDate = (text: string) => /^\d{4}-\d{2}-\d{2}$/.test(text) && Number.isFinite(Date.parse(text));
@@ -57,10 +59,13 @@ export function address(tab: Tab, filters: Filters): string {
 /** When the day begins in which a moment is, and the one so many days after it; a day is not always 24 hours long. */
 function midnight(at: number, clock: Clock, days = 0): number {
   const day = new Date(at);
-  return clock === 'utc' ? Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate() + days) : new Date(day.getFullYear(), day.getMonth(), day.getDate() + days).getTime();
+  return clock === 'utc'
+    ? Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate() + days)
+    : new Date(day.getFullYear(), day.getMonth(), day.getDate() + days).getTime();
 }
 
-const dayOf = (text: string, clock: Clock, days = 0) => midnight(Date.parse(clock === 'utc' ? text : `${text}T12:00:00`), clock, days);
+const dayOf = (text: string, clock: Clock, days = 0) =>
+  midnight(Date.parse(clock === 'utc' ? text : `${text}T12:00:00`), clock, days);
 
 /** The time that is meant: from the first, until before the second. Whole days, and so the same until midnight. */
 export function span(filters: Filters, now: number, clock: Clock): { from?: number; to?: number } {
@@ -81,7 +86,8 @@ export function query(tab: Tab, filters: Filters, now: number, clock: Clock): st
   if (tab !== 'changes') params.set('sort', 'desc');
   if (tab === 'trades') params.set('account', filters.account ?? '*');
   if (tab === 'commands') params.set('terminal', filters.account ?? '*');
-  for (const name of ['symbol', 'kind', 'order', 'position', 'key', 'actor', 'action', 'target']) if (filters[name]) params.set(name, filters[name]);
+  for (const name of ['symbol', 'kind', 'order', 'position', 'key', 'actor', 'action', 'target'])
+    if (filters[name]) params.set(name, filters[name]);
   if (filters.outcome && tab === 'commands') params.set('state', OUTCOMES[filters.outcome]!.states.join(','));
   if (filters.outcome && tab === 'changes') params.set('outcome', filters.outcome);
   const { from, to } = span(filters, now, clock);
@@ -94,33 +100,76 @@ const isOf = (account: Account | null | undefined, wanted: string | undefined) =
   !wanted || (!!account && (wanted === String(account.login) || wanted === `${account.login}@${account.server}`));
 
 /** Whether something that has just happened would stand in the list. */
-export function matches(filters: Filters, row: { account?: Account | null; symbol?: string; at: number; kind?: string; order?: number; position?: number; state?: string; key?: string }, now: number, clock: Clock): boolean {
+export function matches(
+  filters: Filters,
+  row: {
+    account?: Account | null;
+    symbol?: string;
+    at: number;
+    kind?: string;
+    order?: number;
+    position?: number;
+    state?: string;
+    key?: string;
+  },
+  now: number,
+  clock: Clock,
+): boolean {
   const { from, to } = span(filters, now, clock);
-  return isOf(row.account, filters.account)
-    && (!filters.symbol || filters.symbol === row.symbol)
-    && (!filters.kind || filters.kind === row.kind)
-    && (!filters.order || filters.order === String(row.order))
-    && (!filters.position || filters.position === String(row.position))
-    && (!filters.key || filters.key === row.key)
-    && (!filters.outcome || !row.state || OUTCOMES[filters.outcome]?.states.includes(row.state) === true)
-    && (from === undefined || row.at >= from) && (to === undefined || row.at < to);
+  return (
+    isOf(row.account, filters.account) &&
+    (!filters.symbol || filters.symbol === row.symbol) &&
+    (!filters.kind || filters.kind === row.kind) &&
+    (!filters.order || filters.order === String(row.order)) &&
+    (!filters.position || filters.position === String(row.position)) &&
+    (!filters.key || filters.key === row.key) &&
+    (!filters.outcome || !row.state || OUTCOMES[filters.outcome]?.states.includes(row.state) === true) &&
+    (from === undefined || row.at >= from) &&
+    (to === undefined || row.at < to)
+  );
 }
 
 /** The same for a command. */
-export const matchesCommand = (filters: Filters, command: Command, now: number, clock: Clock): boolean => !filters.id && matches(filters, {
-  account: command.account, symbol: String(command.request?.symbol ?? ''), at: Date.parse(command.created_at), state: command.state, key: command.key,
-}, now, clock);
+export const matchesCommand = (filters: Filters, command: Command, now: number, clock: Clock): boolean =>
+  !filters.id &&
+  matches(
+    filters,
+    {
+      account: command.account,
+      symbol: String(command.request?.symbol ?? ''),
+      at: Date.parse(command.created_at),
+      state: command.state,
+      key: command.key,
+    },
+    now,
+    clock,
+  );
 
 const LABELS: Record<string, string> = {
-  id: 'Command', account: 'Account', symbol: 'Symbol', kind: 'Kind', order: 'Order', position: 'Position', key: 'By', actor: 'Who', action: 'What', target: 'To what', range: 'Time', from: 'From', to: 'Until',
+  id: 'Command',
+  account: 'Account',
+  symbol: 'Symbol',
+  kind: 'Kind',
+  order: 'Order',
+  position: 'Position',
+  key: 'By',
+  actor: 'Who',
+  action: 'What',
+  target: 'To what',
+  range: 'Time',
+  from: 'From',
+  to: 'Until',
 };
 
 /** What is filtered by, in words, one chip each. */
 export function chips(tab: Tab, filters: Filters, keyName: (id: string) => string): { name: string; text: string }[] {
-  return NAMES[tab].filter((name) => filters[name]).map((name) => {
-    const value = filters[name]!;
-    if (name === 'outcome') return { name, text: tab === 'commands' ? OUTCOMES[value]?.name ?? value : value === 'denied' ? 'Refused' : 'Done' };
-    if (name === 'range') return { name, text: RANGES[value]?.name ?? value };
-    return { name, text: `${LABELS[name]} ${name === 'key' ? keyName(value) : value}` };
-  });
+  return NAMES[tab]
+    .filter((name) => filters[name])
+    .map((name) => {
+      const value = filters[name]!;
+      if (name === 'outcome')
+        return { name, text: tab === 'commands' ? (OUTCOMES[value]?.name ?? value) : value === 'denied' ? 'Refused' : 'Done' };
+      if (name === 'range') return { name, text: RANGES[value]?.name ?? value };
+      return { name, text: `${LABELS[name]} ${name === 'key' ? keyName(value) : value}` };
+    });
 }

@@ -19,7 +19,10 @@ export class Pages<T> {
   #cursor: string | null = null;
   #stop = new AbortController();
 
-  constructor(readonly path: string, readonly rowsOf: (answer: unknown) => T[] = (answer) => (answer as List<T>).data) {}
+  constructor(
+    readonly path: string,
+    readonly rowsOf: (answer: unknown) => T[] = (answer) => (answer as List<T>).data,
+  ) {}
 
   /** Reads the newest; the rows that are there stay until then. */
   load(): Promise<void> {
@@ -33,14 +36,18 @@ export class Pages<T> {
 
   async #read(cursor: string | null): Promise<void> {
     this.#stop.abort();
-    const stop = (this.#stop = new AbortController());
+    const stop = new AbortController();
+    this.#stop = stop;
     this.busy.value = true;
     try {
       let next = cursor;
       let found: T[] = [];
       // A page may be short, or empty, and there still be more: a filter that lets little through.
       do {
-        const list: List<T> = await get<List<T>>(withParams(this.path, { limit: String(PAGE), ...(next ? { cursor: next } : {}) }), stop.signal);
+        const list: List<T> = await get<List<T>>(
+          withParams(this.path, { limit: String(PAGE), ...(next ? { cursor: next } : {}) }),
+          stop.signal,
+        );
         if (list.as_of) learnClock(list.as_of);
         found = [...found, ...this.rowsOf(list)];
         next = list.next_cursor ?? null;

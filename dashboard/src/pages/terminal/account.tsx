@@ -7,7 +7,10 @@ import type { Feed } from './feed';
 /** Balance, equity and margin, with their age once they are old. */
 export function AccountCard({ feed, terminal }: { feed: Feed; terminal: Terminal }) {
   const known = feed.account.value;
-  if (!known) return feed.failure.value && terminal.state === 'connected' ? <Failed what={feed.failure.value} again={() => void feed.read()} /> : null;
+  if (!known)
+    return feed.failure.value && terminal.state === 'connected' ? (
+      <Failed what={feed.failure.value} again={() => void feed.read()} />
+    ) : null;
   const { value } = known;
   const digits = value.currency_digits;
   const age = now.value - skew.value - known.at;
@@ -21,8 +24,16 @@ export function AccountCard({ feed, terminal }: { feed: Feed; terminal: Terminal
   return (
     <section class="card" aria-label="Account">
       <dl class="figures">
-        {figures.map(([name, text, color]) => <div key={name}><dt class="small muted">{name}</dt><dd class={`figure ${color}`}>{text}</dd></div>)}
-        <div><dt class="small muted">Currency</dt><dd class="figure">{value.currency}</dd></div>
+        {figures.map(([name, text, color]) => (
+          <div key={name}>
+            <dt class="small muted">{name}</dt>
+            <dd class={`figure ${color}`}>{text}</dd>
+          </div>
+        ))}
+        <div>
+          <dt class="small muted">Currency</dt>
+          <dd class="figure">{value.currency}</dd>
+        </div>
       </dl>
       {age > 10_000 && <span class="badge plain warn">{span(age)} old</span>}
     </section>

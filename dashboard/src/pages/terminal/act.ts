@@ -1,38 +1,87 @@
-import { call, onceKey, Problem, Unreachable } from '../../api/client';
-import type { Command } from '../../api/types';
+import { ok, onceKey, Problem, Unreachable } from '../../api/client';
+import type { Closing, Command } from '../../api/types';
 
 /** How a call that trades ended, in words. */
-export interface Told { done: boolean; unknown: boolean; text: string; command?: Command }
+export interface Told {
+  done: boolean;
+  unknown: boolean;
+  text: string;
+}
 
-const words = (command: Command): Told => {
+/** The headers of a call that trades. */
+export interface Once {
+  'Idempotency-Key': string;
+  Prefer: string;
+}
+
+const ofOne = (command: Command): Told => {
   const result = command.result;
-  const said = result ? `${result.retcode} ${result.retcode_name.replaceAll('_', ' ')}` : command.reason ?? '';
+  const said = result ? `${result.retcode} ${result.retcode_name?.replaceAll('_', ' ') ?? ''}`.trim() : (command.reason ?? '');
   if (['executed', 'placed', 'partial'].includes(command.state)) {
     const at = result?.price ? ` at ${result.price}` : '';
-    return { done: true, unknown: false, command, text: `${command.state === 'placed' ? 'Placed' : command.state === 'partial' ? 'Done in part' : 'Done'}${result?.volume ? `: ${result.volume} lots` : ''}${at} (${said})` };
+    return {
+      done: true,
+      unknown: false,
+      text: `${command.state === 'placed' ? 'Placed' : command.state === 'partial' ? 'Done in part' : 'Done'}${result?.volume ? `: ${result.volume} lots` : ''}${at} (${said})`,
+    };
   }
   if (!command.final || command.state === 'unknown') {
-    return { done: false, unknown: true, command, text: `Not known yet whether it was executed (${command.state}). The hub is asking; do not send it again. Its record is ${command.id}.` };
+    return {
+      done: false,
+      unknown: true,
+      text: `Not known yet whether it was executed (${command.state}). The hub is asking; do not send it again. Its record is ${command.id}.`,
+    };
   }
-  return { done: false, unknown: false, command, text: `Not done: ${command.state.replaceAll('_', ' ')}${said && ` (${said})`}` };
+  return { done: false, unknown: false, text: `Not done: ${command.state.replaceAll('_', ' ')}${said && ` (${said})`}` };
 };
+
+/** What became of a call for many positions: each is a command of its own. */
+const ofMany = ({ id, final, commands, not_sent }: Closing): Told => {
+  const told = commands.map(ofOne);
+  const done = told.filter((one) => one.done).length;
+  const all = commands.length + not_sent.length;
+  const open = !final || told.some((one) => one.unknown);
+  const wrong = [...told.filter((one) => !one.done && !one.unknown).map((one) => one.text), ...not_sent.map((one) => one.reason)];
+  const text = `Closed ${done} of ${all}.${wrong.length ? ` ${[...new Set(wrong)].join('; ')}.` : ''}`;
+  if (open)
+    return {
+      done: false,
+      unknown: true,
+      text: `${text} Of the others it is not known yet; do not send it again. The record is ${id}.`,
+    };
+  return { done: done === all, unknown: false, text };
+};
+
+const words = (answer: Command | Closing): Told => ('commands' in answer ? ofMany(answer) : ofOne(answer));
 
 /**
  * Sends a call that trades, once: the same calls as a bot's, with a key that makes a repeat harmless.
  * When the answer is lost it is asked for once more under the same key, which never executes twice.
  */
-export async function trade(method: string, path: string, body: unknown): Promise<Told> {
-  const key = onceKey();
-  const send = () => call<Command>(method, path, body, { headers: { 'idempotency-key': key, prefer: 'wait=10' } });
+export async function trade(call: (header: Once) => Promise<{ data?: Command | Closing }>): Promise<Told> {
+  const header = { 'Idempotency-Key': onceKey(), Prefer: 'wait=10' };
+  const send = () => ok(call(header));
   try {
-    return words(await send().catch((error) => {
-      if (error instanceof Unreachable) return send();
-      throw error;
-    }));
+    return words(
+      await send().catch((error) => {
+        if (error instanceof Unreachable) return send();
+        throw error;
+      }),
+    );
   } catch (error) {
-    if (error instanceof Unreachable) return { done: false, unknown: true, text: 'The hub does not answer: whether it was done is not known. Look at the positions and at Audit before you send it again.' };
+    if (error instanceof Unreachable)
+      return {
+        done: false,
+        unknown: true,
+        text: 'The hub does not answer: whether it was done is not known. Look at the positions and at Audit before you send it again.',
+      };
     // The only code that says nothing of what was sent.
-    if (error instanceof Problem && error.code === 'internal') return { done: false, unknown: true, text: `${error.message} Whether it was done is not known. Look at the positions and at Audit before you send it again.` };
+    if (error instanceof Problem && error.code === 'internal')
+      return {
+        done: false,
+        unknown: true,
+        text: `${error.message} Whether it was done is not known. Look at the positions and at Audit before you send it again.`,
+      };
     if (error instanceof Problem) return { done: false, unknown: false, text: error.message };
     throw error;
   }

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { get, sentence } from '../../api/client';
+import { hub, ok, sentence } from '../../api/client';
 import type { Deal, List, Terminal } from '../../api/types';
 import { Curve, type CurvePoint } from '../../charts/curve';
 import { amount } from '../../lib/money';
@@ -9,14 +9,22 @@ import { Failed } from '../../ui/empty';
 import type { Feed } from './feed';
 
 const ALL = 36_500;
-const RANGES: [string, number][] = [['7 d', 7], ['30 d', 30], ['90 d', 90], ['All', ALL]];
+const RANGES: [string, number][] = [
+  ['7 d', 7],
+  ['30 d', 30],
+  ['90 d', 90],
+  ['All', ALL],
+];
+
+/** When it was, in UTC; a terminal that does not know its broker's clock yet tells none. */
+const at = (deal: Deal): number => deal.time_msc ?? 0;
 
 /** The balance after each deal, counted back from what it is now, so that it needs no beginning. */
 export function balances(deals: Deal[], balance: number): CurvePoint[] {
   const points: CurvePoint[] = [];
   let after = balance;
-  for (const deal of [...deals].sort((a, b) => b.time_msc - a.time_msc)) {
-    points.push({ time_msc: deal.time_msc, value: after });
+  for (const deal of [...deals].sort((a, b) => at(b) - at(a))) {
+    points.push({ time_msc: at(deal), value: after });
     after -= deal.profit + deal.swap + deal.commission + deal.fee;
   }
   return points.reverse();
@@ -46,8 +54,10 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
       const found: Deal[] = [];
       let cursor: string | null = null;
       do {
-        const query: string = cursor ? `cursor=${cursor}` : `from=${new Date(Date.now() - range.value * 86_400_000).toISOString()}&limit=1000`;
-        const list: List<Deal> = await get<List<Deal>>(`/api/v1/terminals/${terminal.id}/history/deals?${query}`);
+        const from = new Date(Date.now() - range.value * 86_400_000).toISOString();
+        const query = cursor ? { cursor } : { from, limit: 1000 };
+        const params = { path: { terminal: terminal.id }, query };
+        const list: List<Deal> = await ok(hub.GET('/api/v1/terminals/{terminal}/history/deals', { params }));
         found.push(...list.data);
         cursor = list.next_cursor;
       } while (cursor && found.length < 10_000);
@@ -64,7 +74,9 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
   const last = deals.value?.at(-1)?.time_msc;
   useEffect(() => {
     if (!root.current) return;
-    const made = new Curve(root.current, (ms, long) => stamp(ms, zone.value, terminal.utc_offset_s ?? 0).slice(5, long ? 16 : 10));
+    const made = new Curve(root.current, (ms, long) =>
+      stamp(ms, zone.value, terminal.utc_offset_s ?? 0).slice(5, long ? 16 : 10),
+    );
     curve.current = made;
     return () => made.remove();
   }, []);
@@ -73,11 +85,27 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     <section class="card stack" aria-label="Balance">
       <div class="row between">
         <h2>Balance</h2>
-        <div class="segmented" role="group" aria-label="Range">{RANGES.map(([name, days]) => <button type="button" key={name} aria-pressed={range.value === days} onClick={() => (range.value = days)}>{name}</button>)}</div>
+        <div class="segmented" role="group" aria-label="Range">
+          {RANGES.map(([name, days]) => (
+            <button type="button" key={name} aria-pressed={range.value === days} onClick={() => (range.value = days)}>
+              {name}
+            </button>
+          ))}
+        </div>
       </div>
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
-      <div ref={root} class="chart small" role="img" aria-label={`Balance after each deal${points.length ? `, ${points.length} deals` : ''}`} />
-      <p class="small muted">{points.length === 0 ? 'No deal in this time.' : `${points.length} deals, largest fall ${amount(drawdown(points))}${account ? `, equity now ${amount(account.equity)} ${account.currency}` : ''}`}{last === undefined && ''}</p>
+      <div
+        ref={root}
+        class="chart small"
+        role="img"
+        aria-label={`Balance after each deal${points.length ? `, ${points.length} deals` : ''}`}
+      />
+      <p class="small muted">
+        {points.length === 0
+          ? 'No deal in this time.'
+          : `${points.length} deals, largest fall ${amount(drawdown(points))}${account ? `, equity now ${amount(account.equity)} ${account.currency}` : ''}`}
+        {last === undefined && ''}
+      </p>
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { get } from '../../api/client';
-import type { List, SymbolSpec, Terminal } from '../../api/types';
+import { hub, ok } from '../../api/client';
+import type { SymbolSpec, Terminal } from '../../api/types';
 import { go, where } from '../../lib/router';
 import { may } from '../../lib/session';
 import { AccountCard } from './account';
@@ -19,7 +19,10 @@ export function View({ terminal }: { terminal: Terminal }) {
   useEffect(() => {
     const opened = new Feed(terminal.id, terminal.account);
     feed.value = opened;
-    get<List<SymbolSpec>>(`/api/v1/terminals/${terminal.id}/symbols`).then((list) => (symbols.value = list.data), () => undefined);
+    ok(hub.GET('/api/v1/terminals/{terminal}/symbols', { params: { path: { terminal: terminal.id } } })).then(
+      (list) => (symbols.value = list.data),
+      () => undefined,
+    );
     return () => opened.close();
   }, [terminal.session?.id]);
   const query = where.value.searchParams;
@@ -35,8 +38,19 @@ export function View({ terminal }: { terminal: Terminal }) {
     <div class="stack live">
       <AccountCard feed={feed.value} terminal={terminal} />
       <div class="terminal-grid">
-        <ChartCard key={`${symbol} ${timeframe}`} feed={feed.value} terminal={terminal} symbol={symbol} spec={spec} symbols={symbols.value} timeframe={timeframe} choose={choose} />
-        {(may('trade:write') || may('trade:reduce')) && spec && <Ticket key={symbol} feed={feed.value} terminal={terminal} spec={spec} />}
+        <ChartCard
+          key={`${symbol} ${timeframe}`}
+          feed={feed.value}
+          terminal={terminal}
+          symbol={symbol}
+          spec={spec}
+          symbols={symbols.value}
+          timeframe={timeframe}
+          choose={choose}
+        />
+        {(may('trade:write') || may('trade:reduce')) && spec && (
+          <Ticket key={symbol} feed={feed.value} terminal={terminal} spec={spec} />
+        )}
       </div>
       <PositionsCard feed={feed.value} terminal={terminal} symbols={symbols.value} />
       <OrdersCard feed={feed.value} terminal={terminal} symbols={symbols.value} />
