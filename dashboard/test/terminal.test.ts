@@ -86,14 +86,24 @@ test('newer bars join those that were scrolled to, and where the two do not touc
 test('own trades of one bar are one mark, and words are left out where there is no room', () => {
   const done = (minute: number, type_name: string, volume: number): Deal => deal(minute * MINUTE + 5, 0, { type_name, volume });
   const marks = own(
-    [done(2, 'buy', 0.1), done(2, 'buy', 0.2), done(4, 'buy', 1), done(4, 'sell', 1), done(50, 'buy', 1), done(3, 'balance', 9)],
+    [
+      done(2, 'buy', 0.1),
+      done(2, 'buy', 0.2),
+      done(4, 'buy', 1),
+      done(4, 'sell', 1),
+      done(50, 'buy', 1),
+      done(20, 'buy', 0.1),
+      done(20, 'buy', 0.2),
+      done(3, 'balance', 9),
+    ],
     bars(0, 30),
     MINUTE,
   );
   expect(marks.map(({ time_msc, text, above }) => [time_msc / MINUTE, text, above])).toEqual([
-    [2, 'buy 0.3 (2)', false],
+    [2, '', false],
     [4, '', false],
     [4, 'sell 1', true],
+    [20, 'buy 0.3 (2)', false],
   ]);
 });
 

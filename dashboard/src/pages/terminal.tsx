@@ -63,7 +63,7 @@ function Away({ row }: { row: Row }) {
   if (row.state === 'connected') return null;
   const seen = row.last_seen_at ? Date.parse(row.last_seen_at) : undefined;
   return (
-    <p class="note warn row">
+    <p class="note warn row away">
       <Icon name="info" />
       <span>
         {seen === undefined ? 'Not connected.' : `Not connected: last heard of ${span(now.value - seen)} ago.`} Bars come from the

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
-import type { Deal, SymbolSpec, Terminal } from '../../api/types';
+import type { Deal, Terminal } from '../../api/types';
 import { PriceChart, type Bar } from '../../charts/price';
 import { subscribe } from '../../live/socket';
 import { coalesced } from '../../live/store';
@@ -15,6 +15,7 @@ import { History } from './history';
 import { Legend } from './legend';
 import { levels, own } from './marks';
 import { place, type Drawing, type Overlay } from './overlays';
+import type { Shown } from './remembered';
 
 /** Drawing is what costs, and ticks come many times a second: ten times is enough for the eye. */
 const DRAW_MS = 100;
@@ -24,7 +25,7 @@ const LOADING_MS = 2000;
 interface Props {
   feed: Feed;
   terminal: Terminal;
-  spec: SymbolSpec;
+  spec: Shown;
   timeframe: string;
   minutes: number;
 }
@@ -148,6 +149,11 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
   const words = (bar: Bar) =>
     `${when(bar.time_msc)}: open ${price(bar.open, digits)}, high ${price(bar.high, digits)}, low ${price(bar.low, digits)}, ` +
     `close ${price(bar.close, digits)}${bar.complete ? '' : ', still forming'}`;
+  const leave = () => {
+    at.current = undefined;
+    held.chart?.point(undefined);
+    said.value = '';
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     const newest = history.bars.length - 1;
     const here = at.current ?? newest + 1;
@@ -159,11 +165,7 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
       Home: 0,
       End: newest,
     };
-    if (event.key === 'Escape') {
-      at.current = undefined;
-      held.chart?.point(undefined);
-      said.value = '';
-    }
+    if (event.key === 'Escape') leave();
     const to = steps[event.key];
     if (to === undefined || newest < 0) return;
     event.preventDefault();
@@ -192,6 +194,7 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
         aria-label={summary}
         aria-describedby={help}
         onKeyDown={onKeyDown}
+        onBlur={leave}
       >
         <div ref={root} class={`chart panes-${Math.min(3, panes)}`} aria-hidden="true" />
       </div>

@@ -1,9 +1,10 @@
-import type { SymbolSpec, Terminal } from '../../api/types';
+import type { Terminal } from '../../api/types';
 import { zone, type Zone } from '../../lib/time';
 import { Candles } from './candles';
 import { Combo } from './combo';
 import type { Feed } from './feed';
 import { Prices } from './prices';
+import type { Shown } from './remembered';
 
 /** Timeframes by name, in minutes. */
 export const TIMEFRAMES: [string, number][] = [
@@ -19,8 +20,8 @@ export const TIMEFRAMES: [string, number][] = [
 interface Props {
   feed: Feed;
   terminal: Terminal;
-  spec: SymbolSpec;
-  symbols: SymbolSpec[];
+  spec: Shown;
+  symbols: Shown[];
   timeframe: string;
   choose: (change: Record<string, string>) => void;
 }

@@ -31,7 +31,9 @@ function ends(steps: Step[], from: number): [number, number] {
   const last = steps.at(-1)?.time_msc ?? 0;
   const present = now.peek();
   const to = present - last > 90 * DAY_MS ? last + Math.max(60_000, (last - first) / 20) : present;
-  return [Math.max(from, first - (to - first) / 20), to];
+  // An account begins with its first deposit: nothing before it is of interest, and it would press the rest flat.
+  const before = steps[0] ? steps[0].value - steps[0].gain - steps[0].cash : 0;
+  return [Math.max(from, Math.abs(before) < 0.005 ? first : first - (to - first) / 20), to];
 }
 
 /** Balance over time as the deals tell it; and the equity, which nobody keeps, as long as this page watches it. */
@@ -39,6 +41,8 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
   const root = useRef<HTMLDivElement>(null);
   const curve = useRef<Curve>(undefined);
   const range = useSignal(30);
+  /** The picture is of a day or two: hours say more than dates. */
+  const brief = useRef(false);
   const deals = useSignal<Deal[] | undefined>(undefined);
   const partly = useSignal(false);
   const failure = useSignal('');
@@ -86,7 +90,8 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     if (!root.current) return;
     curve.current = new Curve(root.current, (ms, long) => {
       const text = stamp(ms, zone.peek(), terminal.utc_offset_s ?? 0);
-      return range.peek() === WATCHED ? text.slice(11) : text.slice(5, long ? 16 : 10);
+      if (range.peek() === WATCHED) return text.slice(11);
+      return long ? text.slice(0, 16) : brief.current ? text.slice(11, 16) : text.slice(5, 10);
     });
     return () => curve.current?.remove();
   }, []);
@@ -97,6 +102,7 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
       return;
     }
     const [from, to] = ends(steps, Date.now() - range.value * DAY_MS);
+    brief.current = to - from < 2 * DAY_MS;
     const grid = gridded(steps, from, to);
     const notes = steps
       .filter(({ cash, time_msc }) => cash !== 0 && time_msc >= from)

@@ -17,21 +17,21 @@ export function own(deals: Deal[], bars: Bar[], period: number): Mark[] {
     const one = found.get(key) ?? { at, side: deal.type_name, lots: 0, count: 0 };
     found.set(key, { ...one, lots: one.lots + deal.volume, count: one.count + 1 });
   }
-  const last = { buy: -Infinity, sell: -Infinity };
-  return [...found.values()]
-    .sort((a, b) => a.at - b.at)
-    .map(({ at, side, lots, count }): Mark => {
-      const room = at - last[side] >= ROOM;
-      if (room) last[side] = at;
-      const words = `${side} ${Number(lots.toFixed(8))}${count > 1 ? ` (${count})` : ''}`;
-      return {
-        time_msc: bars[at]!.time_msc,
-        above: side === 'sell',
-        shape: side === 'buy' ? 'arrowUp' : 'arrowDown',
-        color: side === 'buy' ? '--good' : '--bad',
-        text: room ? words : '',
-      };
-    });
+  const rows = [...found.values()].sort((a, b) => a.at - b.at);
+  const near = (one: (typeof rows)[number]) =>
+    rows.some((other) => other !== one && other.side === one.side && Math.abs(other.at - one.at) < ROOM);
+  return rows.map((one): Mark => {
+    const { at, side, lots, count } = one;
+    const room = !near(one);
+    const words = `${side} ${Number(lots.toFixed(8))}${count > 1 ? ` (${count})` : ''}`;
+    return {
+      time_msc: bars[at]!.time_msc,
+      above: side === 'sell',
+      shape: side === 'buy' ? 'arrowUp' : 'arrowDown',
+      color: side === 'buy' ? '--good' : '--bad',
+      text: room ? words : '',
+    };
+  });
 }
 
 /** Entries, stops and targets of what is open in a symbol, and the prices that orders wait for. */

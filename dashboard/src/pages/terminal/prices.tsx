@@ -1,7 +1,8 @@
-import type { SymbolSpec, Terminal } from '../../api/types';
+import type { Terminal } from '../../api/types';
 import { price } from '../../lib/money';
 import { now, span } from '../../lib/time';
 import { useTick, type Feed, type Tick } from './feed';
+import type { Shown } from './remembered';
 
 /** Silence after which a price is no longer taken for the present one. */
 export const STALE_MS = 10_000;
@@ -14,7 +15,7 @@ const LIMITS: Record<string, string> = {
 };
 
 /** What is to be said of a price beside its figures: nothing while it is fresh. */
-export function standing(tick: Tick | undefined, terminal: Terminal, spec: SymbolSpec | undefined, at: number): string[] {
+export function standing(tick: Tick | undefined, terminal: Terminal, spec: Shown | undefined, at: number): string[] {
   const found: string[] = [];
   const age = tick ? at - tick.at : 0;
   const old = !tick || age > STALE_MS;
@@ -28,7 +29,7 @@ export function standing(tick: Tick | undefined, terminal: Terminal, spec: Symbo
 }
 
 /** Bid, ask and spread, and how old they are once that matters. */
-export function Prices({ feed, terminal, spec }: { feed: Feed; terminal: Terminal; spec: SymbolSpec }) {
+export function Prices({ feed, terminal, spec }: { feed: Feed; terminal: Terminal; spec: Shown }) {
   const tick = useTick(feed, spec.name).value;
   const said = standing(tick, terminal, spec, now.value);
   const badges = said.map((text) => (
@@ -43,6 +44,7 @@ export function Prices({ feed, terminal, spec }: { feed: Feed; terminal: Termina
       </span>
     );
   const { bid, ask } = tick.value;
+  const spread = Math.round((ask - bid) * 10 ** spec.digits);
   const sign = tick.moved > 0 ? '▲' : tick.moved < 0 ? '▼' : '·';
   return (
     <span class={`row prices ${said.length ? 'is-old' : ''}`}>
@@ -56,7 +58,7 @@ export function Prices({ feed, terminal, spec }: { feed: Feed; terminal: Termina
         <span class="small muted">Ask</span> {price(ask, spec.digits)}
       </span>
       <span class="small muted">
-        Spread <span class="spread">{((ask - bid) * 10 ** spec.digits).toFixed(0)}</span> points
+        Spread <span class="spread">{spread}</span> {spread === 1 ? 'point' : 'points'}
       </span>
       {badges}
     </span>

@@ -12,6 +12,7 @@ import { Feed } from './feed';
 import { LatencyCard } from './latency';
 import { OrdersCard } from './orders';
 import { PositionsCard } from './positions';
+import { remember, remembered, type Shown } from './remembered';
 import './terminal.css';
 import { Ticket } from './ticket';
 
@@ -39,14 +40,20 @@ export function View({ terminal }: { terminal: Terminal }) {
     if (terminal.state === 'connected') void feed.value?.read();
     if (terminal.state === 'connected' || !symbols.peek()) void load();
   }, [terminal.session?.id, terminal.state]);
-  if (!feed.value) return null;
   const known = symbols.value ?? [];
+  const { server } = terminal.account;
+  const choices: Shown[] = symbols.value ?? remembered(server);
   const query = where.value.searchParams;
-  const spec = known.find((one) => one.name === query.get('symbol')) ?? known[0];
+  const shown = choices.find((one) => one.name === query.get('symbol')) ?? choices[0];
+  const spec = known.find((one) => one.name === shown?.name);
   const asked = query.get('timeframe') ?? '';
   const timeframe = TIMEFRAMES.some(([name]) => name === asked) ? asked : 'M5';
+  useEffect(() => {
+    if (spec) remember(server, spec);
+  }, [spec?.name]);
+  if (!feed.value) return null;
   const choose = (change: Record<string, string>) => {
-    const next = new URLSearchParams({ symbol: spec?.name ?? '', timeframe, ...change });
+    const next = new URLSearchParams({ symbol: shown?.name ?? '', timeframe, ...change });
     go(`${location.pathname}?${next}`, true);
   };
   return (
@@ -54,8 +61,8 @@ export function View({ terminal }: { terminal: Terminal }) {
       <AccountCard feed={feed.value} terminal={terminal} />
       {failure.value && terminal.state === 'connected' && <Failed what={failure.value} again={() => void load()} />}
       <div class={`terminal-grid ${may('trade:write') || may('trade:reduce') ? '' : 'alone'}`}>
-        {spec ? (
-          <ChartCard feed={feed.value} terminal={terminal} spec={spec} symbols={known} timeframe={timeframe} choose={choose} />
+        {shown ? (
+          <ChartCard feed={feed.value} terminal={terminal} spec={shown} symbols={choices} timeframe={timeframe} choose={choose} />
         ) : (
           <section class="card muted chart-waits" aria-label="Chart">
             {symbols.value
