@@ -33,6 +33,7 @@ mod indicator_body;
 mod indicators;
 mod json;
 mod keys;
+mod link;
 mod login;
 mod market_data;
 mod metrics;
@@ -187,6 +188,7 @@ fn of_reads() -> Vec<Route> {
     vec![
         route(&get, "/api/v1/terminals", may(ReadAccount), terminals::list_terminals),
         route(&get, "/api/v1/terminals/{terminal}", may(ReadAccount), terminals::get_terminal),
+        route(&get, "/api/v1/terminals/{terminal}/latency", may(ReadAccount), link::latency),
         route(&get, "/api/v1/terminals/{terminal}/account", may(ReadAccount), account::account),
         route(&get, "/api/v1/account/info", may(ReadAccount), account::account_info),
         route(&get, "/api/v1/terminals/{terminal}/symbols", may(ReadSymbols), market_data::list_symbols),
@@ -270,6 +272,7 @@ fn of_operation() -> Vec<Route> {
         route(&get, "/api/v1/tokens/{id}", may(admin), tokens::get_token),
         route(&patch, "/api/v1/tokens/{id}", may(admin), tokens::rename),
         route(&delete, "/api/v1/tokens/{id}", may(admin), tokens::revoke),
+        route(&get, "/api/v1/tokens/{id}/link", may(admin), link::token_link),
         route(&post, "/api/v1/tokens/{id}/disconnect", may(admin), tokens::disconnect),
         route(&post, "/api/v1/tokens/{id}/rotate", may(admin), tokens::rotate).confirmed(),
         route(&get, "/api/v1/backup", Needs::Operator, backup::backup).confirmed(),

@@ -47,6 +47,7 @@ use Meaning::{Free, Hidden, Listed, Named, Order, Position};
 const TABLE: &[(&str, &str, Meaning)] = &[
     ("GET", "/api/v1/terminals", Free),
     ("GET", "/api/v1/terminals/{terminal}", Free),
+    ("GET", "/api/v1/terminals/{terminal}/latency", Free),
     ("GET", "/api/v1/terminals/{terminal}/account", Free),
     ("GET", "/api/v1/terminals/{terminal}/symbols", Listed),
     ("GET", "/api/v1/terminals/{terminal}/symbols/{symbol}", Named),

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "only their schemas are used")]
 
 mod hooks;
+mod link;
 mod market;
 mod outside;
 mod people;
@@ -19,6 +20,7 @@ use utoipa::{
 pub(super) use self::trading::HistoryHead;
 pub(in crate::api) use self::{
     hooks::{AlertReceipt, Delivery, Hook, ReceivedAlert, Replayed, Webhook, WebhookTest},
+    link::{Latency, Link},
     market::{BarsAnswer, Terminal, TicksAnswer},
     outside::{ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorReceipt, Indicators, SubmitIndicator},
     people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},

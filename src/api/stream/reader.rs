@@ -39,7 +39,11 @@ use crate::{
         error::{ApiError, ApiResult},
         quota,
     },
-    domain::{api_key::ApiKey, event::Subject, ids::TokenId},
+    domain::{
+        api_key::{ApiKey, Permission},
+        event::Subject,
+        ids::TokenId,
+    },
     events::{Gap, Missed, view},
     market::feed::Subscription,
     store::StoreError,
@@ -61,10 +65,10 @@ struct Live {
 
 type Change = BoxFuture<'static, Result<(Want, Subscription), Aborted>>;
 
-/// Terminals that are followed.
+/// Terminals and tokens that are followed.
 struct Terminals {
     rows: watch::Receiver<Arc<Vec<Arc<Row>>>>,
-    sent: HashMap<TokenId, u64>,
+    sent: HashMap<(Topic, TokenId), u64>,
     _follower: Follower,
 }
 
@@ -358,9 +362,12 @@ impl Reader {
     }
 
     fn follow(&mut self, want: &Want) {
-        if want.topic == Topic::Terminals {
+        if has_rows(want) {
             let (rows, follower) = self.state.streams.presence().follow(self.caller.tenant());
-            self.terminals = Some(Terminals { rows, sent: HashMap::new(), _follower: follower });
+            // What is followed anew is told anew, and nothing else.
+            let mut sent = self.terminals.take().map_or_else(HashMap::new, |terminals| terminals.sent);
+            sent.retain(|(topic, _), _| *topic != want.topic);
+            self.terminals = Some(Terminals { rows, sent, _follower: follower });
         }
         let Some((account, topic)) = want.live() else { return };
         let owner = self.caller.key.owner;
@@ -397,15 +404,19 @@ impl Reader {
         let rows = terminals.rows.borrow_and_update().clone();
         let wanted = |row: &Row| {
             let account = row.token.lock.as_ref().map(|lock| &lock.account);
-            let mut of = self.wants.keys().filter(|want| want.topic == Topic::Terminals);
-            self.caller.sees(&row.token) && of.any(|want| want.account.is_none() || want.account.as_ref() == account)
+            let mut of = self.wants.keys().filter(|want| want.topic == row.topic);
+            let sees = match row.topic {
+                Topic::Tokens => row.token.owner == self.caller.tenant() && self.caller.key.may(Permission::Admin),
+                _ => row.token.lock.is_some() && self.caller.sees(&row.token),
+            };
+            sees && of.any(|want| want.account.is_none() || want.account.as_ref() == account)
         };
         for row in rows.iter().filter(|row| wanted(row)) {
-            if terminals.sent.insert(row.token.id, row.seq) != Some(row.seq) {
+            if terminals.sent.insert((row.topic, row.token.id), row.seq) != Some(row.seq) {
                 self.out.push_back(row.frame(self.encoding, self.state.hub.metrics()));
             }
         }
-        terminals.sent.retain(|id, _| rows.iter().any(|row| row.token.id == *id));
+        terminals.sent.retain(|of, _| rows.iter().any(|row| (row.topic, row.token.id) == *of));
     }
 
     fn drop_want(&mut self, want: &Want) -> bool {
@@ -414,7 +425,7 @@ impl Reader {
         }
         self.owed.retain(|owed| owed != want);
         let was = self.wants.remove(want).is_some();
-        if !self.wants.keys().any(|want| want.topic == Topic::Terminals) {
+        if !self.wants.keys().any(has_rows) {
             self.terminals = None;
         }
         was
@@ -440,6 +451,11 @@ impl Reader {
 async fn next_state(want: Want, mut subscription: Subscription) -> (Want, Subscription) {
     subscription.changed().await;
     (want, subscription)
+}
+
+/// Whether what is followed is looked at with the terminals.
+fn has_rows(want: &Want) -> bool {
+    matches!(want.topic, Topic::Terminals | Topic::Tokens)
 }
 
 async fn changed(terminals: Option<&mut Terminals>) {

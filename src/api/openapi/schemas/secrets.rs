@@ -2,6 +2,7 @@
 
 use utoipa::ToSchema;
 
+use super::link::LastRefusal;
 use crate::domain::{
     account::Account,
     api_key::{Permission, Plan},
@@ -34,6 +35,7 @@ pub(in crate::api) struct Token {
     #[schema(format = DateTime)]
     last_seen_at: Option<String>,
     last_disconnect: Option<String>,
+    last_refusal: Option<LastRefusal>,
     rtt_ms: Option<f64>,
     /// The secret: in the answer that makes it, and nowhere else.
     token: String,
