@@ -20,7 +20,9 @@ pub(super) use self::trading::HistoryHead;
 pub(in crate::api) use self::{
     hooks::{AlertReceipt, Delivery, Hook, ReceivedAlert, Replayed, Webhook, WebhookTest},
     market::{BarsAnswer, Terminal, TicksAnswer},
-    outside::{ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorReceipt, Indicators, SubmitIndicator},
+    outside::{
+        ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorPart, IndicatorReceipt, Indicators, SubmitIndicator,
+    },
     people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},
     secrets::{Key, Token},
     trading::{Closing, Command, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
