@@ -179,6 +179,12 @@ pub const CODES: &[ErrorCode] = &[
         "Name one of them by its id.",
     ),
     row(
+        "ambiguous_indicator",
+        &[409],
+        "More than one bot has an indicator of this id, symbol and timeframe; `candidates` lists who. A key never meets it: it reads its own.",
+        "Name one of them in `by`, or take the list with `with=points`.",
+    ),
+    row(
         "terminal_offline",
         &[409],
         "The terminal is known, and not connected, or silent for 10 s. Nothing was sent.",

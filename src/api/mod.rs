@@ -30,6 +30,7 @@ mod history;
 mod hook_act;
 mod hooks;
 mod indicator_body;
+mod indicator_list;
 mod indicators;
 mod json;
 mod keys;
@@ -255,7 +256,7 @@ fn of_the_external_api() -> Vec<Route> {
         route(&get, "/api/external/bars", may(ReadBars), external::bars).compressed(),
         route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of).compressed(),
         route(&get, "/api/external/symbols", may(ReadBars), external::symbols),
-        route(&get, "/api/external/indicators", may(ReadIndicators), indicators::list_indicators),
+        route(&get, "/api/external/indicators", may(ReadIndicators), indicator_list::list_indicators).compressed(),
         route(&post, "/api/external/indicators/{id}", may(WriteIndicators), indicators::submit),
         route(&get, "/api/external/indicators/{id}", may(ReadIndicators), indicators::get_indicator),
         route(&delete, "/api/external/indicators/{id}", may(DeleteIndicators), indicators::remove),

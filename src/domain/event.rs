@@ -20,7 +20,7 @@ pub enum Subject {
     Orders,
     /// A change of a position's stops.
     Positions,
-    /// An indicator was submitted or deleted.
+    /// An indicator was submitted or deleted, or has expired.
     Indicators,
     /// Something that a person must look at.
     Incidents,

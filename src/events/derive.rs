@@ -175,16 +175,17 @@ fn of_switch(switch: &KillSwitch, accounts: &Accounts, owner_of: &dyn Fn(KeyId) 
 }
 
 fn of_indicator(indicator: &Indicator) -> Event {
-    let (kind, permission) = if indicator.deleted {
-        ("indicator.deleted", Permission::ReadIndicators)
-    } else {
-        ("indicator.submitted", Permission::ReadIndicators)
+    let kind = match indicator {
+        one if one.has_expired() => "indicator.expired",
+        one if one.deleted => "indicator.deleted",
+        _ => "indicator.submitted",
     };
+    let at = indicator.ended_at.unwrap_or(indicator.created_at);
     let data = view::indicator_json(indicator);
     Event {
         symbol: Some(indicator.slot.symbol.clone()),
         line: Some(indicator.slot.line),
-        ..event(Subject::Indicators, kind, indicator.owner, indicator.created_at, permission, data)
+        ..event(Subject::Indicators, kind, indicator.owner, at, Permission::ReadIndicators, data)
     }
 }
 

@@ -9,7 +9,8 @@ use crate::domain::{
     account::Account,
     command::CommandRecord,
     history::{Fact, HistoryRecord, Origin, Source},
-    indicator::Indicator,
+    ids::KeyId,
+    indicator::{Author, Indicator},
     names,
     safety::{Incident, KillSwitch},
     trade::{TradeRequest, action},
@@ -168,11 +169,19 @@ pub fn incident_json(incident: &Incident) -> Value {
     })
 }
 
+/// Who submitted an indicator: the line of keys, or the user, and their name. Never a secret, nor a part of one.
+#[must_use]
+pub fn author_json(line: KeyId, author: &Author) -> Value {
+    let id = if author.user { line.user().to_string() } else { line.to_string() };
+    json!({"id": id, "name": author.name})
+}
+
 /// An indicator with all there is to see of it.
 #[must_use]
 pub fn indicator_json(indicator: &Indicator) -> Value {
-    let Indicator { slot, drawing, created_at, expires_at, .. } = indicator;
+    let Indicator { slot, author, drawing, created_at, expires_at, .. } = indicator;
     json!({
+        "by": author_json(slot.line, author),
         "indicator_id": slot.id,
         "indicator_name": drawing.name,
         "symbol": slot.symbol,

@@ -44,6 +44,7 @@ mod formats;
 mod history;
 mod hooks;
 mod incidents;
+mod indicators;
 mod keys;
 #[cfg(feature = "failpoints")]
 mod kill;

@@ -82,7 +82,7 @@ use super::{auth::Needs, routes};
         super::external::bars,
         super::external::bars_of,
         super::external::symbols,
-        super::indicators::list_indicators,
+        super::indicator_list::list_indicators,
         super::indicators::submit,
         super::indicators::get_indicator,
         super::indicators::remove,

@@ -22,7 +22,9 @@ pub(in crate::api) use self::{
     hooks::{AlertReceipt, Delivery, Hook, ReceivedAlert, Replayed, Webhook, WebhookTest},
     link::{Latency, Link},
     market::{BarsAnswer, Terminal, TicksAnswer},
-    outside::{ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorReceipt, Indicators, SubmitIndicator},
+    outside::{
+        ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorPart, IndicatorReceipt, Indicators, SubmitIndicator,
+    },
     people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},
     secrets::{Key, Token},
     trading::{Closing, Command, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},

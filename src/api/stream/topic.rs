@@ -221,9 +221,13 @@ fn sees_account(state: &ApiState, caller: &Caller, account: &Account) -> bool {
 pub(super) fn sees(caller: &Caller, event: &Event) -> bool {
     let key = &caller.key;
     let of_theirs = event.everyone || event.owner == key.owner;
-    let line = event
-        .line
-        .is_none_or(|line| line == key.line() || (event.subject == Subject::KillSwitches && key.may(Permission::Admin)));
+    let of_another_line = match event.subject {
+        Subject::KillSwitches => key.may(Permission::Admin),
+        // Bots have each their own; people see those of all the bots that are theirs.
+        Subject::Indicators => caller.person.is_some(),
+        _ => false,
+    };
+    let line = of_another_line || event.line.is_none_or(|line| line == key.line());
     let reached = key.reach == Reach::Live || event.demo;
     let account = event.account.as_ref().is_none_or(|account| key.allows_account(account));
     let symbol = event.symbol.as_ref().is_none_or(|symbol| key.allows_symbol(symbol));
