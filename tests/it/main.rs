@@ -49,6 +49,7 @@ mod keys;
 mod kill;
 mod kill_switch;
 mod limits;
+mod makers;
 mod model;
 mod month;
 mod operations;
