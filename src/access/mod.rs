@@ -11,6 +11,7 @@ mod keys;
 mod ledger;
 mod login;
 pub mod logins;
+mod makers;
 mod passwords;
 pub mod plans;
 pub mod secret;
@@ -37,6 +38,7 @@ pub use keys::NewKey;
 use ledger::Ledger;
 pub use login::{LoginError, Newcomer, Password};
 use logins::{LiveLogin, Logins};
+use makers::HookNames;
 use passwords::Hasher;
 pub use passwords::WeakPassword;
 pub use tokens::History;
@@ -106,6 +108,7 @@ struct Inner {
     keys: Ledger<ApiKey>,
     users: Ledger<User>,
     logins: Logins,
+    hook_names: HookNames,
     attempts: Attempts,
     hasher: Hasher,
     settings: config::Sessions,
@@ -158,7 +161,9 @@ impl Access {
         let logins = Logins::load(store.as_ref(), rights).await?;
         let (pepper, hasher) = (KeyedDigest::new(&pepper), Hasher::new()?);
         let (attempts, user_turn) = (Attempts::default(), tokio::sync::Mutex::default());
-        let inner = Inner { store, pepper, clock, ids, tokens, keys, users, logins, attempts, hasher, settings, user_turn };
+        let hook_names = HookNames::load(store.as_ref()).await?;
+        let inner =
+            Inner { store, pepper, clock, ids, tokens, keys, users, logins, hook_names, attempts, hasher, settings, user_turn };
         let guard = Guard::new(&config::Throttle::default(), clock);
         Ok(Self { inner: Arc::new(inner), guard })
     }

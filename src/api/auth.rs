@@ -29,7 +29,7 @@ use crate::{
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
-        ids::OwnerId,
+        ids::{HookId, OwnerId},
         token::Token,
         user::{Role, User},
     },
@@ -72,6 +72,8 @@ pub struct Caller {
     pub key: Arc<ApiKey>,
     /// The user and their login, where no key was shown.
     pub person: Option<Person>,
+    /// The hook that acts under the key, where an alert is carried out.
+    pub hook: Option<HookId>,
     /// From where: the peer, or whom a trusted proxy names.
     pub client: Option<IpAddr>,
     /// The request's place among those that the key's plan lets in at once: free when the answer is gone and nobody holds this any more.
@@ -220,7 +222,7 @@ pub(super) async fn authorize(
     }
     let visit = quota::enter(&state, &key, asks.purse, client)?;
     let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
-    let caller = Caller { key, person, client, permit: visit.permit(), arrived };
+    let caller = Caller { key, person, hook: None, client, permit: visit.permit(), arrived };
     let answer = match permitted(&state, &caller, asks, request.method()) {
         Ok(()) => {
             request.extensions_mut().insert(caller);

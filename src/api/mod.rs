@@ -36,6 +36,7 @@ mod json;
 mod keys;
 mod link;
 mod login;
+mod makers;
 mod market_data;
 mod metrics;
 mod modifying;
@@ -226,6 +227,7 @@ fn of_trades() -> Vec<Route> {
         route(&post, "/api/v1/terminals/{terminal}/positions/{ticket}/close", may(TradeReduce), closing::close),
         route(&post, "/api/v1/terminals/{terminal}/trade", may(TradeWrite), trade::raw),
         route(&get, "/api/v1/commands", Needs::AnyKey, commands_list::list_commands),
+        route(&get, "/api/v1/commands/makers", Needs::AnyKey, makers::list_makers),
         route(&get, "/api/v1/commands/{id}", Needs::AnyKey, commands::get_command),
         route(&post, "/api/v1/commands/{id}/cancel", may(TradeReduce), commands::cancel),
         route(&post, "/api/v1/commands/{id}/adjudicate", may(Admin), commands::adjudicate).confirmed(),

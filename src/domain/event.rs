@@ -52,7 +52,8 @@ pub const fn batch_of(place: u64) -> u64 {
     place >> 16
 }
 
-/// One thing that happened. It follows from the store's history alone, so it is the same whenever it is told.
+/// One thing that happened. It follows from the store's history alone, so it is the same whenever it is told, but for what people call whoever
+/// asked for a command: that is the name of now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// Its place among all events, see [`place`]. Grows; numbers between two events mean nothing.

@@ -11,8 +11,10 @@ use crate::domain::{
     history::{Fact, HistoryRecord, Origin, Source},
     ids::KeyId,
     indicator::{Author, Indicator},
+    maker::Maker,
     names,
     safety::{Incident, KillSwitch},
+    stage::Stage,
     trade::{TradeRequest, action},
 };
 
@@ -52,9 +54,9 @@ pub(crate) const REQUEST_NAMES: [Names; 4] = [
     ("type_time", names::order_time),
 ];
 
-/// A command as every trading call and every list shows it.
+/// A command as every trading call and every list shows it, made by `maker`.
 #[must_use]
-pub fn command_json(record: &CommandRecord) -> Value {
+pub fn command_json(record: &CommandRecord, maker: &Maker) -> Value {
     let result = record.result.as_ref().map(|result| {
         let mut object = named(result, &[]);
         object.insert("retcode_name".to_owned(), json!(names::retcode(result.retcode)));
@@ -70,6 +72,7 @@ pub fn command_json(record: &CommandRecord) -> Value {
         "account": record.account,
         "terminal": record.token,
         "key": record.key,
+        "by": maker_json(maker),
         "instance": record.instance,
         "tag": record.tag,
         "client_order_id": record.client_order_id,
@@ -77,10 +80,21 @@ pub fn command_json(record: &CommandRecord) -> Value {
         "request": request_json(&record.request),
         "result": result,
         "reason": record.reason,
+        "states": record.stages().into_iter().map(stage_json).collect::<Vec<_>>(),
         "adjudication": record.adjudication.as_ref().map(|decision| json!({
             "outcome": decision.outcome, "by": decision.by, "at": rfc3339(decision.at), "reason": decision.reason,
         })),
     })
+}
+
+/// Who made a command.
+#[must_use]
+pub fn maker_json(maker: &Maker) -> Value {
+    json!({"kind": maker.id.kind(), "id": maker.id.to_string(), "name": maker.name})
+}
+
+fn stage_json(stage: Stage) -> Value {
+    json!({"state": stage.state, "at": rfc3339(stage.at), "reason": stage.reason})
 }
 
 /// A request with a name beside each of its enums.

@@ -49,7 +49,7 @@ use crate::{
         account::{Account, MARGIN_MODE_HEDGING},
         api_key::Permission,
         command::{CommandRecord, CommandState, tag, tagged_comment},
-        ids::{CommandId, KeyId, OwnerId, SessionId},
+        ids::{CommandId, HookId, KeyId, OwnerId, SessionId},
         limits::Limits,
         safety::IncidentKind,
         trade::TradeRequest,
@@ -86,6 +86,8 @@ const POSITIONS_MAX: usize = 10_000;
 pub struct NewTrade {
     /// The caller's key.
     pub key: KeyId,
+    /// The hook whose alert is carried out under it.
+    pub hook: Option<HookId>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where it goes.
@@ -413,6 +415,8 @@ impl Trading {
             result: None,
             reason: None,
             adjudication: None,
+            hook: trade.hook,
+            earlier: Vec::new(),
         })
     }
 

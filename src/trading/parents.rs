@@ -23,7 +23,7 @@ use crate::{
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, ParentRecord},
-        ids::{CommandId, KeyId, OwnerId},
+        ids::{CommandId, HookId, KeyId, OwnerId},
         trade::TradeRequest,
     },
     hub::SessionHandle,
@@ -49,6 +49,8 @@ pub struct Child {
 pub struct NewParent {
     /// The caller's key.
     pub key: KeyId,
+    /// The hook whose alert is carried out under it.
+    pub hook: Option<HookId>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where everything goes.
@@ -235,6 +237,7 @@ impl Trading {
         let claim = self.inner.claims.claim(key).await;
         let trade = NewTrade {
             key: new.key,
+            hook: new.hook,
             permission: new.permission,
             session: new.session.clone(),
             request: child.request,

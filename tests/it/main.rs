@@ -51,6 +51,7 @@ mod kill;
 mod kill_switch;
 mod limits;
 mod links;
+mod makers;
 mod model;
 mod month;
 mod operations;

@@ -55,6 +55,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/terminals/{terminal}/positions/{ticket}/close", "trade:reduce"),
     ("POST", "/api/v1/terminals/{terminal}/trade", "trade:write"),
     ("GET", "/api/v1/commands", "any"),
+    ("GET", "/api/v1/commands/makers", "any"),
     ("GET", "/api/v1/commands/{id}", "any"),
     ("POST", "/api/v1/commands/{id}/cancel", "trade:reduce"),
     ("POST", "/api/v1/commands/{id}/adjudicate", "admin"),

@@ -74,6 +74,8 @@ const TABLE: &[(&str, &str, Meaning)] = &[
     ("POST", "/api/v1/terminals/{terminal}/positions/{ticket}/close", Position),
     ("POST", "/api/v1/terminals/{terminal}/trade", Named),
     ("GET", "/api/v1/commands", Listed),
+    // Names no symbol; `makers` has that those of other symbols are not counted.
+    ("GET", "/api/v1/commands/makers", Free),
     ("GET", "/api/v1/commands/{id}", Hidden),
     ("POST", "/api/v1/commands/{id}/cancel", Hidden),
     // Needs admin, which a key for some symbols cannot hold.

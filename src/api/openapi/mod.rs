@@ -71,6 +71,7 @@ use super::{auth::Needs, routes};
         super::closing::close,
         super::trade::raw,
         super::commands_list::list_commands,
+        super::makers::list_makers,
         super::commands::get_command,
         super::commands::cancel,
         super::commands::adjudicate,

@@ -27,7 +27,7 @@ pub(in crate::api) use self::{
     },
     people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},
     secrets::{Key, Token},
-    trading::{Closing, Command, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
+    trading::{Closing, Command, CommandMakerRow, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
 };
 use super::shapes::LevelRow;
 use crate::api::extract::Moment;
@@ -114,6 +114,8 @@ words! {
     ListFormat: "json", "csv";
     /// Whose clock.
     TimeZone: "utc", "server";
+    /// What kind of thing asked for a command: `hub` carries out a kill switch.
+    MakerKind: "key", "user", "hook", "hub";
     /// Which ticks.
     TickFlags: "all", "info", "trade";
     /// What a row of the history is.

@@ -21,6 +21,7 @@ use tokio::{
     sync::watch,
     time::{Interval, MissedTickBehavior, interval},
 };
+use ulid::Ulid;
 
 use super::{
     desk::Open,
@@ -72,6 +73,12 @@ struct Terminals {
     _follower: Follower,
 }
 
+/// The audit, as it is followed.
+struct Audit {
+    newest: watch::Receiver<Option<Ulid>>,
+    sent: u64,
+}
+
 pub(in crate::api) struct Reader {
     state: ApiState,
     caller: Caller,
@@ -81,6 +88,7 @@ pub(in crate::api) struct Reader {
     live: HashMap<Want, Live>,
     changes: FuturesUnordered<Change>,
     terminals: Option<Terminals>,
+    audit: Option<Audit>,
     /// Everything up to here was looked at.
     place: u64,
     head: watch::Receiver<u64>,
@@ -108,6 +116,7 @@ impl Reader {
             live: HashMap::new(),
             changes: FuturesUnordered::new(),
             terminals: None,
+            audit: None,
             place,
             head,
             rights,
@@ -167,14 +176,18 @@ impl Reader {
                     }
                 }
                 () = changed(self.terminals.as_mut()) => self.take_terminals(),
-                _ = self.look.tick() => self.stale = true,
+                _ = self.look.tick() => {
+                    self.stale = true;
+                    self.take_audit();
+                }
             }
         }
     }
 
     /// Looks at the key as it is now: gone ends the stream, narrower ends what it may not follow any more.
     fn judge(&mut self) -> Result<(), Ending> {
-        self.caller.key = standing(&self.state, &self.caller.shown()).ok_or(Ending::KeyEnded)?.key;
+        let Shown { key, person } = standing(&self.state, &self.caller.shown()).ok_or(Ending::KeyEnded)?;
+        (self.caller.key, self.caller.person) = (key, person);
         let (ips, client) = (&self.caller.key.scope.ips, self.caller.client);
         if ips.is_some() && !client.is_some_and(|client| self.caller.key.scope.allows_address(client)) {
             return Err(Ending::KeyEnded);
@@ -369,6 +382,10 @@ impl Reader {
             sent.retain(|(topic, _), _| *topic != want.topic);
             self.terminals = Some(Terminals { rows, sent, _follower: follower });
         }
+        if want.topic == Topic::Audit && self.audit.is_none() {
+            self.audit = Some(Audit { newest: self.state.events.audited(), sent: 0 });
+            self.take_audit();
+        }
         let Some((account, topic)) = want.live() else { return };
         let owner = self.caller.key.owner;
         let subscription = self.state.feed.subscribe(owner, account, topic);
@@ -419,6 +436,22 @@ impl Reader {
         terminals.sent.retain(|of, _| rows.iter().any(|row| (row.topic, row.token.id) == *of));
     }
 
+    /// Tells that there are new audit records, and not what they say: a page asks for those that it shows. Looked for once a second, so that a
+    /// storm of them is one message.
+    fn take_audit(&mut self) {
+        let Some(audit) = &mut self.audit else { return };
+        if audit.sent > 0 && !audit.newest.has_changed().unwrap_or(false) {
+            return;
+        }
+        audit.sent += 1;
+        let newest = audit.newest.borrow_and_update().map(|id| id.to_string());
+        let at = view::rfc3339(self.state.clock.wall());
+        let seq = audit.sent;
+        self.tell(&json!({
+            "type": "state", "topic": Topic::Audit.name(), "seq": seq, "at": at, "trouble": null, "data": {"newest": newest},
+        }));
+    }
+
     fn drop_want(&mut self, want: &Want) -> bool {
         if let Some(live) = self.live.remove(want) {
             live.stop.abort();
@@ -427,6 +460,9 @@ impl Reader {
         let was = self.wants.remove(want).is_some();
         if !self.wants.keys().any(has_rows) {
             self.terminals = None;
+        }
+        if want.topic == Topic::Audit {
+            self.audit = None;
         }
         was
     }

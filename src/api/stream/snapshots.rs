@@ -48,7 +48,7 @@ async fn commands(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<V
             && key.allows_symbol(&record.request.symbol)
             && want.account.as_ref().is_none_or(|account| *account == record.account)
     });
-    Ok(open.iter().map(view::command_json).collect())
+    Ok(open.iter().map(|record| view::command_json(record, &state.access.maker(record))).collect())
 }
 
 async fn deals(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<Vec<Value>> {
