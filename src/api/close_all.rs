@@ -137,6 +137,7 @@ impl CloseAllBody {
         }
         Ok(NewParent {
             key: call.caller.key.id,
+            login: call.caller.login(),
             permission: call.permission,
             session: relay.session,
             children,

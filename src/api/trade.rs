@@ -118,6 +118,7 @@ impl Call {
         self.within_scope(&request, deadline).await?;
         let trade = NewTrade {
             key: self.caller.key.id,
+            login: self.caller.login(),
             permission: self.permission,
             session,
             deadline,

@@ -19,6 +19,7 @@ pub mod market;
 pub mod names;
 pub mod safety;
 pub mod scope;
+pub mod tenant;
 pub mod token;
 pub mod trade;
 pub mod user;

@@ -205,6 +205,7 @@ impl Trading {
                 Ok(None) => {
                     let trade = NewTrade {
                         key: KeyId::HUB,
+                        login: None,
                         permission: Permission::TradeReduce,
                         session: session.clone(),
                         request,

@@ -23,7 +23,7 @@ use crate::{
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, ParentRecord},
-        ids::{CommandId, KeyId, OwnerId},
+        ids::{CommandId, KeyId, LoginId, OwnerId},
         trade::TradeRequest,
     },
     hub::SessionHandle,
@@ -49,6 +49,8 @@ pub struct Child {
 pub struct NewParent {
     /// The caller's key.
     pub key: KeyId,
+    /// The login of a person who calls: when it has ended, nothing more is sent.
+    pub login: Option<LoginId>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where everything goes.
@@ -235,6 +237,7 @@ impl Trading {
         let claim = self.inner.claims.claim(key).await;
         let trade = NewTrade {
             key: new.key,
+            login: new.login,
             permission: new.permission,
             session: new.session.clone(),
             request: child.request,

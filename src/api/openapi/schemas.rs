@@ -5,6 +5,7 @@ mod hooks;
 mod market;
 mod outside;
 mod people;
+mod plans;
 mod secrets;
 mod trading;
 
@@ -21,7 +22,8 @@ pub(in crate::api) use self::{
     hooks::{AlertReceipt, Delivery, Hook, ReceivedAlert, Replayed, Webhook, WebhookTest},
     market::{BarsAnswer, Terminal, TicksAnswer},
     outside::{ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorReceipt, Indicators, SubmitIndicator},
-    people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},
+    people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Tenant, Ticket, User},
+    plans::Plans,
     secrets::{Key, Token},
     trading::{Closing, Command, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
 };
