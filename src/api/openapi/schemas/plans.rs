@@ -12,7 +12,7 @@ pub(in crate::api) struct Plans {
     ceiling: Plan,
     /// In so many seconds a plan's requests come back.
     window_s: u64,
-    beside: Beside,
+    beside: PlanReserves,
     /// Always null: there are no pages.
     next_cursor: Option<String>,
     #[schema(format = DateTime)]
@@ -35,7 +35,7 @@ pub(super) struct PlanRow {
 
 /// What a key has beside every plan that limits.
 #[derive(ToSchema)]
-pub(super) struct Beside {
+pub(super) struct PlanReserves {
     /// For calls that close or cancel.
     reduce: PlanGrant,
     /// For dead-man timers.
