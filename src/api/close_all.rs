@@ -138,6 +138,7 @@ impl CloseAllBody {
         Ok(NewParent {
             key: call.caller.key.id,
             hook: call.caller.hook,
+            login: call.caller.login(),
             permission: call.permission,
             session: relay.session,
             children,

@@ -44,6 +44,7 @@ pub mod openapi;
 mod orders;
 mod page;
 mod placing;
+mod plans;
 mod positions;
 mod quota;
 mod relay;
@@ -55,6 +56,7 @@ mod sse;
 mod state;
 mod stream;
 mod table;
+mod tenants;
 mod terminal_socket;
 mod terminals;
 mod tickets;
@@ -281,6 +283,7 @@ fn of_operation() -> Vec<Route> {
         route(&get, "/api/v1/backup", Needs::Operator, backup::backup).confirmed(),
         route(&get, "/api/v1/audit", Needs::Operator, audit_log::audit),
         route(&post, "/api/v1/audit/verify", Needs::Operator, audit_log::verify),
+        route(&get, "/api/v1/plans", Needs::AnyKey, plans::list_plans),
         route(&get, "/api/v1/keys", may(admin), keys::list_keys),
         route(&post, "/api/v1/keys", may(admin), keys::create).confirmed(),
         route(&get, "/api/v1/keys/{id}", may(admin), keys::get_key),
@@ -308,6 +311,8 @@ fn of_users() -> Vec<Route> {
         route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
         route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete).confirmed(),
         route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset).confirmed(),
+        route(&get, "/api/v1/tenants", Needs::Operator, tenants::list_tenants),
+        route(&patch, "/api/v1/tenants/{id}", Needs::Operator, tenants::change).confirmed(),
     ]
 }
 

@@ -119,6 +119,7 @@ impl Call {
         let trade = NewTrade {
             key: self.caller.key.id,
             hook: self.caller.hook,
+            login: self.caller.login(),
             permission: self.permission,
             session,
             deadline,

@@ -294,8 +294,8 @@ fn entered(state: &ApiState, key: &ApiKey, reduces: bool, from: &str) -> ApiResu
     super::auth::admit_from(state, key, client)?;
     state.usage.asked(key.id, client);
     let purse = if reduces { Purse::Reserve } else { Purse::Plan };
-    let (permit, _) = state.usage.plans().enter(key, purse).map_err(|refused| {
-        state.usage.refused(key.id);
+    let (permit, _) = state.usage.enter(key, purse).map_err(|refused| {
+        state.usage.refused(key.id, true);
         super::quota::too_many(&refused)
     })?;
     Ok(permit)

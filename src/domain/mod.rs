@@ -21,6 +21,7 @@ pub mod names;
 pub mod safety;
 pub mod scope;
 pub mod stage;
+pub mod tenant;
 pub mod token;
 pub mod trade;
 pub mod user;

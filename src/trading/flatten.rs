@@ -206,6 +206,7 @@ impl Trading {
                     let trade = NewTrade {
                         key: KeyId::HUB,
                         hook: None,
+                        login: None,
                         permission: Permission::TradeReduce,
                         session: session.clone(),
                         request,

@@ -23,7 +23,7 @@ use crate::{
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, ParentRecord},
-        ids::{CommandId, HookId, KeyId, OwnerId},
+        ids::{CommandId, HookId, KeyId, LoginId, OwnerId},
         trade::TradeRequest,
     },
     hub::SessionHandle,
@@ -51,6 +51,8 @@ pub struct NewParent {
     pub key: KeyId,
     /// The hook whose alert is carried out under it.
     pub hook: Option<HookId>,
+    /// The login of a person who calls: when it has ended, nothing more is sent.
+    pub login: Option<LoginId>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where everything goes.
@@ -238,6 +240,7 @@ impl Trading {
         let trade = NewTrade {
             key: new.key,
             hook: new.hook,
+            login: new.login,
             permission: new.permission,
             session: new.session.clone(),
             request: child.request,

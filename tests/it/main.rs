@@ -57,6 +57,7 @@ mod month;
 mod operations;
 mod paper;
 mod permissions;
+mod plans;
 mod presence;
 mod quota;
 mod races;

@@ -6,6 +6,7 @@ mod link;
 mod market;
 mod outside;
 mod people;
+mod plans;
 mod secrets;
 mod trading;
 
@@ -25,7 +26,8 @@ pub(in crate::api) use self::{
     outside::{
         ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorPart, IndicatorReceipt, Indicators, SubmitIndicator,
     },
-    people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},
+    people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Tenant, Ticket, User},
+    plans::Plans,
     secrets::{Key, Token},
     trading::{Closing, Command, CommandMakerRow, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
 };

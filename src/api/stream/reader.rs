@@ -283,7 +283,7 @@ impl Reader {
 
     /// Counts what somebody asks for on an open stream as a request under the key's plan; tells and is false when its rate is used up.
     pub(super) fn may_ask(&mut self, id: &Value) -> bool {
-        match self.state.usage.plans().enter(&self.caller.key, Purse::Plan) {
+        match self.state.usage.enter(&self.caller.key, Purse::Plan) {
             Err(refused) if refused.reached == Reached::Rate => {
                 let error = quota::too_many(&refused);
                 let mut told = json!({"type": "error", "id": id, "code": error.code(), "message": error.detail()});
