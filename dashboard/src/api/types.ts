@@ -10,6 +10,7 @@ export type Bars = Schemas['Bars'];
 export type Closing = Schemas['Closing'];
 export type Command = Schemas['Command'];
 export type Deal = Schemas['Deal'];
+export type ExternalTimeframe = Schemas['ExternalTimeframe'];
 export type Hook = Schemas['Hook'];
 export type Indicator = Schemas['Indicator'];
 export type KillLevel = Schemas['KillLevel'];

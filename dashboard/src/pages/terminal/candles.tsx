@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
-import type { Deal, Terminal } from '../../api/types';
+import type { Deal, ExternalTimeframe, Terminal } from '../../api/types';
 import { PriceChart, type Bar } from '../../charts/price';
 import { subscribe } from '../../live/socket';
 import { coalesced } from '../../live/store';
@@ -85,7 +85,7 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
   };
   const readIndicators = async () => {
     if (!may('read:indicators')) return;
-    const query = { symbol, timeframe: minutes, with: 'points' };
+    const query = { symbol, timeframe: minutes as ExternalTimeframe, with: 'points' as const };
     const list = await ok(hub.GET('/api/external/indicators', { params: { query: query as never } })).catch(() => undefined);
     if (list) held.drawings = list.indicators as unknown as Drawing[];
     draw();
