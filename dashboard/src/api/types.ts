@@ -15,6 +15,7 @@ export type Hook = Schemas['Hook'];
 export type Indicator = Schemas['Indicator'];
 export type KillLevel = Schemas['KillLevel'];
 export type KillSwitch = Schemas['KillSwitch'];
+export type Latency = Schemas['Latency'];
 export type Login = Schemas['Login'];
 export type NewKey = Schemas['NewKey'];
 export type Order = Schemas['Order'];

@@ -86,8 +86,8 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
   const readIndicators = async () => {
     if (!may('read:indicators')) return;
     const query = { symbol, timeframe: minutes as ExternalTimeframe, with: 'points' as const };
-    const list = await ok(hub.GET('/api/external/indicators', { params: { query: query as never } })).catch(() => undefined);
-    if (list) held.drawings = list.indicators as unknown as Drawing[];
+    const list = await ok(hub.GET('/api/external/indicators', { params: { query } })).catch(() => undefined);
+    if (list) held.drawings = list.indicators;
     draw();
   };
 

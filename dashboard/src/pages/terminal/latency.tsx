@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { get, sentence } from '../../api/client';
-import type { Terminal } from '../../api/types';
+import { hub, ok, sentence } from '../../api/client';
+import type { Latency, Terminal } from '../../api/types';
 import { phase } from '../../live/socket';
-import { fewer, millis, type Row } from '../../lib/histogram';
+import { fewer, millis } from '../../lib/histogram';
 import { span, stamp, zone, zoneName } from '../../lib/time';
 import { Failed } from '../../ui/empty';
 
@@ -22,32 +22,19 @@ const WINDOWS: [string, number][] = [
 /** How often it is read anew while somebody looks. */
 const EVERY_MS = 5000;
 
-interface Hop {
-  hop: string;
-  count: number;
-  p50_ms: number | null;
-  p95_ms: number | null;
-  p99_ms: number | null;
-  max_ms: number | null;
-  histogram: Row[];
-}
-interface Answer {
-  as_of: string;
-  from: string;
-  since: string;
-  window_s: number;
-  hops: Hop[];
-}
-
 /** How long each hop takes, as the hub has counted it. */
 export function LatencyCard({ terminal }: { terminal: Terminal }) {
-  const known = useSignal<Answer | undefined>(undefined);
+  const known = useSignal<Latency | undefined>(undefined);
   const failure = useSignal('');
   const window_s = useSignal(3600);
   const chosen = useSignal('hub');
   useEffect(() => {
     const read = () =>
-      get<Answer>(`/api/v1/terminals/${terminal.id}/latency?window_s=${window_s.value}`).then(
+      ok(
+        hub.GET('/api/v1/terminals/{terminal}/latency', {
+          params: { path: { terminal: terminal.id }, query: { window_s: window_s.value } },
+        }),
+      ).then(
         (answer) => {
           known.value = answer;
           failure.value = '';
