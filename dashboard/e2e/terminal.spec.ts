@@ -44,11 +44,14 @@ test('prices move, the candles are read by keys, an order goes out by the ticket
   await symbol.click();
   await symbol.fill('no such symbol');
   await expect(chart.getByRole('listbox').getByRole('option')).toHaveText('Nothing is called so');
-  await symbol.fill('eur');
-  await expect(chart.getByRole('option', { name: /^EURUSD/ })).toBeVisible();
+  await symbol.fill('gold');
   await accessible(page);
+  await chart.getByRole('option', { name: /^SYN\.GOLD/ }).click();
+  await expect(candles(page, /Candles of SYN\.GOLD, M1: \d+ bars/)).toBeVisible();
+  await symbol.fill('eur');
+  await expect(chart.getByRole('option', { name: /^EURUSD/ })).toHaveAttribute('aria-selected', 'true');
   await symbol.press('Enter');
-  await expect(chart.getByRole('listbox')).toHaveCount(0);
+  await expect(candles(page, /Candles of EURUSD, M1/)).toBeVisible();
   await expect(symbol).toHaveValue('EURUSD');
 
   const ticket = ticketOf(page);

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
 import type { Deal, Terminal } from '../../api/types';
-import { Curve } from '../../charts/curve';
+import { Curve, type CurvePoint } from '../../charts/curve';
 import { subscribe } from '../../live/socket';
 import { coalesced } from '../../live/store';
 import { amount, signed, tone } from '../../lib/money';
@@ -22,6 +22,7 @@ const RANGES: [string, number][] = [
   ['90 d', 90],
   ['All', ALL],
 ];
+const NONE: CurvePoint[][] = [];
 /** More deals are not read for one picture. */
 const MOST = 10_000;
 
@@ -84,8 +85,14 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     [],
   );
   const watched = range.value === WATCHED;
-  const steps = account && deals.value ? balances(deals.value, account.balance) : [];
-  const stretches = watched ? feed.equity.value : [];
+  const balance = account?.balance;
+  // The account is told with every tick, and its balance changes with a deal only.
+  const steps = useMemo(
+    () => (balance !== undefined && deals.value ? balances(deals.value, balance) : []),
+    [deals.value, balance],
+  );
+  const found = useMemo(() => summary(steps), [steps]);
+  const stretches = watched ? feed.equity.value : NONE;
   useEffect(() => {
     if (!root.current) return;
     curve.current = new Curve(root.current, (ms, long) => {
@@ -105,15 +112,14 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     brief.current = to - from < 2 * DAY_MS;
     const grid = gridded(steps, from, to);
     const notes = steps
-      .filter(({ cash, time_msc }) => cash !== 0 && time_msc >= from)
+      .filter(({ cash, time_msc }) => cash !== 0 && time_msc > from)
       .map(({ cash, time_msc }) => ({
         time_msc: grid.find((point) => point.time_msc >= time_msc)?.time_msc ?? to,
         text: cash > 0 ? `paid in ${amount(cash, 0)}` : `taken out ${amount(-cash, 0)}`,
         above: cash < 0,
       }));
     curve.current?.set([grid], true, notes.slice(-20));
-  }, [watched, stretches, deals.value, account?.balance, zone.value]);
-  const found = summary(steps);
+  }, [watched, stretches, steps, zone.value]);
   const currency = account?.currency ?? '';
   const since = stretches[0]?.[0]?.time_msc;
   const gaps = stretches.filter((one) => one.length > 0).length - 1;
