@@ -141,8 +141,8 @@ test('what was asked for is told as a person would', () => {
     'Close #7: sell 0.01 EURUSD',
   );
   const limit = { action_name: 'pending', type_name: 'buy_limit', volume: 0.1, symbol: 'EURUSD', price: 1.05, sl: 1.04 };
-  expect(of(limit)).toBe('Buy limit 0.1 EURUSD at 1.05');
-  expect(besides(command('executed', { request: limit })), 'its stops are beside it').toBe('SL 1.04');
+  expect(of(limit)).toBe('Buy limit 0.1 EURUSD');
+  expect(besides(command('executed', { request: limit })), 'its price and stops are beside it').toBe('at 1.05, SL 1.04');
   expect(of({ action_name: 'sltp', position: 7, sl: 0, tp: 0 })).toBe('Stops of #7: none');
   expect(of({ action_name: 'remove', order: 9 })).toBe('Cancel order #9');
 });

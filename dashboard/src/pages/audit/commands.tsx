@@ -24,7 +24,7 @@ const NAMES: Column[] = [
   ['By', 'c-by'],
   ['Account', 'c-account'],
   ['Asked for'],
-  ['What came of it'],
+  ['What came of it', 'c-result'],
   ['Took', 'c-took num'],
 ];
 type Called = (id: string) => string;

@@ -56,8 +56,9 @@ function Export({ tab, limit, said, onClose }: { tab: Tab; limit: number; said: 
       </p>
       {failure.value && <Failed what={failure.value} />}
       <p>{said.length ? `What is filtered: ${said.join(', ')}. All pages of it.` : 'Everything, all pages of it.'}</p>
-      <p class="muted small">
-        CSV for a spreadsheet. Times are UTC, whatever this page shows; numbers have a decimal point. <code>{name}</code>
+      <p class="muted small">CSV for a spreadsheet. Times are UTC, whatever this page shows; numbers have a decimal point.</p>
+      <p class="small">
+        <code>{name}</code>
       </p>
     </Modal>
   );

@@ -92,7 +92,7 @@ function Head({ names, brokers }: { names: Column[]; brokers?: boolean }) {
         {names.map(([name, className = '']) => (
           <th key={name} role="columnheader" scope="col" class={className}>
             {name}
-            {name === 'Time' && <span class="zone">{zoneName(how)}</span>}
+            {name === 'Time' && <span class="zone">{zoneName(how).replace(' time', '')}</span>}
           </th>
         ))}
         <th role="columnheader" scope="col" class="c-more">

@@ -86,6 +86,11 @@ function About({ row }: { row: Trade }) {
             ['Fee', !!row.fee && signed(row.fee)],
             ['Stop loss', !!row.sl && String(row.sl)],
             ['Take profit', !!row.tp && String(row.tp)],
+            ['Caused by', ORIGINS[row.origin] ?? row.origin],
+            [
+              'Command',
+              row.command && <Link href={address('commands', { id: row.command })}>what was asked for, and how it went</Link>,
+            ],
             ['Reason', row.reason_name?.replaceAll('_', ' ')],
             ['Comment', row.comment],
           ]}

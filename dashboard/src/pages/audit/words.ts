@@ -108,7 +108,7 @@ export function action(command: Command): string {
         ? `Close #${number('position')}: ${what.toLowerCase()} ${number('volume')} ${request.symbol}`
         : `${what} ${number('volume')} ${request.symbol}`;
     case 'pending':
-      return `${what} ${number('volume')} ${request.symbol}${at}`;
+      return `${what} ${number('volume')} ${request.symbol}`;
     case 'sltp':
       return `Stops of #${number('position')}: ${levels(command) || 'none'}`;
     case 'modify':
@@ -122,8 +122,13 @@ export function action(command: Command): string {
   }
 }
 
-/** What else was asked for: its stops, where the words do not have them already. */
-export const besides = (command: Command): string => (command.request?.action_name === 'sltp' ? '' : levels(command));
+/** What else was asked for: price and stops, where the words do not have them already. */
+export function besides(command: Command): string {
+  const name = command.request?.action_name;
+  if (!name || name === 'sltp') return '';
+  const at = name === 'pending' && part(command, 'price') > 0 ? `at ${part(command, 'price')}` : '';
+  return [at, levels(command)].filter(Boolean).join(', ');
+}
 
 /** What came of it, in figures. */
 export function result(command: Command): string {
