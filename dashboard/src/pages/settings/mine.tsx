@@ -50,7 +50,9 @@ function ChangePassword() {
           </p>
         )}
       </div>
-      <button type="submit" class="primary">Change the password</button>
+      <button type="submit" class="primary">
+        Change the password
+      </button>
     </form>
   );
 }
