@@ -40,7 +40,7 @@ test('commands tell who asked, every state and the answer; an unknown one is dec
     permissions: ['read:history', 'trade:write'],
   });
   await send(hub, id, order, bot.key);
-  await send(hub, id, { ...order, sl: 2 }, bot.key);
+  await send(hub, id, { ...order, volume: 0.3, sl: 2 }, bot.key);
   await terminals.ask('PUT', `/terminals/${login}/faults`, { faults: ['reject:10012'] });
   const unknown = await send(hub, id, { ...order, side: 'sell', volume: 0.2 });
   await open(page, hub, `/audit/commands?account=${login}%40Demo-Server`);
@@ -63,7 +63,7 @@ test('commands tell who asked, every state and the answer; an unknown one is dec
   await expect(page.getByText('2 commands')).toBeVisible();
   await expect(page).toHaveURL(/by=key_/);
   // What is filtered waits, and says how many.
-  await send(hub, id, order, bot.key);
+  await send(hub, id, { ...order, volume: 0.4 }, bot.key);
   await page.getByRole('button', { name: '1 new' }).click();
   await expect(page.getByText('3 commands')).toBeVisible();
   await page.getByRole('textbox', { name: 'Symbol' }).fill('NONE');

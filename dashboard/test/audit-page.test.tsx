@@ -1,8 +1,7 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/preact';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Session } from '../src/api/types';
+import type { Command, Session } from '../src/api/types';
 import type { Heard, Wish } from '../src/live/socket';
-import type { Asked } from '../src/pages/audit/words';
 import { command } from './records';
 
 const heard = new Map<string, (message: Heard) => void>();
@@ -16,16 +15,16 @@ const { default: Audit } = await import('../src/pages/audit');
 const { go, where } = await import('../src/lib/router');
 const { session } = await import('../src/lib/session');
 
-const by = { kind: 'key', id: 'key_a', name: 'my bot' };
-const of = (id: string, state: string): Asked => ({
+const by: Command['by'] = { kind: 'key', id: 'key_a', name: 'my bot' };
+const of = (id: string, state: string): Command => ({
   ...command(state, { id, result: state === 'broker_rejected' ? { retcode: 10019, retcode_name: 'no_money' } : undefined }),
   by,
   states: [
     { state: 'dispatched', at: '2026-11-22T15:00:00.000Z', reason: null },
-    { state, at: '2026-11-22T15:00:00.182Z', reason: null },
+    { state: state as Command['state'], at: '2026-11-22T15:00:00.182Z', reason: null },
   ],
 });
-let commands: Asked[];
+let commands: Command[];
 let paths: string[];
 let said: unknown;
 
@@ -61,7 +60,7 @@ afterEach(() => {
   go('/audit', true);
 });
 
-const event = (data: Asked): Heard => ({ type: 'event', kind: `command.${data.state}`, data, at: data.updated_at });
+const event = (data: Command): Heard => ({ type: 'event', kind: `command.${data.state}`, data, at: data.updated_at });
 const asked = () => paths.filter((path) => path.startsWith('/api/v1/commands?'));
 
 test('a rejected command says the broker’s words, and an unknown one that it has not failed', async () => {

@@ -16,7 +16,6 @@ import {
   stages,
   totals,
   whose,
-  type Asked,
   type Trade,
 } from '../src/pages/audit/words';
 import { command } from './records';
@@ -89,7 +88,7 @@ test('each filter is a chip with its words', () => {
 });
 
 test('only what the filters let through is counted as new', () => {
-  const one: Asked = { ...command('executed'), by: { kind: 'user', id: 'usr_a', name: 'Anna' } };
+  const one: Command = { ...command('executed'), by: { kind: 'user', id: 'usr_a', name: 'Anna' } };
   const fits = (filters: Record<string, string>) => matchesCommand(filters, one, NOW, 'utc');
   expect(fits({})).toBe(true);
   expect([fits({ account: '1001@Demo' }), fits({ account: '1001' }), fits({ account: '1002@Demo' })]).toEqual([
@@ -155,13 +154,13 @@ test('it took from the hub’s taking it to its end', () => {
 });
 
 test('what a command went through is told state by state, with the time between', () => {
-  const told: Asked = {
+  const told: Command = {
     ...command('executed'),
     states: [
       { state: 'dispatched', at: '2026-11-22T15:00:00.000Z', reason: null },
       { state: 'accepted', at: '2026-11-22T15:00:00.012Z', reason: null },
       { state: 'unknown', at: '2026-11-22T15:00:10.012Z', reason: 'the connection was lost' },
-      { state: 'a_new_one', at: '2026-11-22T15:02:10.012Z' },
+      { state: 'a_new_one' as 'executed', at: '2026-11-22T15:02:10.012Z', reason: null },
     ],
   };
   expect(stages(told).map(({ word, after, reason }) => [word, after, reason])).toEqual([
@@ -223,7 +222,7 @@ test('all rows together are told of one account only, and without what was paid 
 });
 
 test('who asked is a name where one is known', () => {
-  const maker = (kind: string, id: string, name?: string | null) => whose({ kind, id, name });
+  const maker = (kind: Command['by']['kind'], id: string, name: string | null) => whose({ kind, id, name });
   expect([maker('user', 'usr_1', 'Anna'), maker('key', 'key_a', 'my bot'), maker('hub', 'hub', 'hub')]).toEqual([
     'Anna',
     'my bot',

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { Fragment } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { get } from '../../api/client';
+import { hub, ok } from '../../api/client';
 import type { Command, List } from '../../api/types';
 import { subscribe } from '../../live/socket';
 import { useLoaded } from '../../lib/load';
@@ -16,8 +16,9 @@ import { AccountChoice, Bar, Choice, clock, filters, Text } from './bar';
 import { Decide } from './decide';
 import { address, matchesCommand, OUTCOMES, query } from './filters';
 import { Detail, Facts, More, Records, resting, When, type Column } from './list';
+import { actorName, useCallers } from './names';
 import { usePages } from './pages';
-import { action, besides, latency, outcome, result, set, sort, stages, tickets, whose, type Asked, type Maker } from './words';
+import { action, besides, latency, outcome, result, set, sort, stages, tickets, whose, type Maker } from './words';
 
 const NAMES: Column[] = [
   ['Time', 'c-when'],
@@ -30,13 +31,13 @@ const NAMES: Column[] = [
 type Called = (id: string) => string;
 
 /** One command alone, or those of a call that made many. */
-const rowsOf = (answer: unknown): Asked[] => {
-  const found = answer as Partial<List<Asked>> & { commands?: Asked[]; id?: string };
-  return found.data ?? found.commands ?? [found as unknown as Asked];
+const rowsOf = (answer: unknown): Command[] => {
+  const found = answer as Partial<List<Command>> & { commands?: Command[]; id?: string };
+  return found.data ?? found.commands ?? [found as unknown as Command];
 };
 
 /** What a command went through, with the time between. */
-function Timeline({ row }: { row: Asked }) {
+function Timeline({ row }: { row: Command }) {
   const all = stages(row);
   if (all.length === 0) return null;
   return (
@@ -57,7 +58,7 @@ function Timeline({ row }: { row: Asked }) {
   );
 }
 
-function About({ row, called, decide }: { row: Asked; called: Called; decide: () => void }) {
+function About({ row, called, decide }: { row: Command; called: Called; decide: () => void }) {
   const { more } = outcome(row, called);
   return (
     <>
@@ -91,7 +92,7 @@ function About({ row, called, decide }: { row: Asked; called: Called; decide: ()
                   </Link>
                 ),
               ],
-              ['By', row.by && `${whose(row.by)}, ${row.by.id}`],
+              ['By', `${whose(row.by)}, ${row.by.id}`],
               ['Account', accountName(row.account)],
               ['Asked under', row.key],
               ['Address', <Link href={address('commands', { id: row.id })}>this command alone</Link>],
@@ -118,7 +119,7 @@ function About({ row, called, decide }: { row: Asked; called: Called; decide: ()
 }
 
 interface RowProps {
-  row: Asked;
+  row: Command;
   called: Called;
   open: boolean;
   toggle: () => void;
@@ -170,16 +171,21 @@ function Row({ row, called, open, toggle, decide }: RowProps) {
 }
 
 /** Who made the commands that the caller sees: the names for the filter, and for whoever decided one. */
-const readMakers = (): Promise<Maker[]> => get<List<Maker>>('/api/v1/commands/makers?terminal=*').then(({ data }) => data);
+const readMakers = (): Promise<Maker[]> =>
+  ok(hub.GET('/api/v1/commands/makers', { params: { query: { terminal: '*' } } })).then(({ data }) => data);
 
 /** What was asked for, and what became of it. */
 export function Commands() {
   const chosen = filters('commands');
   const makers = useLoaded(readMakers).value.value ?? [];
   const open = useSignal(chosen.id ?? '');
-  const deciding = useSignal<Asked | undefined>(undefined);
-  const called: Called = (id) => (makers.some((one) => one.id === id) ? whose(makers.find((one) => one.id === id)) : id);
-  const pages = usePages<Asked>(query('commands', chosen, now.value, clock()), {
+  const deciding = useSignal<Command | undefined>(undefined);
+  const callers = useCallers();
+  const called: Called = (id) => {
+    const maker = makers.find((one) => one.id === id);
+    return maker ? whose(maker) : actorName(id, callers);
+  };
+  const pages = usePages<Command>(query('commands', chosen, now.value, clock()), {
     idOf: (row) => row.id,
     rowsOf,
     resting: () => resting('commands', open.value),
@@ -194,7 +200,7 @@ export function Commands() {
         { topic: 'commands' },
         ({ type, data }) => {
           if (type !== 'event' || !data) return;
-          const command = data as Asked;
+          const command = data as Command;
           pages.take(command, matchesCommand(filters('commands'), command, now.value, clock()));
         },
         () => pages.look(),
@@ -254,7 +260,7 @@ export function Commands() {
         <Decide
           row={deciding.value}
           onClose={() => (deciding.value = undefined)}
-          onDone={(row: Command) => pages.take(row as Asked, false)}
+          onDone={(row: Command) => pages.take(row, false)}
         />
       )}
     </div>

@@ -1,7 +1,6 @@
 // What the audit is narrowed to: kept in the address, so that it can be sent to somebody, and turned into the hub's own parameters.
-import type { Account } from '../../api/types';
+import type { Account, Command } from '../../api/types';
 import { stamp } from '../../lib/time';
-import type { Asked } from './words';
 
 export type Tab = 'trades' | 'commands' | 'changes';
 export type Filters = Record<string, string>;
@@ -133,7 +132,7 @@ export function matches(
 }
 
 /** The same for a command. */
-export const matchesCommand = (filters: Filters, command: Asked, now: number, clock: Clock): boolean =>
+export const matchesCommand = (filters: Filters, command: Command, now: number, clock: Clock): boolean =>
   !filters.id &&
   matches(
     filters,
@@ -142,7 +141,7 @@ export const matchesCommand = (filters: Filters, command: Asked, now: number, cl
       symbol: String(command.request?.symbol ?? ''),
       at: Date.parse(command.created_at),
       state: command.state,
-      by: command.by?.id,
+      by: command.by.id,
     },
     now,
     clock,

@@ -3,12 +3,12 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { hub, ok } from '../../api/client';
 import { tokens } from '../../live/store';
-import { may, operates } from '../../lib/session';
+import { may, operates, session } from '../../lib/session';
 
 export type Names = ReadonlyMap<string, string>;
 const callers = signal<Names>(new Map());
 
-/** Keys and users by their id, for whoever may see them; empty until they were read. */
+/** Keys and users by their id, for whoever may see them, and whoever is signed in. */
 export function useCallers(): Names {
   useEffect(() => {
     const learn = <T extends { id: string }>(call: Promise<{ data: T[] }>, name: (row: T) => string) =>
@@ -20,7 +20,8 @@ export function useCallers(): Names {
     if (may('admin')) void learn(ok(hub.GET('/api/v1/keys')), (key) => key.name || `${key.prefix}…`);
     if (operates.value) void learn(ok(hub.GET('/api/v1/users')), (user) => user.name || user.login);
   }, []);
-  return callers.value;
+  const me = session.value?.user;
+  return me ? new Map([...callers.value, [me.id, me.name || me.login]]) : callers.value;
 }
 
 /** Tokens are known to every page. */

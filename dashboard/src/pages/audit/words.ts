@@ -4,19 +4,7 @@ import type { Command } from '../../api/types';
 import type { IconName } from '../../ui/icon';
 
 /** Who asked for a command. */
-export interface Maker {
-  kind: string;
-  id: string;
-  name?: string | null;
-}
-/** A state that a command entered. */
-export interface Stage {
-  state: string;
-  at: string;
-  reason?: string | null;
-}
-/** A command with who asked for it and what it went through. */
-export type Asked = Command & { by?: Maker; states?: Stage[] };
+export type Maker = Command['by'];
 
 /** How a command ended, for a chip: never by colour alone. */
 export interface Outcome {
@@ -169,8 +157,8 @@ const STAGES: Record<string, string> = {
 };
 
 /** What a command went through, each state with how long after the one before it. */
-export const stages = (command: Asked): { state: string; at: string; word: string; reason: string; after: string }[] =>
-  (command.states ?? []).map(({ state, at, reason }, index, all) => ({
+export const stages = (command: Command): { state: string; at: string; word: string; reason: string; after: string }[] =>
+  command.states.map(({ state, at, reason }, index, all) => ({
     state,
     at,
     word: STAGES[state] ?? capital(spaced(state)),
@@ -260,11 +248,10 @@ export const lots = (row: Trade): number | undefined =>
 const SORTS: Record<string, string> = { key: 'API key', user: 'Person', hook: 'TradingView', hub: 'Kill switch' };
 
 /** What kind of thing asked. */
-export const sort = (maker: Maker | undefined): string => SORTS[maker?.kind ?? ''] ?? '';
+export const sort = (maker: Maker): string => SORTS[maker.kind] ?? '';
 
 /** Who asked, by the name of now: a person, a bot, a hook, or the hub. */
-export function whose(maker: Maker | undefined): string {
-  if (!maker) return '';
+export function whose(maker: Maker): string {
   if (maker.kind === 'hub') return 'The hub';
   return maker.name || `${maker.id.slice(0, 8)}…${maker.id.slice(-4)}`;
 }
