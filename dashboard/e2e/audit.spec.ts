@@ -18,6 +18,19 @@ const unfold = async (page: Page) => {
   const button = page.getByRole('button', { name: /^Filters/ });
   if (await button.isVisible()) await button.click();
 };
+/** Saves what is shown; the dialog says how many rows first. */
+async function take(page: Page, what: string): Promise<{ name: string; lines: string[] }> {
+  await page.getByRole('button', { name: /^CSV/ }).click();
+  const save = page.getByRole('dialog', { name: `${what} as a file` }).getByRole('button', { name: /^Save \d+ rows?/ });
+  await expect(save).toBeVisible();
+  await accessible(page);
+  const count = Number((await save.innerText()).match(/\d+/)![0]);
+  const [file] = await Promise.all([page.waitForEvent('download'), save.click()]);
+  const text = readFileSync(await file.path(), 'utf8');
+  const lines = text.trim().split(/\r?\n/).slice(1);
+  expect(lines.length).toBe(count);
+  return { name: file.suggestedFilename(), lines };
+}
 const table = (page: Page, name: string) => page.getByRole('table', { name });
 const first = (page: Page, name: string) => table(page, name).getByRole('row').nth(1);
 
@@ -102,8 +115,12 @@ test('trades tell deposits apart from gains, follow a position, and leave as a f
   const login = info.project.name === 'phone' ? 4202 : 4201;
   const flags = ['--speed', '60', '--start', '2024-03-12 08:00', '--rule', 'commission=3.5'];
   const { id } = await hub.connected(`=trades ${info.project.name}`, login, ...flags);
-  await send(hub, id, { ...order, volume: 0.3, comment: '=1+1' });
+  const bot = await hub.call<{ key: string }>('POST', '/api/v1/keys', { name: '=1+1', permissions: ['trade:write'] });
+  await send(hub, id, { ...order, volume: 0.3 }, bot.key);
   await hub.call('POST', `/api/v1/terminals/${id}/positions/close-all`, {}, { 'idempotency-key': crypto.randomUUID() });
+  // The deposit is found in the account's history, in its own time.
+  const deals = `/api/v1/audit/trades?account=${login}%40Demo-Server&kind=deal`;
+  await hub.until(async () => (await hub.call<{ data: unknown[] }>('GET', deals)).data.length === 3);
   await open(page, hub, `/audit?account=${login}%40Demo-Server&kind=deal`);
   await expect(page.getByText('3 deals', { exact: true })).toBeVisible();
   const rows = table(page, 'Trades').getByRole('row');
@@ -123,22 +140,31 @@ test('trades tell deposits apart from gains, follow a position, and leave as a f
   await expect(table(page, 'Trades')).toContainText('Sell, closes');
   await expect(table(page, 'Trades')).not.toContainText('Deposit');
 
-  await page.getByRole('button', { name: /^CSV/ }).click();
-  const dialog = page.getByRole('dialog', { name: 'Trades as a file' });
-  const save = dialog.getByRole('button', { name: /^Save \d+ rows/ });
-  await expect(save).toBeVisible();
-  await accessible(page);
-  const count = Number((await save.innerText()).match(/\d+/)![0]);
-  const [file] = await Promise.all([page.waitForEvent('download'), save.click()]);
-  expect(file.suggestedFilename()).toMatch(/^mtbridge-trades-until-\d{4}-\d\d-\d\d\.csv$/);
-  const lines = readFileSync(await file.path(), 'utf8')
-    .trim()
-    .split(/\r?\n/);
-  expect(lines.length - 1).toBe(count);
+  const trades = await take(page, 'Trades');
+  expect(trades.name).toMatch(/^mtbridge-trades-until-\d{4}-\d\d-\d\d\.csv$/);
   expect(
-    lines.slice(1).every((line) => /^(deal|order|position),\d{4}-\d\d-\d\dT[\d:.]+Z,/.test(line)),
-    lines[1],
+    trades.lines.every((line) => /^(deal|order|position),\d{4}-\d\d-\d\dT[\d:.]+Z,/.test(line)),
+    trades.lines[0],
   ).toBe(true);
+  await page.goto(`${hub.address}/audit/commands?account=${login}%40Demo-Server&range=today`);
+  await expect(page.getByText('2 commands')).toBeVisible();
+  const commands = await take(page, 'Commands');
+  expect(commands.name).toMatch(/^mtbridge-commands-\d{4}-\d\d-\d\d\.csv$/);
+  expect(
+    commands.lines.some((line) => line.includes(",'=1+1,")),
+    'a name that would be a formula is a text',
+  ).toBe(true);
+  if (info.project.name !== 'phone') return;
+  await page.setViewportSize({ width: 320, height: 740 });
+  for (const path of ['/audit', '/audit/commands', '/audit/changes']) {
+    await page.goto(`${hub.address}${path}`);
+    await page
+      .getByRole('button', { name: /^More about/ })
+      .first()
+      .click();
+    await unfold(page);
+    await accessible(page);
+  }
 });
 
 test('changes come in by themselves, and deleted history leaves its line; the keyboard is enough', async ({ page, hub }) => {
