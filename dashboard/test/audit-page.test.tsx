@@ -15,10 +15,18 @@ const { default: Audit } = await import('../src/pages/audit');
 const { go, where } = await import('../src/lib/router');
 const { session } = await import('../src/lib/session');
 
-const of = (id: string, state: string): Command =>
-  command(state, { id, result: state === 'broker_rejected' ? { retcode: 10019, retcode_name: 'no_money' } : undefined });
+const by: Command['by'] = { kind: 'key', id: 'key_a', name: 'my bot' };
+const of = (id: string, state: string): Command => ({
+  ...command(state, { id, result: state === 'broker_rejected' ? { retcode: 10019, retcode_name: 'no_money' } : undefined }),
+  by,
+  states: [
+    { state: 'dispatched', at: '2026-11-22T15:00:00.000Z', reason: null },
+    { state: state as Command['state'], at: '2026-11-22T15:00:00.182Z', reason: null },
+  ],
+});
 let commands: Command[];
 let paths: string[];
+let said: unknown;
 
 beforeEach(() => {
   commands = [of('cmd_2', 'unknown'), of('cmd_1', 'broker_rejected')];
@@ -27,8 +35,19 @@ beforeEach(() => {
   vi.stubGlobal('fetch', (request: Request) => {
     const path = request.url.slice(location.origin.length);
     paths.push(path);
-    const data = path.startsWith('/api/v1/keys')
-      ? [{ id: 'key_a', name: 'my bot', prefix: 'sk' }]
+    if (/\/commands\/cmd_/.test(path)) {
+      const found = commands.find(({ id }) => path.includes(id));
+      const decided = {
+        ...found,
+        state: 'adjudicated',
+        final: true,
+        adjudication: { outcome: 'not_executed', by: 'usr_1', at: '', reason: 'looked' },
+      };
+      if (request.method === 'POST') void request.json().then((body) => (said = body));
+      return Promise.resolve(new Response(JSON.stringify(request.method === 'POST' ? decided : found)));
+    }
+    const data = path.startsWith('/api/v1/commands/makers')
+      ? [by, { kind: 'user', id: 'usr_1', name: 'Anna' }]
       : path.startsWith('/api/v1/commands')
         ? commands
         : [];
@@ -42,7 +61,7 @@ afterEach(() => {
 });
 
 const event = (data: Command): Heard => ({ type: 'event', kind: `command.${data.state}`, data, at: data.updated_at });
-const asked = () => paths.filter((path) => path.startsWith('/api/v1/commands'));
+const asked = () => paths.filter((path) => path.startsWith('/api/v1/commands?'));
 
 test('a rejected command says the broker’s words, and an unknown one that it has not failed', async () => {
   go('/audit/commands', true);
@@ -56,10 +75,11 @@ test('a rejected command says the broker’s words, and an unknown one that it h
   await waitFor(() => expect(within(unknown!).getByText('my bot')).toBeTruthy());
 });
 
-test('a command that is shown tells how it goes on; a new one waits until it is asked for', async () => {
-  go('/audit/commands', true);
+test('a command that is shown tells how it goes on; a new one waits while the list is narrowed', async () => {
+  go('/audit/commands?symbol=EURUSD', true);
   render(<Audit />);
   const table = await screen.findByRole('table', { name: 'Commands' });
+  await screen.findByText('2 commands');
   heard.get('commands')!(event(of('cmd_2', 'executed')));
   await within(table).findByText('Filled');
   heard.get('commands')!(event(of('cmd_3', 'dispatched')));
@@ -70,6 +90,27 @@ test('a command that is shown tells how it goes on; a new one waits until it is 
   fireEvent.click(waits);
   await waitFor(() => expect(within(table).getAllByRole('row').length).toBe(4));
   expect(screen.queryByRole('button', { name: /new/ })).toBeNull();
+});
+
+test('where nothing is narrowed, opened or scrolled a new command comes in by itself', async () => {
+  go('/audit/commands', true);
+  render(<Audit />);
+  const table = await screen.findByRole('table', { name: 'Commands' });
+  await screen.findByText('2 commands');
+  commands = [of('cmd_3', 'executed'), ...commands];
+  heard.get('commands')!(event(commands[0]!));
+  await within(table).findByText('Filled');
+  await screen.findByText('3 commands');
+});
+
+test('the filter by who asked names people and bots', async () => {
+  go('/audit/commands', true);
+  render(<Audit />);
+  const choice = await screen.findByRole('combobox', { name: 'By' });
+  await within(choice).findByText('Anna (Person)');
+  fireEvent.change(choice, { target: { value: 'usr_1' } });
+  await screen.findByRole('button', { name: /^By Anna clear/ });
+  await waitFor(() => expect(asked().at(-1)).toContain('by=usr_1'));
 });
 
 test('a chosen outcome is in the address and in what the hub is asked, and a chip clears it', async () => {
@@ -92,15 +133,50 @@ test('where nothing matches the way back is one button', async () => {
   await screen.findByText('Nothing was asked for yet');
 });
 
-test('what else there is to a command opens under it, with its id to copy', async () => {
+test('what else there is to a command opens under it: every state with the time between, and its id to copy', async () => {
   go('/audit/commands', true);
   render(<Audit />);
   const more = (await screen.findAllByRole('button', { name: /^More about Buy/ }))[0]!;
   expect(more.getAttribute('aria-expanded')).toBe('false');
   fireEvent.click(more);
-  await screen.findByRole('button', { name: 'Copy Command' });
+  await screen.findByRole('button', { name: /^Copy Command/ });
   expect(screen.getByText('cmd_2')).toBeTruthy();
   expect(more.getAttribute('aria-expanded')).toBe('true');
+  const went = within(screen.getByRole('list', { name: 'What it went through' })).getAllByRole('listitem');
+  expect(went.map((one) => one.textContent)).toEqual([
+    expect.stringMatching(/\.000.*On its way to the terminal/),
+    expect.stringMatching(/\.182.*\+182 ms.*Unknown/),
+  ]);
+});
+
+test('the address of one command opens it', async () => {
+  go('/audit/commands?id=cmd_1', true);
+  render(<Audit />);
+  await screen.findByRole('button', { name: /^Less about Buy/ });
+  expect(screen.getByText('cmd_1')).toBeTruthy();
+});
+
+test('a person who has looked ends an unknown command, with a reason; one who may not is not asked', async () => {
+  go('/audit/commands?id=cmd_2', true);
+  const { unmount } = render(<Audit />);
+  fireEvent.click(await screen.findByRole('button', { name: /^Decide what became of it/ }));
+  const dialog = screen.getByRole('dialog', { hidden: true });
+  const decide = within(dialog).getByRole('button', { name: 'Decide', hidden: true }) as HTMLButtonElement;
+  expect(decide.disabled).toBe(true);
+  fireEvent.click(within(dialog).getByLabelText(/It never happened/));
+  expect(decide.disabled, 'not without a reason').toBe(true);
+  fireEvent.input(within(dialog).getByLabelText(/How you know/), { target: { value: ' looked ' } });
+  await waitFor(() => expect(decide.disabled).toBe(false));
+  expect(decide.textContent).toBe('Decide: it never happened');
+  fireEvent.click(decide);
+  await screen.findByText('Decided');
+  expect(said).toEqual({ outcome: 'not_executed', reason: 'looked' });
+  expect(screen.getAllByText(/It never happened, says Anna: looked/).length).toBeGreaterThan(0);
+  unmount();
+  session.value = { ...session.value!, permissions: ['read:account'] };
+  render(<Audit />);
+  await screen.findByText(/Look into the terminal before/);
+  expect(screen.queryByRole('button', { name: /^Decide/ })).toBeNull();
 });
 
 test('changes of the hub are for whoever runs it; for others the tab is not there', async () => {

@@ -1,9 +1,23 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Command } from '../src/api/types';
 import { readAll, records } from '../src/pages/audit/csv';
-import { address, chips, matchesCommand, query, read, span } from '../src/pages/audit/filters';
+import { address, chips, days, matchesCommand, query, read, span } from '../src/pages/audit/filters';
 import { Pages, withParams } from '../src/pages/audit/pages';
-import { action, gain, happened, latency, outcome, whose, type Trade } from '../src/pages/audit/words';
+import {
+  action,
+  besides,
+  costs,
+  gain,
+  happened,
+  latency,
+  moved,
+  outcome,
+  set,
+  stages,
+  totals,
+  whose,
+  type Trade,
+} from '../src/pages/audit/words';
 import { command } from './records';
 
 const NOW = Date.parse('2026-11-22T15:30:00Z');
@@ -65,7 +79,7 @@ test('the address that is asked stays the same until midnight, or the list would
 
 test('each filter is a chip with its words', () => {
   const names = (id: string) => (id === 'key_a' ? 'my bot' : id);
-  expect(chips('commands', { outcome: 'unknown', key: 'key_a', range: '7d' }, names).map(({ text }) => text)).toEqual([
+  expect(chips('commands', { outcome: 'unknown', by: 'key_a', range: '7d' }, names).map(({ text }) => text)).toEqual([
     'Unknown',
     'By my bot',
     '7 days',
@@ -74,7 +88,8 @@ test('each filter is a chip with its words', () => {
 });
 
 test('only what the filters let through is counted as new', () => {
-  const fits = (filters: Record<string, string>, one = command('executed')) => matchesCommand(filters, one, NOW, 'utc');
+  const one: Command = { ...command('executed'), by: { kind: 'user', id: 'usr_a', name: 'Anna' } };
+  const fits = (filters: Record<string, string>) => matchesCommand(filters, one, NOW, 'utc');
   expect(fits({})).toBe(true);
   expect([fits({ account: '1001@Demo' }), fits({ account: '1001' }), fits({ account: '1002@Demo' })]).toEqual([
     true,
@@ -83,7 +98,7 @@ test('only what the filters let through is counted as new', () => {
   ]);
   expect([fits({ symbol: 'EURUSD' }), fits({ symbol: 'GBPUSD' })]).toEqual([true, false]);
   expect([fits({ outcome: 'filled' }), fits({ outcome: 'unknown' })]).toEqual([true, false]);
-  expect([fits({ key: 'key_a' }), fits({ key: 'key_b' })]).toEqual([true, false]);
+  expect([fits({ by: 'usr_a' }), fits({ by: 'key_a' })]).toEqual([true, false]);
   expect([fits({ range: 'today' }), fits({ to: '2026-11-21' })]).toEqual([true, false]);
   expect(fits({ id: 'cmd_9' }), 'whoever looks at one command waits for no other').toBe(false);
 });
@@ -111,8 +126,10 @@ test('an outcome is a word, with the number and the words of the broker', () => 
   expect(
     outcome(
       command('adjudicated', { adjudication: { outcome: 'not_executed', by: 'usr_1', at: '', reason: 'seen in the terminal' } }),
+      (id) => (id === 'usr_1' ? 'Anna' : id),
     ).more,
-  ).toBe('not executed, by usr_1: seen in the terminal');
+  ).toBe('It never happened, says Anna: seen in the terminal');
+  expect(outcome(command('expired')).word, 'and not failed').toBe('Timed out');
   expect(outcome(command('something_new')).word, 'of a newer hub').toBe('Something new');
 });
 
@@ -122,9 +139,9 @@ test('what was asked for is told as a person would', () => {
   expect(of({ action_name: 'deal', type_name: 'sell', volume: 0.01, symbol: 'EURUSD', position: 7 })).toBe(
     'Close #7: sell 0.01 EURUSD',
   );
-  expect(of({ action_name: 'pending', type_name: 'buy_limit', volume: 0.1, symbol: 'EURUSD', price: 1.05, sl: 1.04 })).toBe(
-    'Buy limit 0.1 EURUSD at 1.05, stop loss 1.04',
-  );
+  const limit = { action_name: 'pending', type_name: 'buy_limit', volume: 0.1, symbol: 'EURUSD', price: 1.05, sl: 1.04 };
+  expect(of(limit)).toBe('Buy limit 0.1 EURUSD');
+  expect(besides(command('executed', { request: limit })), 'its price and stops are beside it').toBe('at 1.05, SL 1.04');
   expect(of({ action_name: 'sltp', position: 7, sl: 0, tp: 0 })).toBe('Stops of #7: none');
   expect(of({ action_name: 'remove', order: 9 })).toBe('Cancel order #9');
 });
@@ -133,44 +150,93 @@ test('it took from the hub’s taking it to its end', () => {
   expect(latency(command('executed'))).toBe('182 ms');
   expect(latency(command('executed', { updated_at: '2026-11-22T15:00:02.500Z' }))).toBe('2.5 s');
   expect(latency(command('unknown')), 'not over').toBe('');
+  expect(latency(command('adjudicated')), 'a person’s time is not the command’s').toBe('');
+});
+
+test('what a command went through is told state by state, with the time between', () => {
+  const told: Command = {
+    ...command('executed'),
+    states: [
+      { state: 'dispatched', at: '2026-11-22T15:00:00.000Z', reason: null },
+      { state: 'accepted', at: '2026-11-22T15:00:00.012Z', reason: null },
+      { state: 'unknown', at: '2026-11-22T15:00:10.012Z', reason: 'the connection was lost' },
+      { state: 'a_new_one' as 'executed', at: '2026-11-22T15:02:10.012Z', reason: null },
+    ],
+  };
+  expect(stages(told).map(({ word, after, reason }) => [word, after, reason])).toEqual([
+    ['On its way to the terminal', '', ''],
+    ['The terminal has it', '12 ms', ''],
+    ['Unknown: the hub asks what became of it', '10.0 s', 'the connection was lost'],
+    ['A new one', '2 min', ''],
+  ]);
+  expect(set({ magic: 0, comment: '', symbol: 'EURUSD', price: 1.1, order: null })).toEqual({ symbol: 'EURUSD', price: 1.1 });
+});
+
+const deal = (change: Partial<Trade>): Trade => ({
+  kind: 'deal',
+  at: '',
+  seen_at: '',
+  source: 'pushed',
+  origin: 'foreign',
+  command: null,
+  ticket: 1,
+  symbol: 'EURUSD',
+  type_name: 'buy',
+  entry_name: 'out',
+  volume: 0.1,
+  profit: 10,
+  swap: -1,
+  commission: -0.5,
+  fee: 0,
+  account: { login: 1, server: 'Demo' },
+  ...change,
 });
 
 test('a deal brings its profit less what it cost; what opens brings nothing unless it cost something', () => {
-  const deal = (change: Partial<Trade>): Trade => ({
-    kind: 'deal',
-    at: '',
-    seen_at: '',
-    updated_at: '',
-    source: 'pushed',
-    origin: 'foreign',
-    command: null,
-    ticket: 1,
-    symbol: 'EURUSD',
-    type_name: 'buy',
-    entry_name: 'out',
-    profit: 10,
-    swap: -1,
-    commission: -0.5,
-    fee: 0,
-    ...change,
-  });
-  expect(gain(deal({}))).toBe(8.5);
+  expect([gain(deal({})), costs(deal({}))]).toEqual([8.5, -1.5]);
   expect(gain(deal({ entry_name: 'in', profit: 0, swap: 0, commission: 0 }))).toBeUndefined();
   expect(gain(deal({ entry_name: 'in', profit: 0, swap: 0, commission: -0.5 }))).toBe(-0.5);
-  expect(gain(deal({ kind: 'order' }))).toBeUndefined();
+  expect([gain(deal({ kind: 'order' })), costs(deal({ kind: 'order' }))]).toEqual([undefined, undefined]);
   expect(happened(deal({}))).toBe('Buy, closes');
-  expect(happened(deal({ symbol: '', type_name: 'balance', entry_name: 'in' }))).toBe('Balance');
   expect(happened(deal({ kind: 'position', sl: 1.05, tp: 0 }))).toBe('Stops: SL 1.05, TP none');
 });
 
+test('money that was paid in or out is not earned', () => {
+  const paid = (type_name: string, profit: number) =>
+    deal({ symbol: '', type_name, entry_name: 'in', profit, swap: 0, commission: 0 });
+  expect([happened(paid('balance', 500)), gain(paid('balance', 500)), moved(paid('balance', 500))]).toEqual([
+    'Deposit',
+    undefined,
+    500,
+  ]);
+  expect([happened(paid('balance', -20)), moved(paid('balance', -20))]).toEqual(['Withdrawal', -20]);
+  expect([happened(paid('bonus', 30)), gain(paid('bonus', 30))]).toEqual(['Bonus', undefined]);
+  expect([moved(paid('interest', 2)), gain(paid('interest', 2))], 'interest is').toEqual([undefined, 2]);
+});
+
+test('all rows together are told of one account only, and without what was paid in', () => {
+  const rows = [deal({}), deal({ profit: -3 }), deal({ type_name: 'balance', symbol: '', profit: 500 }), deal({ kind: 'order' })];
+  expect(totals(rows)).toEqual({ deals: 2, lots: 0.2, cost: -3, gain: 4, moved: 500 });
+  expect(totals([...rows, deal({ account: { login: 2, server: 'Demo' } })]), 'two currencies have no sum').toBeUndefined();
+  expect(totals([deal({ kind: 'order' })]), 'no deal, no gain').toBeUndefined();
+});
+
 test('who asked is a name where one is known', () => {
-  const names = new Map([['key_a', 'my bot']]);
-  expect([whose('key_a', names), whose('key_b', names), whose('key_00000000000000000000000000', names)]).toEqual([
+  const maker = (kind: Command['by']['kind'], id: string, name: string | null) => whose({ kind, id, name });
+  expect([maker('user', 'usr_1', 'Anna'), maker('key', 'key_a', 'my bot'), maker('hub', 'hub', 'hub')]).toEqual([
+    'Anna',
     'my bot',
-    'Dashboard',
     'The hub',
   ]);
-  expect(whose('key_01M8AAAAAAAAAAAAAAAAAAAAAZ', undefined), 'for whoever may not see keys').toBe('key_01M8…AAAZ');
+  expect(maker('key', 'key_01M8AAAAAAAAAAAAAAAAAAAAAZ', null), 'of one that nobody knows any more').toBe('key_01M8…AAAZ');
+});
+
+test('a file is named by the days that it is about', () => {
+  expect(days({}, NOW, 'utc')).toBe('until-2026-11-22');
+  expect(days({ range: 'today' }, NOW, 'utc')).toBe('2026-11-22');
+  expect(days({ range: '7d' }, NOW, 'utc')).toBe('2026-11-16-to-2026-11-22');
+  expect(days({ from: '2026-11-01', to: '2026-11-03' }, NOW, 'utc'), 'its last day is in it').toBe('2026-11-01-to-2026-11-03');
+  expect(days({ from: '2026-11-01', to: '2026-12-24' }, NOW, 'utc'), 'and not what is to come').toBe('2026-11-01-to-2026-11-22');
 });
 
 /** Answers of the hub, one after the other. */
@@ -189,7 +255,7 @@ test('older rows are put below, and the newest are read anew in their place', as
     { data: [1], next_cursor: null },
     { data: [4, 3, 2], next_cursor: 'c2' },
   );
-  const pages = new Pages<number>('/api/v1/commands?sort=desc');
+  const pages = new Pages<number>('/api/v1/commands?sort=desc', { idOf: String });
   await pages.load();
   expect([pages.rows.value, pages.more.value]).toEqual([[3, 2], true]);
   await pages.older();
@@ -206,18 +272,66 @@ test('older rows are put below, and the newest are read anew in their place', as
 
 test('an empty page with more behind it is not taken for the end', async () => {
   hub({ data: [], next_cursor: 'c1' }, { data: [], next_cursor: 'c2' }, { data: [7], next_cursor: null });
-  const pages = new Pages<number>('/x?a=1');
+  const pages = new Pages<number>('/x?a=1', { idOf: String });
   await pages.load();
   expect(pages.rows.value).toEqual([7]);
 });
 
 test('a refusal is told, and the rows that are there stay', async () => {
   hub({ data: [1], next_cursor: null });
-  const pages = new Pages<number>('/x?a=1');
+  const pages = new Pages<number>('/x?a=1', { idOf: String });
   await pages.load();
   vi.stubGlobal('fetch', () => Promise.resolve(new Response('{"code":"unavailable","message":"not now"}', { status: 503 })));
   await pages.load();
   expect([pages.rows.value, pages.failure.value]).toEqual([[1], 'not now']);
+});
+
+test('what is new comes in above while nobody reads further down, and is counted while somebody does', async () => {
+  vi.useFakeTimers();
+  hub(
+    { data: [3, 2], next_cursor: 'c2' },
+    { data: [4, 3], next_cursor: 'c3' },
+    { data: [6, 5], next_cursor: 'c5' },
+    { data: [6, 5], next_cursor: 'c5' },
+  );
+  let resting = true;
+  const pages = new Pages<number>('/x?a=1', { idOf: String, resting: () => resting });
+  const looked = async () => {
+    pages.look();
+    pages.look();
+    await vi.advanceTimersByTimeAsync(1000);
+  };
+  await pages.load();
+  await looked();
+  expect(pages.rows.value, 'the others stay').toEqual([4, 3, 2]);
+  resting = false;
+  await looked();
+  expect([pages.rows.value, [...pages.waiting.value]]).toEqual([
+    [4, 3, 2],
+    ['6', '5'],
+  ]);
+  await pages.load();
+  expect([pages.rows.value, pages.waiting.value.size]).toEqual([[6, 5], 0]);
+  vi.useRealTimers();
+});
+
+test('rows of the address before stay until the new ones are there, and are not taken for them', async () => {
+  hub({ data: [9], next_cursor: null });
+  const pages = new Pages<number>('/x?a=2', { idOf: String }, [3, 2]);
+  expect([pages.rows.value, pages.settled.value]).toEqual([[3, 2], false]);
+  pages.take(3, true);
+  pages.look();
+  await pages.load();
+  expect([pages.rows.value, pages.settled.value]).toEqual([[9], true]);
+});
+
+test('when older rows cannot be read that is told where they were asked for', async () => {
+  hub({ data: [1], next_cursor: 'c1' });
+  const pages = new Pages<number>('/x?a=1', { idOf: String });
+  await pages.load();
+  vi.stubGlobal('fetch', () => Promise.resolve(new Response('{"code":"unavailable","message":"not now"}', { status: 503 })));
+  await pages.older();
+  expect([pages.failure.value, pages.failedOlder.value]).toEqual(['', 'not now']);
 });
 
 test('one record has no pages', () => {

@@ -53,7 +53,7 @@ export const command = (state: string, { result, request, ...change }: Change = 
   terminal: 'tok_1',
   instance: 'run_1',
   key: 'key_a',
-  by: { id: 'key_a', kind: 'key', name: null },
+  by: { kind: 'key', id: 'key_a', name: 'my bot' },
   states: [],
   request: { ...REQUEST, ...request },
   result: result ? { ...RESULT, ...result } : null,

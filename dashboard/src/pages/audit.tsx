@@ -11,7 +11,7 @@ export default function Audit() {
     {
       path: '/audit',
       name: 'Trades',
-      about: 'Every deal and order that the hub has seen in the accounts, whoever made it.',
+      about: 'Every deal and order that the hub has seen, whoever made it.',
       Part: Trades,
       show: true,
     },

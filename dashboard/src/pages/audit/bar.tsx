@@ -1,14 +1,12 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { sentence } from '../../api/client';
 import { terminals } from '../../live/store';
 import { go, where } from '../../lib/router';
-import { now, zone } from '../../lib/time';
-import { Failed } from '../../ui/empty';
+import { zone } from '../../lib/time';
 import { Icon } from '../../ui/icon';
-import { readAll, save } from './csv';
-import { address, chips, query, RANGES, read, type Clock, type Filters, type Tab } from './filters';
-import { withParams } from './pages';
+import { Csv } from './file';
+import { address, chips, RANGES, read, type Clock, type Filters, type Tab } from './filters';
+import type { Pages } from './pages';
 
 /** Accounts have different brokers' clocks, so days here are of UTC or of the reader. */
 export const clock = (): Clock => (zone.value === 'local' ? 'local' : 'utc');
@@ -111,7 +109,7 @@ function Times({ tab }: { tab: Tab }) {
   return (
     <>
       <label class="field">
-        From
+        From{zone.value === 'broker' && ' (UTC)'}
         <input
           type="date"
           key={`from ${chosen.from ?? ''}`}
@@ -122,7 +120,7 @@ function Times({ tab }: { tab: Tab }) {
         />
       </label>
       <label class="field">
-        Until
+        Until{zone.value === 'broker' && ' (UTC)'}
         <input
           type="date"
           key={`to ${chosen.to ?? ''}`}
@@ -136,103 +134,102 @@ function Times({ tab }: { tab: Tab }) {
   );
 }
 
-function Csv({ tab, limit }: { tab: Tab; limit: number }) {
-  const rows = useSignal<number | null>(null);
-  const failure = useSignal('');
-  const path = query(tab, filters(tab), now.value, clock());
-  if (filters(tab).id) return null;
-  const times = [
-    new URL(path, location.origin).searchParams.get('from'),
-    new URL(path, location.origin).searchParams.get('to'),
-  ].map((at) => at?.slice(0, 10));
-  const name = `mtbridge-${tab}-${times[0] ?? 'all'}-${times[1] ?? new Date(now.value).toISOString().slice(0, 10)}.csv`;
-  const onClick = async (event: MouseEvent) => {
-    event.preventDefault();
-    if (rows.value !== null) return;
-    rows.value = 0;
-    failure.value = '';
-    try {
-      save(name, await readAll(path, limit, (count) => (rows.value = count)));
-    } catch (error) {
-      failure.value = sentence(error);
-    }
-    rows.value = null;
-  };
+function Ranges({ tab }: { tab: Tab }) {
+  const chosen = filters(tab);
   return (
-    <>
-      <a
-        class="button"
-        href={withParams(path, { format: 'csv', limit: String(limit) })}
-        download={name}
-        aria-busy={rows.value !== null}
-        onClick={onClick}
+    <div class="chips" role="group" aria-label="Time">
+      {Object.entries(RANGES).map(([id, { name }]) => (
+        <button
+          type="button"
+          class="chip"
+          key={id}
+          aria-pressed={chosen.range === id}
+          onClick={() => change(tab, { range: chosen.range === id ? '' : id })}
+        >
+          {name}
+        </button>
+      ))}
+      <button
+        type="button"
+        class="chip"
+        aria-pressed={!chosen.range && !chosen.from && !chosen.to}
+        onClick={() => change(tab, { range: '', from: '', to: '' })}
       >
-        <Icon name="download" /> {rows.value === null ? 'CSV' : `${rows.value} rows…`}
-        <span class="visually-hidden"> with what is shown, all pages</span>
-      </a>
-      {failure.value && <Failed what={failure.value} />}
-    </>
+        Any time
+      </button>
+    </div>
+  );
+}
+
+/** How many there are: of a list that goes on only how many are shown. */
+function Count<T>({ pages, one, many }: { pages: Pages<T>; one: string; many: string }) {
+  const rows = pages.rows.value;
+  const count = rows?.length ?? 0;
+  return (
+    <span class="count" role="status">
+      {rows && pages.settled.value && `${count}${pages.more.value ? '+' : ''} ${count === 1 && !pages.more.value ? one : many}`}
+    </span>
   );
 }
 
 /** What the list is narrowed to: presets and fields, a chip for each to clear it, and the file of the same. */
-export function Bar({
+export function Bar<T>({
   tab,
-  keyName,
+  pages,
+  words: [one, many],
+  named = (id) => id,
   csvLimit,
   children,
 }: {
   tab: Tab;
-  keyName: (id: string) => string;
+  pages: Pages<T>;
+  /** What is counted: "command", "commands". */
+  words: [one: string, many: string];
+  named?: (id: string, filter: string) => string;
   csvLimit: number;
   children: ComponentChildren;
 }) {
+  const open = useSignal(false);
   const chosen = filters(tab);
-  const shown = chips(tab, chosen, keyName);
+  const shown = chips(tab, chosen, named);
   return (
-    <form class="stack" role="search" aria-label={`Filter ${tab}`} onSubmit={(event) => event.preventDefault()}>
-      <div class="row between">
-        <div class="chips" role="group" aria-label="Time">
-          {Object.entries(RANGES).map(([id, { name }]) => (
-            <button
-              type="button"
-              class="chip"
-              key={id}
-              aria-pressed={chosen.range === id}
-              onClick={() => change(tab, { range: chosen.range === id ? '' : id })}
-            >
-              {name}
-            </button>
-          ))}
-          <button
-            type="button"
-            class="chip"
-            aria-pressed={!chosen.range && !chosen.from && !chosen.to}
-            onClick={() => change(tab, { range: '', from: '', to: '' })}
-          >
-            All
-          </button>
+    <form class="stack audit-bar" role="search" aria-label={`Filter ${tab}`} onSubmit={(event) => event.preventDefault()}>
+      <div class={`fold stack ${open.value ? 'is-open' : ''}`} id={`filters-${tab}`}>
+        <Ranges tab={tab} />
+        <div class="filters">
+          {children}
+          <Times tab={tab} />
         </div>
-        <Csv tab={tab} limit={csvLimit} />
       </div>
-      <div class="filters">
-        {children}
-        <Times tab={tab} />
+      <div class="row">
+        {/* On a phone the rows come first. */}
+        <button
+          type="button"
+          class="unfold"
+          aria-expanded={open.value}
+          aria-controls={`filters-${tab}`}
+          onClick={() => (open.value = !open.value)}
+        >
+          <Icon name="search" /> Filters{shown.length > 0 && ` (${shown.length})`}
+        </button>
+        <Count pages={pages} one={one} many={many} />
+        {shown.length > 0 && (
+          <div class="chips applied" role="group" aria-label="Filtered by">
+            {shown.map(({ name, text }) => (
+              <button type="button" class="chip on" key={name} onClick={() => change(tab, { [name]: '' })}>
+                {text} <Icon name="x" label="clear" />
+              </button>
+            ))}
+            {shown.length > 1 && (
+              <button type="button" class="chip" onClick={() => go(address(tab, {}), true)}>
+                Clear all
+              </button>
+            )}
+          </div>
+        )}
+        <span class="fill" />
+        <Csv tab={tab} limit={csvLimit} named={named} />
       </div>
-      {shown.length > 0 && (
-        <div class="chips" role="group" aria-label="Filtered by">
-          {shown.map(({ name, text }) => (
-            <button type="button" class="chip on" key={name} onClick={() => change(tab, { [name]: '' })}>
-              {text} <Icon name="x" label="clear" />
-            </button>
-          ))}
-          {shown.length > 1 && (
-            <button type="button" class="chip" onClick={() => go(address(tab, {}), true)}>
-              Clear all
-            </button>
-          )}
-        </div>
-      )}
     </form>
   );
 }

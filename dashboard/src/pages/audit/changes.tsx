@@ -7,28 +7,14 @@ import { Empty } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Copyable } from '../../ui/secret';
 import { Bar, Choice, clock, filters, Text } from './bar';
+import { isDeletion } from './deleted';
 import { query } from './filters';
-import { useKeyNames } from './keys';
-import { Detail, Facts, More, Records, When } from './list';
+import { Detail, Facts, More, Records, resting, When, type Column } from './list';
+import { actorName, tokenName, useCallers, type Names } from './names';
 import { usePages } from './pages';
+import { capital, type Change } from './words';
 
-interface Change {
-  id: string;
-  seq: number;
-  at: string;
-  since: string | null;
-  count: number;
-  actor: string;
-  from: string;
-  request_id: string;
-  action: string;
-  target: string;
-  outcome: 'done' | 'denied';
-  detail: string;
-  recorded_at: string;
-}
-
-const NAMES: [string, boolean?][] = [['Time'], ['Who'], ['What'], ['Outcome'], ['Detail']];
+const NAMES: Column[] = [['Time', 'c-when'], ['Who', 'c-who'], ['What'], ['Outcome', 'c-result'], ['Detail']];
 const KINDS: [string, string][] = [
   ['access', 'Refusals'],
   ['token', 'Tokens'],
@@ -40,34 +26,43 @@ const KINDS: [string, string][] = [
   ['webhook', 'Webhooks'],
   ['backup', 'Backups'],
 ];
-const words = (text: string) => text.replace(/[._]/g, ' ');
+const words = (text: string) => capital(text.replace(/[._]/g, ' '));
 
-function Row({ row, who, open, toggle }: { row: Change; who: string; open: boolean; toggle: () => void }) {
+interface RowProps {
+  row: Change;
+  names: Names;
+  open: boolean;
+  toggle: () => void;
+}
+
+function Row({ row, names, open, toggle }: RowProps) {
   const denied = row.outcome === 'denied';
+  const deletion = isDeletion(row);
+  const target = tokenName(row.target) || names.get(row.target) || row.target;
   return (
     <Fragment>
-      <tr role="row">
-        <td role="cell" class="small">
+      <tr role="row" class={open ? 'is-open' : ''}>
+        <td role="cell" class="c-when">
           <When at={row.recorded_at} />
         </td>
-        <td role="cell" class="wrap">
-          {who}
-          {row.from && <div class="small muted">from {row.from}</div>}
+        <td role="cell" class="c-who">
+          {actorName(row.actor, names)} <span class="sub">{row.from}</span>
         </td>
-        <td role="cell" class="wide wrap">
-          <strong>{words(row.action)}</strong>
-          {row.count > 1 && <span class="badge plain">{row.count} times</span>}
-          <div class="small muted">{row.target}</div>
+        <td role="cell" class="c-what">
+          <span>
+            <strong>{words(row.action)}</strong> {row.count > 1 && <span class="badge plain">{row.count} times</span>}
+          </span>{' '}
+          <span class="sub">{target}</span>
         </td>
-        <td role="cell">
-          <span class={`badge ${denied ? 'bad' : 'good'}`}>
-            <Icon name={denied ? 'ban' : 'check'} /> {denied ? 'Refused' : 'Done'}
+        <td role="cell" class="c-result">
+          <span class={`badge ${denied ? 'bad' : deletion ? 'warn' : 'good'}`}>
+            <Icon name={denied ? 'ban' : deletion ? 'bin' : 'check'} /> {denied ? 'Refused' : deletion ? 'Deleted' : 'Done'}
           </span>
         </td>
-        <td role="cell" class="wide wrap">
+        <td role="cell" class="c-detail">
           {row.detail}
         </td>
-        <td role="cell" class="actions">
+        <td role="cell" class="c-more actions">
           <More
             open={open}
             label={`${open ? 'Less' : 'More'} about ${words(row.action)}`}
@@ -81,8 +76,8 @@ function Row({ row, who, open, toggle }: { row: Change; who: string; open: boole
           {row.request_id && <Copyable label="Request, as in the log" text={row.request_id} />}
           <Facts
             of={[
-              ['Happened', <When at={row.at} />],
-              ['First', row.since && <When at={row.since} />],
+              ['Happened', <When at={row.at} line ms />],
+              ['First', row.since && <When at={row.since} line ms />],
               ['Who', row.actor],
               ['To what', row.target],
               ['Record', row.id],
@@ -98,28 +93,36 @@ function Row({ row, who, open, toggle }: { row: Change; who: string; open: boole
 /** Who changed what, and who was not let: for whoever runs the hub. */
 export function Changes() {
   const chosen = filters('changes');
-  const names = useKeyNames();
+  const names = useCallers();
   const open = useSignal('');
-  const pages = usePages<Change>(query('changes', chosen, now.value, clock()));
-  // There is no topic of this list; what these tell is in it.
-  useEffect(() => {
-    const ends = ['tokens', 'keys', 'kill_switches'].map((topic) =>
+  const pages = usePages<Change>(query('changes', chosen, now.value, clock()), {
+    idOf: (row) => row.id,
+    resting: () => resting('changes', open.value),
+  });
+  // The hub tells that there are new ones, and not what they say.
+  useEffect(
+    () =>
       subscribe(
-        { topic },
-        ({ type }) => {
-          if (type === 'event') pages.missed.value = true;
+        { topic: 'audit' },
+        ({ data }) => {
+          if ((data as { newest?: string } | null)?.newest !== pages.rows.value?.[0]?.id) pages.look();
         },
-        () => (pages.missed.value = true),
+        () => pages.look(),
       ),
-    );
-    return () => {
-      for (const end of ends) end();
-    };
-  }, [pages]);
-  const who = (id: string) => (id === 'hub' ? 'The hub' : id === '' ? 'A stranger' : (names?.get(id) ?? id));
+    [pages],
+  );
+  const who = (id: string) => actorName(id, names);
   return (
     <div class="stack">
-      <Bar tab="changes" csvLimit={1000} keyName={who}>
+      <Bar
+        tab="changes"
+        pages={pages}
+        words={['change', 'changes']}
+        csvLimit={1000}
+        named={(id, filter) =>
+          filter === 'actor' ? who(id) : filter === 'action' ? (KINDS.find(([of]) => of === id)?.[1] ?? id) : id
+        }
+      >
         <Choice tab="changes" name="action" label="What" first options={KINDS} />
         <Choice
           tab="changes"
@@ -130,7 +133,13 @@ export function Changes() {
             ['denied', 'Refused'],
           ]}
         />
-        <Text tab="changes" name="actor" label="Who" placeholder="id of a key or user" />
+        <Choice
+          tab="changes"
+          name="actor"
+          label="Who"
+          all="anybody"
+          options={[['hub', 'The hub'], ...[...names].sort((a, b) => a[1].localeCompare(b[1]))]}
+        />
         <Text tab="changes" name="target" label="To what" placeholder="id, or a route" />
       </Bar>
       <Records
@@ -147,7 +156,7 @@ export function Changes() {
           <Row
             key={row.id}
             row={row}
-            who={who(row.actor)}
+            names={names}
             open={open.value === row.id}
             toggle={() => (open.value = open.value === row.id ? '' : row.id)}
           />

@@ -1,21 +1,34 @@
 import { useSignal } from '@preact/signals';
 import { Fragment } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { hub, ok } from '../../api/client';
 import type { Command, List } from '../../api/types';
 import { subscribe } from '../../live/socket';
+import { useLoaded } from '../../lib/load';
+import { Link } from '../../lib/router';
+import { may } from '../../lib/session';
 import { now } from '../../lib/time';
 import { accountName } from '../../lib/tokens';
 import { Empty } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Copyable } from '../../ui/secret';
 import { AccountChoice, Bar, Choice, clock, filters, Text } from './bar';
-import { matchesCommand, OUTCOMES, query } from './filters';
-import { useKeyNames } from './keys';
-import { Detail, Facts, More, Records, When } from './list';
+import { Decide } from './decide';
+import { address, matchesCommand, OUTCOMES, query } from './filters';
+import { Detail, Facts, More, Records, resting, When, type Column } from './list';
+import { actorName, useCallers } from './names';
 import { usePages } from './pages';
-import { action, latency, outcome, result, whose } from './words';
+import { action, besides, latency, outcome, result, set, sort, stages, tickets, whose, type Maker } from './words';
 
-const NAMES: [string, boolean?][] = [['Time'], ['By'], ['Account'], ['Asked for'], ['What came of it'], ['Took', true]];
+const NAMES: Column[] = [
+  ['Time', 'c-when'],
+  ['By', 'c-by'],
+  ['Account', 'c-account'],
+  ['Asked for'],
+  ['What came of it', 'c-result'],
+  ['Took', 'c-took num'],
+];
+type Called = (id: string) => string;
 
 /** One command alone, or those of a call that made many. */
 const rowsOf = (answer: unknown): Command[] => {
@@ -23,77 +36,164 @@ const rowsOf = (answer: unknown): Command[] => {
   return found.data ?? found.commands ?? [found as unknown as Command];
 };
 
-function Row({ row, by, open, toggle }: { row: Command; by: string; open: boolean; toggle: () => void }) {
-  const { word, tone, icon, more } = outcome(row);
+/** What a command went through, with the time between. */
+function Timeline({ row }: { row: Command }) {
+  const all = stages(row);
+  if (all.length === 0) return null;
+  return (
+    <ol class="timeline" aria-label="What it went through">
+      {all.map(({ state, at, word, reason, after }, index) => (
+        <li key={`${at} ${state}`} class={index === all.length - 1 ? outcome(row).tone || 'last' : ''}>
+          <span class="timeline-when">
+            <When at={at} line ms />
+            {after && <span class="muted nowrap"> +{after}</span>}
+          </span>
+          <span>
+            {word}
+            {reason && <span class="sub">{reason}</span>}
+          </span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function About({ row, called, decide }: { row: Command; called: Called; decide: () => void }) {
+  const { more } = outcome(row, called);
+  return (
+    <>
+      {row.state === 'unknown' && (
+        <div class="note warn row">
+          <Icon name="help" />
+          <span class="grow">
+            Nobody knows yet whether it was executed; the hub goes on asking. Look into the terminal before you send it again.
+          </span>
+          {may('admin') && (
+            <button type="button" onClick={decide}>
+              Decide what became of it…
+            </button>
+          )}
+        </div>
+      )}
+      {row.state !== 'unknown' && more && <p class="said">{more}</p>}
+      <div class="cards halves">
+        <Timeline row={row} />
+        <div class="stack">
+          <Copyable label="Command, as in the log" text={row.id} />
+          <Facts
+            of={[
+              ['Own reference', row.client_order_id],
+              ['One of', row.parent && <Link href={address('commands', { id: row.parent })}>{row.parent}</Link>],
+              [
+                'Deals',
+                !!row.result?.order && (
+                  <Link href={address('trades', { order: String(row.result.order) })}>
+                    order #{row.result.order} in the trades
+                  </Link>
+                ),
+              ],
+              ['By', `${whose(row.by)}, ${row.by.id}`],
+              ['Account', accountName(row.account)],
+              ['Asked under', row.key],
+              ['Address', <Link href={address('commands', { id: row.id })}>this command alone</Link>],
+            ]}
+          />
+        </div>
+      </div>
+      <div class="cards halves">
+        <div>
+          <h2 class="small">Request</h2>
+          <pre>{JSON.stringify(set(row.request), null, 1)}</pre>
+        </div>
+        <div>
+          <h2 class="small">Answer</h2>
+          {row.result ? (
+            <pre>{JSON.stringify(row.result, null, 1)}</pre>
+          ) : (
+            <p class="muted">{row.final ? 'The terminal answered nothing.' : 'None yet.'}</p>
+          )}
+        </div>
+      </div>
+    </>
+  );
+}
+
+interface RowProps {
+  row: Command;
+  called: Called;
+  open: boolean;
+  toggle: () => void;
+  decide: () => void;
+}
+
+function Row({ row, called, open, toggle, decide }: RowProps) {
+  const { word, tone, icon, more } = outcome(row, called);
   const figures = result(row);
+  const id = `more-${row.id}`;
   return (
     <Fragment>
-      <tr role="row">
-        <td role="cell" class="small">
+      <tr role="row" class={open ? 'is-open' : ''}>
+        <td role="cell" class="c-when">
           <When at={row.created_at} />
         </td>
-        <td role="cell" data-label="By">
-          {by}
+        <td role="cell" class="c-by">
+          {whose(row.by)} <span class="sub">{sort(row.by)}</span>
         </td>
-        <td role="cell" class="wide">
-          {accountName(row.account)}
+        <td role="cell" class="c-account">
+          {row.account?.login} <span class="sub">{row.account?.server}</span>
         </td>
-        <td role="cell" class="wide">
-          <strong>{action(row)}</strong>
+        <td role="cell" class="c-what">
+          <strong>{action(row)}</strong> <span class="sub">{besides(row)}</span>
         </td>
-        <td role="cell" class="wide outcome">
-          <span class={`badge ${tone}`}>
-            <Icon name={icon} /> {word}
-          </span>{' '}
-          {figures && <span>{figures}</span>}
-          {more && <div class="small muted">{more}</div>}
+        <td role="cell" class="c-result">
+          <span class="row tight">
+            <span class={`badge ${tone}`}>
+              <Icon name={icon} /> {word}
+            </span>{' '}
+            {figures && <span>{figures}</span>}
+          </span>
+          <span class="sub">{(tone === 'good' && row.state !== 'adjudicated' && tickets(row)) || more}</span>
         </td>
-        <td role="cell" class="num nowrap" data-label={row.final ? 'Took' : undefined}>
+        <td role="cell" class="c-took num nowrap">
           {latency(row)}
         </td>
-        <td role="cell" class="actions">
-          <More open={open} label={`${open ? 'Less' : 'More'} about ${action(row)}`} id={`more-${row.id}`} toggle={toggle} />
+        <td role="cell" class="c-more actions">
+          <More open={open} label={`${open ? 'Less' : 'More'} about ${action(row)}`} id={id} toggle={toggle} />
         </td>
       </tr>
       {open && (
-        <Detail id={`more-${row.id}`} columns={NAMES.length + 1}>
-          <Copyable label="Command" text={row.id} />
-          <Facts
-            of={[
-              ['State', row.state.replaceAll('_', ' ')],
-              ['Taken', <When at={row.created_at} />],
-              ['Last change', <When at={row.updated_at} />],
-              ['Own reference', row.client_order_id],
-              ['One of', row.parent],
-              ['Key', row.key],
-            ]}
-          />
-          <div class="cards halves">
-            <div>
-              <h2 class="small">Request</h2>
-              <pre>{JSON.stringify(row.request, null, 2)}</pre>
-            </div>
-            <div>
-              <h2 class="small">Answer</h2>
-              {row.result ? (
-                <pre>{JSON.stringify(row.result, null, 2)}</pre>
-              ) : (
-                <p class="muted">{row.final ? 'The terminal answered nothing.' : 'None yet.'}</p>
-              )}
-            </div>
-          </div>
+        <Detail id={id} columns={NAMES.length + 1}>
+          <About row={row} called={called} decide={decide} />
         </Detail>
       )}
     </Fragment>
   );
 }
 
+/** Who made the commands that the caller sees: the names for the filter, and for whoever decided one. */
+const readMakers = (): Promise<Maker[]> =>
+  ok(hub.GET('/api/v1/commands/makers', { params: { query: { terminal: '*' } } })).then(({ data }) => data);
+
 /** What was asked for, and what became of it. */
 export function Commands() {
   const chosen = filters('commands');
-  const names = useKeyNames();
-  const open = useSignal('');
-  const pages = usePages<Command>(query('commands', chosen, now.value, clock()), rowsOf);
+  const makers = useLoaded(readMakers).value.value ?? [];
+  const open = useSignal(chosen.id ?? '');
+  const deciding = useSignal<Command | undefined>(undefined);
+  const callers = useCallers();
+  const called: Called = (id) => {
+    const maker = makers.find((one) => one.id === id);
+    return maker ? whose(maker) : actorName(id, callers);
+  };
+  const pages = usePages<Command>(query('commands', chosen, now.value, clock()), {
+    idOf: (row) => row.id,
+    rowsOf,
+    resting: () => resting('commands', open.value),
+  });
+  // An address of one command shows the whole of it.
+  useEffect(() => {
+    if (chosen.id) open.value = chosen.id;
+  }, [chosen.id]);
   useEffect(
     () =>
       subscribe(
@@ -101,20 +201,29 @@ export function Commands() {
         ({ type, data }) => {
           if (type !== 'event' || !data) return;
           const command = data as Command;
-          const rows = pages.rows.value;
-          const at = rows?.findIndex((row) => row.id === command.id) ?? -1;
-          // One that is shown tells how it goes on; a new one waits, or the rows would move under the eye.
-          if (rows && at >= 0) pages.rows.value = [...rows.slice(0, at), { ...rows[at]!, ...command }, ...rows.slice(at + 1)];
-          else if (matchesCommand(filters('commands'), command, now.value, clock())) pages.wait(command.id);
+          pages.take(command, matchesCommand(filters('commands'), command, now.value, clock()));
         },
-        () => (pages.missed.value = true),
+        () => pages.look(),
       ),
     [pages],
   );
   return (
     <div class="stack">
-      <Bar tab="commands" csvLimit={500} keyName={(id) => whose(id, names)}>
+      <Bar
+        tab="commands"
+        pages={pages}
+        words={['command', 'commands']}
+        csvLimit={500}
+        named={(id, filter) => (filter === 'by' ? called(id) : id)}
+      >
         <AccountChoice tab="commands" />
+        <Choice
+          tab="commands"
+          name="by"
+          label="By"
+          all="anybody"
+          options={makers.map((one): [string, string] => [one.id, `${whose(one)}${one.kind === 'hub' ? '' : ` (${sort(one)})`}`])}
+        />
         <Text tab="commands" name="symbol" label="Symbol" placeholder="EURUSD" />
         <Choice
           tab="commands"
@@ -122,15 +231,6 @@ export function Commands() {
           label="Outcome"
           options={Object.entries(OUTCOMES).map(([id, { name }]) => [id, name])}
         />
-        {names && (
-          <Choice
-            tab="commands"
-            name="key"
-            label="By"
-            all="anybody"
-            options={[...names].sort((a, b) => a[1].localeCompare(b[1]))}
-          />
-        )}
       </Bar>
       <Records
         tab="commands"
@@ -140,18 +240,29 @@ export function Commands() {
         empty={
           <Empty icon="audit" title="Nothing was asked for yet">
             <p>Orders of bots, and of people at the Terminal page, show up here.</p>
+            <Link class="button" href="/terminal">
+              <Icon name="activity" /> To the terminal
+            </Link>
           </Empty>
         }
         row={(row) => (
           <Row
             key={row.id}
             row={row}
-            by={whose(row.key, names)}
+            called={called}
             open={open.value === row.id}
             toggle={() => (open.value = open.value === row.id ? '' : row.id)}
+            decide={() => (deciding.value = row)}
           />
         )}
       />
+      {deciding.value && (
+        <Decide
+          row={deciding.value}
+          onClose={() => (deciding.value = undefined)}
+          onDone={(row: Command) => pages.take(row, false)}
+        />
+      )}
     </div>
   );
 }

@@ -1,5 +1,6 @@
 // What the audit is narrowed to: kept in the address, so that it can be sent to somebody, and turned into the hub's own parameters.
 import type { Account, Command } from '../../api/types';
+import { stamp } from '../../lib/time';
 
 export type Tab = 'trades' | 'commands' | 'changes';
 export type Filters = Record<string, string>;
@@ -9,7 +10,7 @@ const TIMES = ['range', 'from', 'to'] as const;
 /** The filters of each tab, in the order of their chips. */
 export const NAMES: Record<Tab, readonly string[]> = {
   trades: ['account', 'symbol', 'kind', 'order', 'position', ...TIMES],
-  commands: ['id', 'account', 'symbol', 'outcome', 'key', ...TIMES],
+  commands: ['id', 'account', 'symbol', 'outcome', 'by', ...TIMES],
   changes: ['actor', 'action', 'target', 'outcome', ...TIMES],
 };
 
@@ -20,7 +21,8 @@ export const OUTCOMES: Record<string, { name: string; states: string[] }> = {
   rejected: { name: 'Rejected', states: ['broker_rejected', 'ea_refused'] },
   unknown: { name: 'Unknown', states: ['unknown'] },
   open: { name: 'Under way', states: ['dispatched', 'accepted'] },
-  never: { name: 'Not executed', states: ['not_executed', 'cancelled', 'expired'] },
+  late: { name: 'Timed out', states: ['expired'] },
+  never: { name: 'Not executed', states: ['not_executed', 'cancelled'] },
   decided: { name: 'Decided by a person', states: ['adjudicated'] },
 };
 
@@ -86,7 +88,7 @@ export function query(tab: Tab, filters: Filters, now: number, clock: Clock): st
   if (tab !== 'changes') params.set('sort', 'desc');
   if (tab === 'trades') params.set('account', filters.account ?? '*');
   if (tab === 'commands') params.set('terminal', filters.account ?? '*');
-  for (const name of ['symbol', 'kind', 'order', 'position', 'key', 'actor', 'action', 'target'])
+  for (const name of ['symbol', 'kind', 'order', 'position', 'by', 'actor', 'action', 'target'])
     if (filters[name]) params.set(name, filters[name]);
   if (filters.outcome && tab === 'commands') params.set('state', OUTCOMES[filters.outcome]!.states.join(','));
   if (filters.outcome && tab === 'changes') params.set('outcome', filters.outcome);
@@ -110,7 +112,7 @@ export function matches(
     order?: number;
     position?: number;
     state?: string;
-    key?: string;
+    by?: string;
   },
   now: number,
   clock: Clock,
@@ -122,7 +124,7 @@ export function matches(
     (!filters.kind || filters.kind === row.kind) &&
     (!filters.order || filters.order === String(row.order)) &&
     (!filters.position || filters.position === String(row.position)) &&
-    (!filters.key || filters.key === row.key) &&
+    (!filters.by || filters.by === row.by) &&
     (!filters.outcome || !row.state || OUTCOMES[filters.outcome]?.states.includes(row.state) === true) &&
     (from === undefined || row.at >= from) &&
     (to === undefined || row.at < to)
@@ -139,7 +141,7 @@ export const matchesCommand = (filters: Filters, command: Command, now: number, 
       symbol: String(command.request?.symbol ?? ''),
       at: Date.parse(command.created_at),
       state: command.state,
-      key: command.key,
+      by: command.by.id,
     },
     now,
     clock,
@@ -152,7 +154,7 @@ const LABELS: Record<string, string> = {
   kind: 'Kind',
   order: 'Order',
   position: 'Position',
-  key: 'By',
+  by: 'By',
   actor: 'Who',
   action: 'What',
   target: 'To what',
@@ -161,8 +163,23 @@ const LABELS: Record<string, string> = {
   to: 'Until',
 };
 
-/** What is filtered by, in words, one chip each. */
-export function chips(tab: Tab, filters: Filters, keyName: (id: string) => string): { name: string; text: string }[] {
+/** Kinds of rows of the trade history. */
+export const KINDS: Record<string, string> = { deal: 'Deals', order: 'Orders', position: 'Changes of stops' };
+
+/** The days that a file is about, as its name has them: what was chosen, else until today. */
+export function days(filters: Filters, now: number, clock: Clock): string {
+  const { from, to } = span(filters, now, clock);
+  const day = (at: number) => stamp(at, clock).slice(0, 10);
+  const last = day(to === undefined ? now : Math.min(to - 1, now));
+  return from === undefined ? `until-${last}` : day(from) === last ? last : `${day(from)}-to-${last}`;
+}
+
+/** What is filtered by, in words, one chip each. `named`: what people call what a filter names by its id. */
+export function chips(
+  tab: Tab,
+  filters: Filters,
+  named: (id: string, filter: string) => string,
+): { name: string; text: string }[] {
   return NAMES[tab]
     .filter((name) => filters[name])
     .map((name) => {
@@ -170,6 +187,8 @@ export function chips(tab: Tab, filters: Filters, keyName: (id: string) => strin
       if (name === 'outcome')
         return { name, text: tab === 'commands' ? (OUTCOMES[value]?.name ?? value) : value === 'denied' ? 'Refused' : 'Done' };
       if (name === 'range') return { name, text: RANGES[value]?.name ?? value };
-      return { name, text: `${LABELS[name]} ${name === 'key' ? keyName(value) : value}` };
+      if (name === 'kind') return { name, text: KINDS[value] ?? value };
+      if (name === 'order' || name === 'position') return { name, text: `${LABELS[name]} #${value}` };
+      return { name, text: `${LABELS[name]} ${named(value, name)}` };
     });
 }

@@ -1,48 +1,120 @@
 import type { ComponentChildren } from 'preact';
+import { Fragment } from 'preact';
 import { go } from '../../lib/router';
 import { stamp, zone, zoneName } from '../../lib/time';
 import { Empty, Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
-import { filters } from './bar';
+import { clock, filters } from './bar';
 import { address, type Tab } from './filters';
 import type { Pages } from './pages';
 
-/** A moment, to the second, in UTC or the reader's own time. */
-export function When({ at }: { at: string }) {
-  const how = zone.value === 'local' ? 'local' : 'utc';
+/** A moment on two lines of a row, or on one of a text; `broker` is the broker's own clock, where it is known. */
+export function When({ at, broker, line, ms }: { at: string; broker?: number | null; line?: boolean; ms?: boolean }) {
+  const moment = Date.parse(at);
+  const own = zone.value === 'broker' && typeof broker === 'number' && broker > 0;
+  const text = own ? stamp(broker * 1000, 'utc') : stamp(moment, clock());
+  const time = `${text.slice(11)}${ms ? `.${String(moment % 1000).padStart(3, '0')}` : ''}`;
   return (
-    <time class="nowrap" dateTime={at} title={`${at} UTC`}>
-      {stamp(Date.parse(at), how)}
+    <time class={line ? '' : 'when'} dateTime={at} title={`${at.replace('T', ' ').replace('Z', '')} UTC`}>
+      {line ? (
+        `${text.slice(0, 10)} ${time}`
+      ) : (
+        <>
+          <span class="nowrap">{time}</span> <span class="sub nowrap">{text.slice(0, 10)}</span>
+        </>
+      )}
+      {zone.value === 'broker' && !own && line && ' UTC'}
     </time>
   );
 }
+
+/** What a column is called, and how it stands: `num` to the right, or by a class of its own. */
+export type Column = [name: string, className?: string];
 
 interface Props<T> {
   tab: Tab;
   pages: Pages<T>;
   label: string;
-  names: [name: string, num?: boolean][];
+  names: Column[];
+  /** Where the times of this list are the broker's when that is chosen. */
+  brokers?: boolean;
   row: (row: T) => ComponentChildren;
   empty: ComponentChildren;
+  /** What is true of all rows together, once all are there. */
+  sum?: ComponentChildren;
 }
 
-/** A list of records, newest first: new ones wait above it, older ones come when they are asked for. */
-export function Records<T>({ tab, pages, label, names, row, empty }: Props<T>) {
-  const rows = pages.rows.value;
+/** Above the list: how many have come since it was read. */
+function New<T>({ pages }: { pages: Pages<T> }) {
   const waiting = pages.waiting.value.size;
+  return (
+    <div class="new-rows" role="status">
+      {(waiting > 0 || pages.missed.value) && (
+        <button
+          type="button"
+          class="primary"
+          disabled={pages.busy.value}
+          onClick={() => {
+            scrollTo({ top: 0 });
+            void pages.load();
+          }}
+        >
+          <Icon name="refresh" /> {waiting > 0 ? `${waiting} new` : 'There may be new ones'}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Below it: older ones, as long as there are. */
+function Older<T>({ pages, count }: { pages: Pages<T>; count: number }) {
+  return (
+    <div class="stack">
+      {pages.failedOlder.value && <Failed what={pages.failedOlder.value} again={() => void pages.older()} />}
+      <div class="older">
+        {pages.more.value ? (
+          <button type="button" disabled={pages.busy.value} onClick={() => void pages.older()}>
+            {pages.busy.value ? 'Reading…' : 'Show older'}
+          </button>
+        ) : (
+          count > 1 && <span class="small muted">That is all.</span>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Head({ names, brokers }: { names: Column[]; brokers?: boolean }) {
+  const how = zone.value === 'broker' && brokers ? 'broker' : clock();
+  return (
+    <thead role="rowgroup">
+      <tr role="row">
+        {names.map(([name, className = '']) => (
+          <th key={name} role="columnheader" scope="col" class={className}>
+            {name}
+            {name === 'Time' && <span class="zone">{zoneName(how).replace(' time', '')}</span>}
+          </th>
+        ))}
+        <th role="columnheader" scope="col" class="c-more">
+          <span class="visually-hidden">More</span>
+        </th>
+      </tr>
+    </thead>
+  );
+}
+
+/** A list of records, newest first. */
+export function Records<T>({ tab, pages, label, names, brokers, row, empty, sum }: Props<T>) {
+  const rows = pages.rows.value;
+  const settled = pages.settled.value;
   const narrowed = Object.keys(filters(tab)).length > 0;
   return (
     <div class="stack">
-      <div class="new-rows" role="status">
-        {(waiting > 0 || pages.missed.value) && (
-          <button type="button" class="primary" disabled={pages.busy.value} onClick={() => void pages.load()}>
-            <Icon name="refresh" /> {waiting > 0 ? `${waiting} new` : 'There may be new ones'}
-          </button>
-        )}
-      </div>
+      <New pages={pages} />
       {pages.failure.value && <Failed what={pages.failure.value} again={() => void pages.load()} />}
       {!rows && !pages.failure.value && <Loading />}
-      {rows?.length === 0 &&
+      {settled &&
+        rows?.length === 0 &&
         (narrowed ? (
           <Empty icon="search" title="No match">
             <p>Nothing is like that.</p>
@@ -53,36 +125,20 @@ export function Records<T>({ tab, pages, label, names, row, empty }: Props<T>) {
         ) : (
           empty
         ))}
-      {rows && rows.length > 0 && (
-        <>
-          <table class="table cards-on-phone live" role="table" aria-label={label} aria-busy={pages.busy.value}>
-            <thead role="rowgroup">
-              <tr role="row">
-                {names.map(([name, num]) => (
-                  <th key={name} role="columnheader" scope="col" class={num ? 'num' : ''}>
-                    {name}
-                    {name === 'Time' && (
-                      <span class="visually-hidden">, {zoneName(zone.value === 'local' ? 'local' : 'utc')}</span>
-                    )}
-                  </th>
-                ))}
-                <th role="columnheader" scope="col">
-                  <span class="visually-hidden">More</span>
-                </th>
-              </tr>
-            </thead>
+      {rows && rows.length > 0 && (settled || !pages.failure.value) && (
+        <div class={settled ? 'stack' : 'stack is-before'}>
+          <table
+            class={`table cards-on-phone live records of-${tab}`}
+            role="table"
+            aria-label={label}
+            aria-busy={pages.busy.value || !settled}
+          >
+            <Head names={names} brokers={brokers} />
             <tbody role="rowgroup">{rows.map(row)}</tbody>
           </table>
-          <div class="older">
-            {pages.more.value ? (
-              <button type="button" disabled={pages.busy.value} onClick={() => void pages.older()}>
-                {pages.busy.value ? 'Reading…' : 'Older'}
-              </button>
-            ) : (
-              <span class="small muted">{rows.length === 1 ? 'That is the only one.' : `That is all: ${rows.length}.`}</span>
-            )}
-          </div>
-        </>
+          {settled && sum}
+          {settled && <Older pages={pages} count={rows.length} />}
+        </div>
       )}
     </div>
   );
@@ -113,13 +169,20 @@ export function Facts({ of }: { of: [string, ComponentChildren][] }) {
   return (
     <dl>
       {of
-        .filter(([, value]) => value !== '' && value !== null && value !== undefined)
+        .filter(([, value]) => value !== '' && value !== null && value !== undefined && value !== false)
         .map(([name, value]) => (
-          <>
-            <dt key={name}>{name}</dt>
+          <Fragment key={name}>
+            <dt>{name}</dt>
             <dd>{value}</dd>
-          </>
+          </Fragment>
         ))}
     </dl>
   );
 }
+
+/** Whether new rows may come in above: nothing is filtered, opened, scrolled or under the mouse or the focus. */
+export const resting = (tab: Tab, open: string): boolean =>
+  open === '' &&
+  Object.keys(filters(tab)).length === 0 &&
+  scrollY < 60 &&
+  !document.querySelector('.records:hover, .records:focus-within, dialog[open]');

@@ -1,110 +1,188 @@
 import { useSignal } from '@preact/signals';
 import { Fragment } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { terminals } from '../../live/store';
 import { subscribe } from '../../live/socket';
-import { signed, tone } from '../../lib/money';
+import { amount, signed, tone } from '../../lib/money';
 import { Link } from '../../lib/router';
 import { now } from '../../lib/time';
-import { accountName } from '../../lib/tokens';
 import { Empty } from '../../ui/empty';
+import { Icon } from '../../ui/icon';
 import { Copyable } from '../../ui/secret';
 import { AccountChoice, Bar, Choice, clock, filters, Text } from './bar';
-import { address, matches, query } from './filters';
-import { Detail, Facts, More, Records, When } from './list';
-import { usePages } from './pages';
-import { gain, happened, lots, ORIGINS, type Trade } from './words';
+import { Deleted } from './deleted';
+import { address, KINDS, matches, query } from './filters';
+import { Detail, Facts, More, Records, resting, When, type Column } from './list';
+import { usePages, type Pages } from './pages';
+import { costs, gain, happened, lots, moved, ORIGINS, places, totals, type Trade } from './words';
 
-const NAMES: [string, boolean?][] = [
-  ['Time'],
-  ['Account'],
-  ['Symbol'],
+const NAMES: Column[] = [
+  ['Time', 'c-when'],
+  ['Account', 'c-account'],
   ['What'],
-  ['Lots', true],
-  ['Price', true],
-  ['Gain', true],
-  ['By'],
+  ['Lots', 'num'],
+  ['Price', 'num c-price'],
+  ['Costs', 'num'],
+  ['Gain', 'num c-price'],
+  ['By', 'c-by'],
 ];
 /** A deal is its ticket; an order or a position has a row for each state. */
 const idOf = (row: Trade) =>
   `${row.account?.login}-${row.account?.server}-${row.kind}-${row.ticket}-${row.kind === 'deal' ? '' : `${row.at}-${row.state_name ?? ''}-${row.sl}-${row.tp}-${row.price_open}-${row.volume_current}`}`;
 
-function Row({ row, open, toggle }: { row: Trade; open: boolean; toggle: () => void }) {
+const terminalOf = (row: Trade) =>
+  [...terminals.value.values()].find(
+    ({ account }) => account && account.login === row.account?.login && account.server === row.account.server,
+  );
+
+/** The broker's own clock, where the row has it. */
+const brokerTime = (row: Trade): number | null | undefined =>
+  row.kind === 'deal'
+    ? row.broker_time
+    : row.kind === 'position'
+      ? row.broker_time_update
+      : row.broker_time_done || row.broker_time_setup;
+
+function About({ row }: { row: Trade }) {
+  const terminal = terminalOf(row);
+  return (
+    <>
+      <Copyable label={`Number of the ${row.kind}`} text={String(row.ticket)} />
+      <div class="cards halves">
+        <Facts
+          of={[
+            ['Happened', <When at={row.at} broker={brokerTime(row)} line ms />],
+            [
+              'Seen by the hub',
+              <>
+                <When at={row.seen_at} line ms /> ({row.source === 'pushed' ? 'told at once' : 'found in the history later'})
+              </>,
+            ],
+            [
+              'Position',
+              !!row.position_id && (
+                <Link href={address('trades', { position: String(row.position_id) })}>all of #{row.position_id}</Link>
+              ),
+            ],
+            [
+              'Order',
+              !!row.order && <Link href={address('trades', { order: String(row.order) })}>#{row.order} and its deals</Link>,
+            ],
+            [
+              'Chart',
+              !!row.symbol && terminal && (
+                <Link href={`/terminal/${terminal.id}?symbol=${encodeURIComponent(row.symbol)}`}>
+                  {row.symbol} at the terminal
+                </Link>
+              ),
+            ],
+          ]}
+        />
+        <Facts
+          of={[
+            ['Profit', row.kind === 'deal' && moved(row) === undefined && signed(row.profit ?? 0)],
+            ['Commission', !!row.commission && signed(row.commission)],
+            ['Swap', !!row.swap && signed(row.swap)],
+            ['Fee', !!row.fee && signed(row.fee)],
+            ['Stop loss', !!row.sl && String(row.sl)],
+            ['Take profit', !!row.tp && String(row.tp)],
+            ['Caused by', ORIGINS[row.origin] ?? row.origin],
+            [
+              'Command',
+              row.command && <Link href={address('commands', { id: row.command })}>what was asked for, and how it went</Link>,
+            ],
+            ['Reason', row.reason_name?.replaceAll('_', ' ')],
+            ['Comment', row.comment],
+          ]}
+        />
+      </div>
+      <details>
+        <summary>As the hub keeps it</summary>
+        <pre>{JSON.stringify(row, null, 1)}</pre>
+      </details>
+    </>
+  );
+}
+
+function Row({ row, digits, open, toggle }: { row: Trade; digits: number; open: boolean; toggle: () => void }) {
   const id = `more-${idOf(row)}`.replace(/\s/g, '');
   const price = row.kind === 'deal' ? row.price : row.kind === 'order' ? row.price_open : undefined;
   const brought = gain(row);
+  const cost = costs(row);
+  const sum = moved(row);
   return (
     <Fragment>
-      <tr role="row">
-        <td role="cell" class="small">
-          <When at={row.at} />
+      <tr role="row" class={open ? 'is-open' : ''}>
+        <td role="cell" class="c-when">
+          <When at={row.at} broker={brokerTime(row)} />
         </td>
-        <td role="cell" class="wide">
-          {accountName(row.account)}
+        <td role="cell" class="c-account">
+          {row.account?.login} <span class="sub">{row.account?.server}</span>
         </td>
-        <td role="cell">
-          <strong>{row.symbol}</strong>
-        </td>
-        <td role="cell" class="wide">
-          {happened(row)}{' '}
-          <span class="small muted nowrap">
+        <td role="cell" class="c-what">
+          <span>
+            <strong>{row.symbol}</strong> {happened(row)}
+            {sum !== undefined && <strong> {amount(Math.abs(sum))}</strong>}
+          </span>{' '}
+          <span class="sub">
             {row.kind} #{row.ticket}
+            {row.kind !== 'position' && !!row.position_id && (
+              <>
+                {' '}
+                of <Link href={address('trades', { position: String(row.position_id) })}>position #{row.position_id}</Link>
+              </>
+            )}
           </span>
         </td>
         <td role="cell" class="num" data-label={lots(row) ? 'Lots' : undefined}>
           {lots(row) || ''}
         </td>
         <td role="cell" class="num" data-label={price ? 'Price' : undefined}>
-          {price || ''}
+          {price ? price.toFixed(Math.max(digits, places(price))) : ''}
+        </td>
+        <td role="cell" class="num" data-label={cost ? 'Costs' : undefined}>
+          {cost ? signed(cost) : ''}
         </td>
         <td role="cell" class={`num ${tone(brought ?? 0)}`} data-label={brought === undefined ? undefined : 'Gain'}>
           {brought === undefined ? '' : signed(brought)}
         </td>
-        <td role="cell" class="small" data-label="By">
+        <td role="cell" class="c-by small" data-label="By">
           {row.command ? (
             <Link href={address('commands', { id: row.command })}>a command</Link>
           ) : (
             (ORIGINS[row.origin] ?? row.origin)
           )}
         </td>
-        <td role="cell" class="actions">
+        <td role="cell" class="c-more actions">
           <More open={open} label={`${open ? 'Less' : 'More'} about ${row.kind} ${row.ticket}`} id={id} toggle={toggle} />
         </td>
       </tr>
       {open && (
         <Detail id={id} columns={NAMES.length + 1}>
-          <Copyable label={`Number of the ${row.kind}`} text={String(row.ticket)} />
-          <Facts
-            of={[
-              [
-                'Seen by the hub',
-                <>
-                  <When at={row.seen_at} /> ({row.source === 'pushed' ? 'told at once' : 'found in the history later'})
-                </>,
-              ],
-              [
-                'Position',
-                row.position_id ? (
-                  <Link href={address('trades', { position: String(row.position_id) })}>#{row.position_id}</Link>
-                ) : null,
-              ],
-              ['Order', row.order ? <Link href={address('trades', { order: String(row.order) })}>#{row.order}</Link> : null],
-              ['Comment', row.comment],
-              ['Reason', row.reason_name],
-              [
-                'Profit, swap, commission, fee',
-                row.kind === 'deal'
-                  ? [row.profit, row.swap, row.commission, row.fee].map((value) => signed(value ?? 0) || '0').join(', ')
-                  : null,
-              ],
-            ]}
-          />
-          <details>
-            <summary>As the hub keeps it</summary>
-            <pre>{JSON.stringify(row, null, 2)}</pre>
-          </details>
+          <About row={row} />
         </Detail>
       )}
     </Fragment>
+  );
+}
+
+/** All that is filtered in one line: only when all of it is there, and of one account. */
+function Sum({ pages }: { pages: Pages<Trade> }) {
+  const rows = pages.rows.value ?? [];
+  const found = pages.more.value ? undefined : totals(rows);
+  if (!found) return null;
+  const currency = terminalOf(rows[0]!)?.currency ?? '';
+  return (
+    <p class="sum small" role="note" aria-label="All of these together">
+      <span>
+        {found.deals} {found.deals === 1 ? 'deal' : 'deals'}, {amount(found.lots)} lots
+      </span>
+      {found.cost !== 0 && <span>Costs {signed(found.cost)}</span>}
+      <span>
+        Gain <strong class={tone(found.gain)}>{signed(found.gain)}</strong> {currency}
+      </span>
+      {found.moved !== 0 && <span class="muted">without {signed(found.moved)} that was paid in or out</span>}
+    </p>
   );
 }
 
@@ -112,7 +190,8 @@ function Row({ row, open, toggle }: { row: Trade; open: boolean; toggle: () => v
 export function Trades() {
   const chosen = filters('trades');
   const open = useSignal('');
-  const pages = usePages<Trade>(query('trades', chosen, now.value, clock()));
+  const path = query('trades', chosen, now.value, clock());
+  const pages = usePages<Trade>(path, { idOf, resting: () => resting('trades', open.value) });
   useEffect(
     () =>
       subscribe(
@@ -122,62 +201,48 @@ export function Trades() {
           if (type !== 'event' || !data) return;
           const account = (message as typeof message & { account?: Trade['account'] }).account;
           const row = { ...(data as Trade), ...(account ? { account } : {}) };
-          const rows = pages.rows.value;
-          const at = rows?.findIndex((one) => idOf(one) === idOf(row)) ?? -1;
+          const of = { account: row.account, symbol: row.symbol, at: Date.parse(row.at) };
+          const numbers = { kind: row.kind, order: row.order, position: row.position_id };
           // A deal that is told again may have its commission now.
-          if (rows && at >= 0) pages.rows.value = [...rows.slice(0, at), { ...rows[at]!, ...row }, ...rows.slice(at + 1)];
-          else if (
-            matches(
-              filters('trades'),
-              {
-                account: row.account,
-                symbol: row.symbol,
-                at: Date.parse(row.at),
-                kind: row.kind,
-                order: row.order,
-                position: row.position_id,
-              },
-              now.value,
-              clock(),
-            )
-          )
-            pages.wait(idOf(row));
+          pages.take(row, matches(filters('trades'), { ...of, ...numbers }, now.value, clock()));
         },
-        () => (pages.missed.value = true),
+        () => pages.look(),
       ),
     [pages],
   );
+  // As many decimal places for a symbol as any of its prices here has.
+  const digits = new Map<string, number>();
+  for (const row of pages.rows.value ?? [])
+    digits.set(row.symbol ?? '', Math.max(digits.get(row.symbol ?? '') ?? 0, places(row.price ?? row.price_open ?? 0)));
   return (
     <div class="stack">
-      <Bar tab="trades" csvLimit={1000} keyName={(id) => id}>
+      <Bar tab="trades" pages={pages} words={chosen.kind === 'deal' ? ['deal', 'deals'] : ['row', 'rows']} csvLimit={1000}>
         <AccountChoice tab="trades" />
         <Text tab="trades" name="symbol" label="Symbol" placeholder="EURUSD" />
-        <Choice
-          tab="trades"
-          name="kind"
-          label="Kind"
-          options={[
-            ['deal', 'Deals'],
-            ['order', 'Orders'],
-            ['position', 'Changes of stops'],
-          ]}
-        />
+        <Choice tab="trades" name="kind" label="Kind" options={Object.entries(KINDS)} />
       </Bar>
       <Records
         tab="trades"
         pages={pages}
         label="Trades"
         names={NAMES}
+        brokers
+        sum={<Sum pages={pages} />}
         empty={
           <Empty icon="audit" title="No trade yet">
             <p>Deals and orders show up here as soon as a terminal tells of them, whoever made them.</p>
+            <Link class="button" href="/connections">
+              <Icon name="plug" /> To the connections
+            </Link>
           </Empty>
         }
         row={(row) => {
           const id = idOf(row);
-          return <Row key={id} row={row} open={open.value === id} toggle={() => (open.value = open.value === id ? '' : id)} />;
+          const toggle = () => (open.value = open.value === id ? '' : id);
+          return <Row key={id} row={row} digits={digits.get(row.symbol ?? '') ?? 0} open={open.value === id} toggle={toggle} />;
         }}
       />
+      <Deleted chosen={chosen} />
     </div>
   );
 }
