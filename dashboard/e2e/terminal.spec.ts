@@ -33,6 +33,14 @@ test('prices move, the candles are read by keys, an order goes out by the ticket
   await page.keyboard.press('ArrowLeft');
   await expect(said).toContainText(/open 1\.\d{5}, high 1\.\d{5}, low 1\.\d{5}, close 1\.\d{5}$/);
   expect(await said.innerText()).not.toBe(newest);
+  // The oldest bar brings those before it, and whoever reads stays at theirs.
+  await page.keyboard.press('Home');
+  await expect(candles(page, /M1: 1000 bars/)).toBeVisible();
+  const oldest = await said.innerText();
+  await page.keyboard.press('ArrowLeft');
+  await expect(said).not.toHaveText(oldest);
+  await page.keyboard.press('ArrowRight');
+  await expect(said).toHaveText(oldest);
   await page.keyboard.press('Escape');
   await expect(said).toHaveText('');
   await chart.getByRole('button', { name: 'Show as table' }).click();
@@ -132,6 +140,12 @@ test('prices move, the candles are read by keys, an order goes out by the ticket
   await expect(balance).toContainText(/deals, largest fall .* of the balance\. Result .* paid in 10.000\.00/);
   await balance.getByRole('button', { name: 'Live' }).click();
   await expect(balance).toContainText(/Equity each second since \d\d:\d\d:\d\d/);
+  if (info.project.name === 'phone') {
+    await page.setViewportSize({ width: 320, height: 640 });
+    await accessible(page);
+    for (const target of [ticket.getByRole('button', { name: 'Market' }), m1, symbol])
+      expect(Math.round((await target.boundingBox())!.height), 'a finger hits it').toBeGreaterThanOrEqual(44);
+  }
 });
 
 test('a refused order is told in words, and one that was sent twice is sent again only by whoever means it', async ({

@@ -67,7 +67,10 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
   };
   const load = async (older: boolean) => {
     try {
+      const first = history.bars[0]?.time_msc;
       if (!(await (older ? history.older() : history.newest()))) return;
+      // Whoever reads bar by bar stays at theirs.
+      if (at.current !== undefined && older) at.current += history.bars.findIndex((bar) => bar.time_msc === first);
       held.chart?.setBars(history.bars);
       failure.value = '';
       state.value = history.loading && history.bars.length < 2 ? 'fetching' : 'known';

@@ -7,9 +7,7 @@ const PAGE = 500;
 /** The hub's answer, whose times it knows. */
 interface Page {
   data: Bar[];
-  next_cursor: string | null;
   loading: boolean;
-  no_more_history: boolean;
   source: string;
 }
 
@@ -29,7 +27,8 @@ export class History {
   remembered = false;
   /** The terminal is still fetching older bars from its broker. */
   loading = false;
-  #cursor: string | null = null;
+  /** Nothing is before the first bar. */
+  #whole = false;
   #busy = false;
 
   constructor(
@@ -40,29 +39,32 @@ export class History {
 
   /** Reads the newest bars; false when another read is on its way. */
   async newest(): Promise<boolean> {
-    const page = await this.#read({ timeframe: this.timeframe, limit: PAGE });
+    const page = await this.#read({});
     if (!page) return false;
     const { bars, kept } = joined(this.bars, page.data);
-    if (!kept || this.bars.length === 0) this.#cursor = page.no_more_history ? null : page.next_cursor;
+    if (!kept) this.#whole = false;
     this.bars = bars;
     return true;
   }
 
   /** Reads those before; false when there are none, or another read is on its way. */
   async older(): Promise<boolean> {
-    if (!this.#cursor) return false;
-    const page = await this.#read({ cursor: this.#cursor });
+    const first = this.bars[0]?.time_msc;
+    if (this.#whole || first === undefined) return false;
+    const page = await this.#read({ to: String(first) });
     if (!page) return false;
-    this.#cursor = page.no_more_history ? null : page.next_cursor;
-    const first = this.bars[0]?.time_msc ?? Infinity;
-    this.bars = [...page.data.filter((bar) => bar.time_msc < first), ...this.bars];
-    return page.data.length > 0;
+    const before = page.data.filter((bar) => bar.time_msc < first);
+    this.#whole = before.length === 0 && !page.loading;
+    // Meanwhile newer ones may have come, and others may have been read.
+    if (this.bars[0]?.time_msc === first) this.bars = [...before, ...this.bars];
+    return before.length > 0;
   }
 
-  async #read(query: { cursor: string } | { timeframe: string; limit: number }): Promise<Page | undefined> {
+  async #read(span: { to?: string }): Promise<Page | undefined> {
     if (this.#busy) return undefined;
     this.#busy = true;
     try {
+      const query = { timeframe: this.timeframe, limit: PAGE, ...span };
       const path = { terminal: this.terminal, symbol: this.symbol };
       const page = (await ok(hub.GET('/api/v1/terminals/{terminal}/bars/{symbol}', { params: { path, query } }))) as Page;
       this.remembered = page.source === 'cache';
