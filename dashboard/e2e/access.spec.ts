@@ -58,6 +58,7 @@ test('a session that ends elsewhere shows the form, and the path is kept', async
   await open(page, hub, '/keys');
   await page.context().clearCookies();
   await page.getByRole('button', { name: 'New key' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByRole('button', { name: 'Make the key' }).click();
   await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await signIn(page, hub);
