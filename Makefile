@@ -87,7 +87,7 @@ test-dash: needs ## the dashboard: types, units, its size, and in a browser agai
 test-dash-now: dashboard
 	cd dashboard && npm run lint && npm run check && npm run size
 	cd dashboard && if ls test/*.test.ts* >/dev/null 2>&1; then npm test; fi
-	$(if $(HUB),,$(CARGO) build --locked --workspace --features failpoints --bin mtbridge)
+	$(if $(HUB),,$(CARGO) build --locked)
 	cd dashboard && CHROMIUM='$(CHROMIUM)' HUB_BINARY='$(abspath $(or $(HUB),$(TARGET)/debug/mtbridge))' npm run e2e
 
 lint: needs ## format, clippy, documentation, and licences if cargo-deny is installed

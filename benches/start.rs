@@ -61,6 +61,8 @@ fn command(n: u64) -> CommandRecord {
         result: None,
         reason: None,
         adjudication: None,
+        hook: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -4,17 +4,10 @@ import { Hub } from './hub';
 test('the first run: the code of the log makes the owner, who is signed in then @phone', async ({ page, errors }) => {
   const hub = await Hub.fresh();
   try {
-    errors.allow(/40[0-9] .*\/api\/v1\/setup$/);
+    errors.allow(/401 .*\/api\/v1\/setup$/);
     await page.goto(hub.address);
     await expect(page).toHaveURL(/\/connections$/);
-    // A hub that does not say whether somebody is there yet shows the form to sign in, with the way to the code.
-    const welcome = page.getByRole('heading', { name: 'Welcome to mtbridge' });
-    const code = page.getByRole('button', { name: 'I have a set-up code' });
-    await expect(welcome.or(code)).toBeVisible();
-    if (await code.isVisible()) {
-      await code.click();
-      await page.getByLabel('Nobody has signed in yet').check();
-    }
+    await expect(page.getByRole('heading', { name: 'Welcome to mtbridge' })).toBeVisible();
     await accessible(page);
     await page.getByLabel('Set-up code').fill('set_wrong');
     await page.getByLabel('Your name').fill('Anna');
@@ -64,6 +57,21 @@ test('a session that ends elsewhere shows the form, and the path is kept', async
   await signIn(page, hub);
   await page.reload();
   await expect(page.getByRole('heading', { name: 'API keys' })).toBeVisible();
+});
+
+test('the end of a session that nobody uses is told before, and then the form is shown', async ({ page, errors }) => {
+  const hub = await Hub.withOwner({ MTBRIDGE_SESSIONS__IDLE: '6s' });
+  try {
+    errors.allow(/401 .*\/api\/|WebSocket connection/);
+    await open(page, hub, '/settings');
+    await expect(page.getByText(/You are signed out in less than a minute/)).toBeVisible();
+    await expect(page.getByRole('button', { name: 'Stay signed in' })).toBeVisible();
+    await expect(page.getByRole('heading', { name: 'Sign in to mtbridge' })).toBeVisible();
+    await expect(page).toHaveURL(/\/settings$/);
+  } finally {
+    await page.close();
+    await hub.stop();
+  }
 });
 
 test('users are invited with a code that is shown once, and come in with it', async ({ page, hub, browser }) => {

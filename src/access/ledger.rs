@@ -14,6 +14,7 @@ use crate::{
         UnixMillis,
         account::{Account, TRADE_MODE_REAL},
         api_key::ApiKey,
+        tenant::Tenant,
         token::{Lock, Token},
         user::User,
     },
@@ -103,6 +104,27 @@ impl Kept for User {
     /// Found by their set-up code, as long as they have one.
     fn digest(&self) -> &[u8] {
         self.setup.as_ref().map_or(&[], |code| &code.digest)
+    }
+    fn login(&self) -> Option<u64> {
+        None
+    }
+
+    fn put(&self, batch: Batch) -> Batch {
+        batch.put(self.key(), records::encode(self))
+    }
+
+    async fn read(_store: &dyn Store, key: &[u8], entry: &Entry) -> Result<Self, StoreError> {
+        records::decode(key, entry)
+    }
+}
+
+impl Kept for Tenant {
+    fn key(&self) -> Vec<u8> {
+        records::tenant(self.id)
+    }
+    /// Nobody presents one.
+    fn digest(&self) -> &[u8] {
+        &[]
     }
     fn login(&self) -> Option<u64> {
         None

@@ -1,5 +1,5 @@
 //! Who may do what: connection tokens (mint, admit, lock, revoke, rotate), API keys (mint, authorize, revoke, rotate), users and their
-//! logins; and how much of it: `plans`, `usage`.
+//! logins; and how much of it: `plans`, `usage`, and for each tenant a ceiling (`tenants`).
 //!
 //! All of them are in memory as well, so that admission and every request decide without the disk; the store's
 //! compare-and-set decides between two who change the same one.
@@ -11,9 +11,11 @@ mod keys;
 mod ledger;
 mod login;
 pub mod logins;
+mod makers;
 mod passwords;
 pub mod plans;
 pub mod secret;
+pub mod tenants;
 pub mod throttle;
 pub mod tokens;
 pub mod usage;
@@ -28,7 +30,7 @@ use crate::{
     clock::{Clock, Ids},
     config,
     crypto::{CryptoError, KeyedDigest},
-    domain::{api_key::ApiKey, token::Token, user::User},
+    domain::{api_key::ApiKey, tenant::Tenant, token::Token, user::User},
     store::{Batch, Store, StoreError, records},
 };
 use attempts::Attempts;
@@ -37,6 +39,7 @@ pub use keys::NewKey;
 use ledger::Ledger;
 pub use login::{LoginError, Newcomer, Password};
 use logins::{LiveLogin, Logins};
+use makers::HookNames;
 use passwords::Hasher;
 pub use passwords::WeakPassword;
 pub use tokens::History;
@@ -105,11 +108,13 @@ struct Inner {
     tokens: Ledger<Token>,
     keys: Ledger<ApiKey>,
     users: Ledger<User>,
+    tenants: Ledger<Tenant>,
     logins: Logins,
+    hook_names: HookNames,
     attempts: Attempts,
     hasher: Hasher,
     settings: config::Sessions,
-    /// Held while a user is made or changed: one after the other.
+    /// Held while a user, or what is set on a tenant, is made or changed: one after the other.
     user_turn: tokio::sync::Mutex<()>,
 }
 
@@ -155,10 +160,27 @@ impl Access {
         let tokens = Ledger::load(store.as_ref(), records::TOKENS, changes).await?;
         let keys = Ledger::load(store.as_ref(), records::KEYS, rights.clone()).await?;
         let users = Ledger::load(store.as_ref(), records::USERS, rights.clone()).await?;
+        let tenants = Ledger::load(store.as_ref(), records::TENANTS, rights.clone()).await?;
         let logins = Logins::load(store.as_ref(), rights).await?;
         let (pepper, hasher) = (KeyedDigest::new(&pepper), Hasher::new()?);
         let (attempts, user_turn) = (Attempts::default(), tokio::sync::Mutex::default());
-        let inner = Inner { store, pepper, clock, ids, tokens, keys, users, logins, attempts, hasher, settings, user_turn };
+        let hook_names = HookNames::load(store.as_ref()).await?;
+        let inner = Inner {
+            store,
+            pepper,
+            clock,
+            ids,
+            tokens,
+            keys,
+            users,
+            tenants,
+            logins,
+            hook_names,
+            attempts,
+            hasher,
+            settings,
+            user_turn,
+        };
         let guard = Guard::new(&config::Throttle::default(), clock);
         Ok(Self { inner: Arc::new(inner), guard })
     }

@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     domain::{
         UnixMillis,
-        api_key::{ApiKey, Plan},
+        api_key::Plan,
         grant::{FREE, Grant, PRO, RESERVE, TIMERS},
         ids::KeyId,
     },
@@ -45,7 +45,7 @@ pub enum Purse {
 /// How a line stands after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The key's plan.
+    /// The plan in force.
     pub plan: Plan,
     /// On what the request drew.
     pub purse: Purse,
@@ -57,6 +57,17 @@ pub struct Standing {
     pub more_in_s: u64,
     /// Seconds until there are all.
     pub all_in_s: u64,
+}
+
+/// How a line stands, for people who look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Of its plan; none where nothing limits it.
+    pub standing: Option<Standing>,
+    /// Requests under way that count against [`Grant::concurrent`].
+    pub running: u32,
+    /// Requests under way that draw on something else.
+    pub running_beside: u32,
 }
 
 /// Which limit a request ran into.
@@ -150,17 +161,17 @@ impl Plans {
         }
     }
 
-    /// Takes a request in, and says how its line stands; no standing where nothing limits it.
+    /// Takes a request of a line in under this plan, and says how the line stands; no standing where nothing limits it.
     ///
     /// # Errors
     /// [`Refused`]: nothing was spent.
-    pub fn enter(&self, key: &ApiKey, purse: Purse) -> Result<(Permit, Option<Standing>), Refused> {
-        let line = self.line(key.line());
+    pub fn enter(&self, line: KeyId, plan: Plan, purse: Purse) -> Result<(Permit, Option<Standing>), Refused> {
+        let line = self.line(line);
         let bucket = line.bucket(purse);
         // Counted first and looked at second, so that of many who come at once no more get in than may.
         let before = bucket.running.fetch_add(1, Ordering::AcqRel);
         let permit = Permit { line: Arc::clone(&line), purse };
-        let granted = self.grant(key.plan).and_then(|grant| match purse {
+        let granted = self.grant(plan).and_then(|grant| match purse {
             Purse::Plan => Some(grant),
             Purse::Reserve => Some(RESERVE),
             Purse::Timers => Some(TIMERS),
@@ -172,7 +183,7 @@ impl Plans {
         let refused = |reached, wait, spent| Refused {
             reached,
             retry_after_s: seconds(wait),
-            standing: standing(key.plan, purse, grant, spent, now),
+            standing: standing(plan, purse, grant, spent, now),
         };
         if before >= grant.concurrent {
             return Err(refused(Reached::Concurrent, SECOND, *spent));
@@ -181,19 +192,22 @@ impl Plans {
             Ok(after) => *spent = after,
             Err(wait) => return Err(refused(Reached::Rate, wait, *spent)),
         }
-        let standing = standing(key.plan, purse, grant, *spent, now);
+        let standing = standing(plan, purse, grant, *spent, now);
         drop(spent);
         Ok((permit, Some(standing)))
     }
 
-    /// How many requests of a line are under way, whatever they draw on.
+    /// How a line stands under this plan, without a request; nothing is kept of one that has never called.
     #[must_use]
-    pub fn running(&self, line: KeyId) -> u32 {
-        let line = self.line(line);
-        [&line.plan, &line.reserve, &line.timers, &line.nothing]
-            .map(|bucket| bucket.running.load(Ordering::Acquire))
-            .into_iter()
-            .sum()
+    pub fn look(&self, line: KeyId, plan: Plan) -> Look {
+        let line = self.inner.lines.lock().unwrap_or_else(PoisonError::into_inner).get(&line).cloned().unwrap_or_default();
+        let running = |bucket: &Bucket| bucket.running.load(Ordering::Acquire);
+        let spent = *line.plan.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        Look {
+            standing: self.grant(plan).map(|grant| standing(plan, Purse::Plan, grant, spent, self.now())),
+            running: running(&line.plan),
+            running_beside: running(&line.reserve) + running(&line.timers) + running(&line.nothing),
+        }
     }
 
     /// Up to when a line's plan is spent, by the time of day: to be kept over a restart.

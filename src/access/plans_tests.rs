@@ -4,7 +4,12 @@ use governor::{Quota, RateLimiter, clock::FakeRelativeClock};
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{api_key::Reach, ids::OwnerId, limits::Limits, scope::Scope};
+use crate::domain::{
+    api_key::{ApiKey, Reach},
+    ids::OwnerId,
+    limits::Limits,
+    scope::Scope,
+};
 
 const START: u64 = 1_700_000_000 * SECOND;
 
@@ -28,13 +33,18 @@ fn key(number: u128, first: Option<KeyId>, plan: Plan) -> ApiKey {
     }
 }
 
+/// What is in front of plans in the program, where a tenant has no ceiling.
+fn enter(plans: &Plans, key: &ApiKey, purse: Purse) -> Result<(Permit, Option<Standing>), Refused> {
+    plans.enter(key.line(), key.plan, purse)
+}
+
 fn plans() -> Plans {
     Plans::new(Grant { requests_per_hour: 7, concurrent: 3 }, Clock::start())
 }
 
 /// How many requests get in, one after the other.
 fn taken(plans: &Plans, key: &ApiKey, purse: Purse) -> usize {
-    (0..5_000).take_while(|_| plans.enter(key, purse).is_ok()).count()
+    (0..5_000).take_while(|_| enter(plans, key, purse).is_ok()).count()
 }
 
 proptest! {
@@ -90,7 +100,7 @@ async fn a_used_up_plan_comes_back_evenly() {
     let plans = plans();
     let key = key(1, None, Plan::Free);
     taken(&plans, &key, Purse::Plan);
-    let refused = plans.enter(&key, Purse::Plan).unwrap_err();
+    let refused = enter(&plans, &key, Purse::Plan).unwrap_err();
     assert_eq!((refused.reached, refused.retry_after_s, refused.standing.remaining), (Reached::Rate, 36, 0));
     assert_eq!((refused.standing.more_in_s, refused.standing.all_in_s), (36, 3_600));
     tokio::time::advance(Duration::from_secs(36)).await;
@@ -128,14 +138,15 @@ async fn a_used_up_plan_leaves_the_reserve_and_the_reserve_leaves_the_plan() {
 async fn so_many_may_be_under_way_and_each_that_ends_makes_room() {
     let plans = plans();
     let key = key(1, None, Plan::Enterprise);
-    let mut held: Vec<_> = (0..3).map(|_| plans.enter(&key, Purse::Plan).unwrap()).collect();
-    let refused = plans.enter(&key, Purse::Plan).unwrap_err();
+    let mut held: Vec<_> = (0..3).map(|_| enter(&plans, &key, Purse::Plan).unwrap()).collect();
+    let refused = enter(&plans, &key, Purse::Plan).unwrap_err();
     assert_eq!((refused.reached, refused.standing.remaining), (Reached::Concurrent, 4), "and it has spent nothing");
-    assert!(plans.enter(&key, Purse::Reserve).is_ok(), "what closes has places of its own");
+    assert!(enter(&plans, &key, Purse::Reserve).is_ok(), "what closes has places of its own");
     held.pop();
-    assert!(plans.enter(&key, Purse::Plan).is_ok());
+    assert!(enter(&plans, &key, Purse::Plan).is_ok());
     drop(held);
-    assert_eq!(plans.running(key.id), 0);
+    let look = plans.look(key.id, key.plan);
+    assert_eq!((look.running, look.running_beside), (0, 0));
 }
 
 #[tokio::test]
@@ -147,6 +158,25 @@ async fn what_was_spent_is_spent_after_a_restart_and_never_more_than_an_hour() {
     assert_eq!(taken(&after, &key, Purse::Plan), 0);
     let distant = plans();
     distant.restore(key.id, UnixMillis(i64::MAX));
-    let refused = distant.enter(&key, Purse::Plan).unwrap_err();
+    let refused = enter(&distant, &key, Purse::Plan).unwrap_err();
     assert!(refused.retry_after_s <= 36, "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_says_how_a_line_stands_and_spends_nothing() {
+    let plans = plans();
+    let key = key(1, None, Plan::Free);
+    let whole = plans.look(key.id, Plan::Free);
+    assert_eq!((whole.running, whole.standing.map(|standing| (standing.remaining, standing.all_in_s))), (0, Some((100, 0))));
+    assert!(plans.inner.lines.lock().unwrap().is_empty(), "nothing is kept of who has never called");
+    let held = [(); 3].map(|()| enter(&plans, &key, Purse::Plan).unwrap());
+    let _closes = enter(&plans, &key, Purse::Reserve).unwrap();
+    for _ in 0..2 {
+        let look = plans.look(key.id, Plan::Free);
+        assert_eq!((look.running, look.running_beside), (3, 1));
+        assert_eq!(look.standing.map(|standing| (standing.remaining, standing.all_in_s)), Some((97, 3 * 36)));
+    }
+    drop(held);
+    assert_eq!(plans.look(key.id, Plan::Free).running, 0);
+    assert_eq!(plans.look(key.id, Plan::Unlimited).standing, None);
 }

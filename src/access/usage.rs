@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{Access, plans::Plans};
+use super::{
+    Access,
+    plans::{Look, Permit, Plans, Purse, Refused, Standing},
+};
 use crate::{
     clock::Clock,
-    domain::{UnixMillis, ids::KeyId},
+    domain::{UnixMillis, api_key::ApiKey, ids::KeyId},
     store::{Batch, Store, StoreError, records},
 };
 
@@ -56,6 +59,9 @@ pub struct Hour {
     pub requests: u64,
     /// Of these, refused.
     pub refused: u64,
+    /// Of the refused, those that were too many: 429.
+    #[serde(default)]
+    pub limited: u64,
 }
 
 impl KeyUsage {
@@ -135,12 +141,28 @@ impl Usage {
         });
     }
 
-    /// A request under a key was refused.
-    pub fn refused(&self, key: KeyId) {
+    /// A request under a key was refused; `limited` where it was one too many.
+    pub fn refused(&self, key: KeyId, limited: bool) {
         self.count(key, |usage, now| {
             usage.refused += 1;
-            usage.hour(now).refused += 1;
+            let hour = usage.hour(now);
+            hour.refused += 1;
+            hour.limited += u64::from(limited);
         });
+    }
+
+    /// Takes a request in under the plan that is in force for its key.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing was spent, nor counted here.
+    pub fn enter(&self, key: &ApiKey, purse: Purse) -> Result<(Permit, Option<Standing>), Refused> {
+        self.inner.plans.enter(key.line(), self.inner.access.plan_of(key), purse)
+    }
+
+    /// How a key's line stands now under the plan that is in force for the key.
+    #[must_use]
+    pub fn look(&self, key: &ApiKey) -> Look {
+        self.inner.plans.look(key.line(), self.inner.access.plan_of(key))
     }
 
     fn count(&self, key: KeyId, count: impl FnOnce(&mut KeyUsage, UnixMillis)) {
@@ -196,45 +218,45 @@ impl Usage {
 mod tests {
     use super::*;
     use crate::{
-        access::{NewKey, plans::Purse},
+        access::NewKey,
         clock::Ids,
         domain::{api_key::Plan, grant::Grant, ids::OwnerId},
         store::memory::MemoryStore,
     };
 
-    async fn open(store: &Arc<dyn Store>) -> (Access, Plans, Usage) {
+    async fn open(store: &Arc<dyn Store>) -> (Access, Usage) {
         let (store, clock) = (Arc::clone(store), Clock::start());
         let access = Access::open(Arc::clone(&store), [7; 32], clock, Arc::new(Ids::default())).await.unwrap();
         let plans = Plans::new(Grant::default(), clock);
-        let usage = Usage::open(store, access.clone(), plans.clone(), clock).await.unwrap();
-        (access, plans, usage)
+        let usage = Usage::open(store, access.clone(), plans, clock).await.unwrap();
+        (access, usage)
     }
 
     #[tokio::test]
     async fn use_and_what_is_spent_of_a_plan_survive_a_restart() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let (access, plans, usage) = open(&store).await;
+        let (access, usage) = open(&store).await;
         let new = NewKey { plan: Plan::Free, ..NewKey::admin("bot") };
         let (key, _) = access.mint_key(new, OwnerId::SELF, "test").await.unwrap();
         for _ in 0..60 {
             usage.asked(key.id, Some([203, 0, 113, 7].into()));
-            plans.enter(&key, Purse::Plan).unwrap();
+            usage.enter(&key, Purse::Plan).unwrap();
         }
-        usage.refused(key.id);
+        usage.refused(key.id, true);
         usage.write().await;
         let written = usage.of(key.id);
-        let (_, plans, usage) = open(&store).await;
+        let (_, usage) = open(&store).await;
         let read = usage.of(key.id);
         assert_eq!((read.requests, read.refused, read.last_used_from), (60, 1, written.last_used_from));
         assert_eq!((read.hours, read.last_used_at), (written.hours, written.last_used_at));
-        let (_, standing) = plans.enter(&key, Purse::Plan).unwrap();
+        let (_, standing) = usage.enter(&key, Purse::Plan).unwrap();
         assert_eq!(standing.unwrap().remaining, 39);
     }
 
     #[tokio::test]
     async fn nothing_is_written_for_a_request_and_nothing_twice() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let (access, _, usage) = open(&store).await;
+        let (access, usage) = open(&store).await;
         let (key, _) = access.mint_key(NewKey::admin("bot"), OwnerId::SELF, "test").await.unwrap();
         let version = async || store.get(&records::key_usage(key.id)).await.unwrap().map(|entry| entry.version);
         usage.asked(key.id, None);
@@ -244,6 +266,32 @@ mod tests {
         assert!(first.is_some());
         usage.write().await;
         assert_eq!(version().await, first, "nothing has changed");
+    }
+
+    /// What was written before there was a count of its own for what is too many.
+    #[tokio::test]
+    async fn the_use_that_an_earlier_version_wrote_is_read() {
+        #[derive(Serialize)]
+        struct Earlier {
+            requests: u64,
+            refused: u64,
+            hours: Vec<EarlierHour>,
+        }
+        #[derive(Serialize)]
+        struct EarlierHour {
+            from: UnixMillis,
+            requests: u64,
+            refused: u64,
+        }
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let (access, usage) = open(&store).await;
+        let (key, _) = access.mint_key(NewKey::admin("bot"), OwnerId::SELF, "test").await.unwrap();
+        let from = usage.inner.clock.wall();
+        let hours = vec![EarlierHour { from, requests: 7, refused: 2 }];
+        let earlier = records::encode(&Earlier { requests: 7, refused: 2, hours });
+        store.commit(Batch::outcome().put(records::key_usage(key.id), earlier)).await.unwrap();
+        let (_, usage) = open(&store).await;
+        assert_eq!(usage.of(key.id).hours, [Hour { from, requests: 7, refused: 2, limited: 0 }]);
     }
 
     #[test]

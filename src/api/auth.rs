@@ -29,7 +29,7 @@ use crate::{
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
-        ids::OwnerId,
+        ids::{HookId, LoginId, OwnerId},
         token::Token,
         user::{Role, User},
     },
@@ -72,6 +72,8 @@ pub struct Caller {
     pub key: Arc<ApiKey>,
     /// The user and their login, where no key was shown.
     pub person: Option<Person>,
+    /// The hook that acts under the key, where an alert is carried out.
+    pub hook: Option<HookId>,
     /// From where: the peer, or whom a trusted proxy names.
     pub client: Option<IpAddr>,
     /// The request's place among those that the key's plan lets in at once: free when the answer is gone and nobody holds this any more.
@@ -113,6 +115,12 @@ impl Caller {
     #[must_use]
     pub fn actor(&self) -> String {
         self.person.as_ref().map_or_else(|| self.key.id.to_string(), |person| person.user.id.to_string())
+    }
+
+    /// By which login a person calls.
+    #[must_use]
+    pub fn login(&self) -> Option<LoginId> {
+        self.person.as_ref().map(|person| person.login.record.id)
     }
 
     /// Whose secret was shown.
@@ -220,7 +228,7 @@ pub(super) async fn authorize(
     }
     let visit = quota::enter(&state, &key, asks.purse, client)?;
     let arrived = Arrived { steady: state.clock.steady(), wall: state.clock.wall() };
-    let caller = Caller { key, person, client, permit: visit.permit(), arrived };
+    let caller = Caller { key, person, hook: None, client, permit: visit.permit(), arrived };
     let answer = match permitted(&state, &caller, asks, request.method()) {
         Ok(()) => {
             request.extensions_mut().insert(caller);
@@ -335,7 +343,7 @@ pub(super) fn admit_from(state: &ApiState, key: &ApiKey, client: Option<IpAddr>)
     // Before anything is counted under the key: whoever stole it must not use up its plan. What has no address is from nowhere.
     if key.scope.ips.is_some() && !client.is_some_and(|client| key.scope.allows_address(client)) {
         count(&state.hub.metrics().auth_failures, "reason", "key_address");
-        state.usage.refused(key.id);
+        state.usage.refused(key.id, false);
         let told = client.map(|client| client.to_canonical().to_string());
         let detail = format!("Address {} not allowed for your API key", told.as_deref().unwrap_or("unknown"));
         return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail).with("address", told));

@@ -102,6 +102,12 @@ pub const CODES: &[ErrorCode] = &[
         "Give the hook a key that does, or map the symbol.",
     ),
     row(
+        "plan_above_ceiling",
+        &[403],
+        "The plan of the key would be above `ceiling`, the largest that keys of this tenant have.",
+        "Choose `ceiling` or a smaller plan; whoever runs the hub can raise it: `mtbridge tenant plan`.",
+    ),
+    row(
         "operator_required",
         &[403],
         "Only whoever runs this hub may do this.",
@@ -177,6 +183,12 @@ pub const CODES: &[ErrorCode] = &[
         &[409],
         "More than one terminal matches; `candidates` lists them. Nothing was sent.",
         "Name one of them by its id.",
+    ),
+    row(
+        "ambiguous_indicator",
+        &[409],
+        "More than one bot has an indicator of this id, symbol and timeframe; `candidates` lists who. A key never meets it: it reads its own.",
+        "Name one of them in `by`, or take the list with `with=points`.",
     ),
     row(
         "terminal_offline",
@@ -392,7 +404,12 @@ pub const CODES: &[ErrorCode] = &[
         "Wait `retry_after` seconds; the right password does not help before.",
     ),
     row("too_many_streams", &[429], "The key has as many streams open as it may; `limit`.", "Close one, or follow more in one."),
-    row("too_many_tickets", &[429], "Too many tickets of the key were made and not used.", "Use them, or wait 30 seconds."),
+    row(
+        "too_many_tickets",
+        &[429],
+        "Too many tickets were made and not used: `of` says whether by the key, by its tenant, or on the whole hub; `limit` how many may be.",
+        "Use them, or wait `retry_after` seconds: then one of them ends.",
+    ),
     row("too_many_subscriptions", &[429], "The stream follows as many things as it may.", "End some, or open another stream."),
     row("too_many_downloads", &[429], "The hub's memory for bars and ticks is taken.", "Ask again after `retry_after` seconds."),
     row(

@@ -137,6 +137,8 @@ impl CloseAllBody {
         }
         Ok(NewParent {
             key: call.caller.key.id,
+            hook: call.caller.hook,
+            login: call.caller.login(),
             permission: call.permission,
             session: relay.session,
             children,
@@ -157,7 +159,7 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
     let view = view.ok_or(crate::trading::ExecuteError::KeyExpired)?;
     let state = view.state();
     let location = HeaderValue::from_str(&format!("/api/v1/commands/{id}")).map_err(|error| ApiError::internal(&error))?;
-    let body = parent_json(&view, &call.caller);
+    let body = parent_json(&call.state, &view, &call.caller);
     let mut response = if state == CommandState::NotExecuted {
         let text = "none of the positions was closed; each of `commands` and `not_sent` says why";
         let mut error =
@@ -177,8 +179,9 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
 }
 
 /// A call for many positions, with the command of each that the caller may see.
-pub(super) fn parent_json(view: &ParentView, caller: &Caller) -> Value {
+pub(super) fn parent_json(state: &ApiState, view: &ParentView, caller: &Caller) -> Value {
     let record = &view.record;
+    let commands = view.commands.iter().filter(|record| visible(caller, record)).map(|record| command_json(state, record));
     let not_sent = view.missing.iter().map(|(position, why)| json!({"position": position, "reason": why}));
     json!({
         "id": record.id,
@@ -191,7 +194,7 @@ pub(super) fn parent_json(view: &ParentView, caller: &Caller) -> Value {
         "terminal": record.token,
         "client_order_id": record.client_order_id,
         "positions": record.positions,
-        "commands": view.commands.iter().filter(|record| visible(caller, record)).map(command_json).collect::<Vec<_>>(),
+        "commands": commands.collect::<Vec<_>>(),
         "not_sent": not_sent.collect::<Vec<_>>(),
     })
 }

@@ -26,8 +26,8 @@ use crate::domain::{
     safety::{Adjudication, Verdict},
     trade::{FieldError, TradeResult},
 };
-pub(super) use crate::events::view::{command_json, request_json};
-use crate::trading::ParentView;
+pub(super) use crate::events::view::request_json;
+use crate::{events::view, trading::ParentView};
 
 /// `GET /api/v1/commands/{id}`: for whoever holds the permission that made it.
 #[utoipa::path(
@@ -44,7 +44,7 @@ use crate::trading::ParentView;
 )]
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     match found(&state, &caller, &id).await {
-        Ok(record) => Ok(Json(command_json(&record))),
+        Ok(record) => Ok(Json(command_json(&state, &record))),
         Err(unknown) => {
             let Ok(id) = id.parse() else { return Err(unknown) };
             let parent = state.trading.parent(id).await?;
@@ -52,7 +52,7 @@ pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, P
                 let record = &view.record;
                 may_see(&caller, &record.account, (record.owner, record.permission, record.trade_mode))
             };
-            parent.filter(sees).map(|view| Json(parent_json(&view, &caller))).ok_or(unknown)
+            parent.filter(sees).map(|view| Json(parent_json(&state, &view, &caller))).ok_or(unknown)
         }
     }
 }
@@ -89,7 +89,7 @@ pub(super) async fn cancel(
         Some(execution) => execution.wait(preferred_wait(&headers), &state.stopping).await,
         None => record,
     };
-    outcome(&record, true)
+    outcome(&state, &record, true)
 }
 
 /// `POST …/adjudicate`
@@ -159,7 +159,7 @@ pub(super) async fn adjudicate(
         TradeResult { order: body.order, deal: body.deal, volume: body.volume, price: body.price, ..TradeResult::default() };
     let result = decision.outcome.is_done().then_some(result);
     match state.trading.adjudicate(record.id, decision, result).await? {
-        Ok(record) => Ok(Json(command_json(&record))),
+        Ok(record) => Ok(Json(command_json(&state, &record))),
         Err(stands) => Err(ApiError::new(
             StatusCode::CONFLICT,
             "not_unknown",
@@ -167,6 +167,11 @@ pub(super) async fn adjudicate(
         )
         .with("state", json!(stands.state))),
     }
+}
+
+/// A command as every trading call and every list shows it.
+pub(super) fn command_json(state: &ApiState, record: &CommandRecord) -> Value {
+    view::command_json(record, &state.access.maker(record))
 }
 
 /// Whether a command exists for a caller.

@@ -25,7 +25,8 @@ use crate::{
     domain::{
         account::Account,
         command::{CommandRecord, CommandState},
-        ids::KeyId,
+        ids::{CommandId, KeyId},
+        maker::MakerId,
     },
     trading::Listing,
 };
@@ -42,8 +43,10 @@ pub(super) struct CommandsQuery {
     state: Option<String>,
     /// Only of this symbol.
     symbol: Option<String>,
-    /// Only those of this key's line, or of this user.
+    /// Only those made under this very key.
     key: Option<String>,
+    /// Only those that this one asked for: the id of a key (with those before and after it that were rotated), of a user, of a hook, or `hub`.
+    by: Option<String>,
     /// Only those with this reference of the caller's own.
     client_order_id: Option<String>,
     /// When they were made, included: RFC 3339, epoch seconds or epoch milliseconds, UTC.
@@ -63,11 +66,11 @@ pub(super) struct CommandsQuery {
     format: Option<String>,
 }
 
-fn the_only_one() -> String {
+pub(super) fn the_only_one() -> String {
     "-".to_owned()
 }
 
-/// `GET /api/v1/commands?terminal=&state=&symbol=&key=&client_order_id=&from=&to=&sort=&limit=&cursor=&format=`.
+/// `GET /api/v1/commands?terminal=&state=&symbol=&key=&by=&client_order_id=&from=&to=&sort=&limit=&cursor=&format=`.
 #[utoipa::path(
     get,
     path = "/api/v1/commands",
@@ -88,30 +91,35 @@ pub(super) async fn list_commands(
     Params(query): Params<CommandsQuery>,
 ) -> ApiResult<Response> {
     let as_csv = spreadsheet::is_asked_for(query.format.as_deref(), &headers)?;
-    let wanted = Wanted::read(&caller, &query)?;
-    let after = match &query.cursor {
-        Some(cursor) => {
-            Some(cursor.parse().map_err(|_| ApiError::field("cursor", "must be a next_cursor of an earlier answer"))?)
-        }
-        None => None,
-    };
+    let wanted = Wanted::read(&state, &caller, &query)?;
+    let after = query.cursor.as_deref().map(read_cursor).transpose()?;
     let (direction, from, to) =
         (direction(query.sort.as_deref())?, time("from", query.from.as_deref())?, time("to", query.to.as_deref())?);
     let accounts = accounts(&state, &caller, &query.terminal).await?;
     let client_order_id = query.client_order_id.as_deref();
     let listing = Listing { owner: caller.tenant(), accounts: &accounts, client_order_id, direction, from, to, after };
     let limit = query.limit.unwrap_or(100).clamp(1, 500);
-    let (records, next) = state.trading.list(&listing, limit, |record| visible(&caller, record) && wanted.is(record)).await?;
+    let (records, next) =
+        state.trading.list(&listing, limit, |record| visible(&caller, record) && wanted.is(&state, record)).await?;
     let next = next.map(|id| id.to_string());
     if as_csv {
-        return spreadsheet::answer(&COLUMNS, records.iter().map(row), next);
+        return spreadsheet::answer(&COLUMNS, records.iter().map(|record| row(&state, record)), next);
     }
-    Ok(Json(list(records.iter().map(command_json).collect(), next, state.clock.wall())).into_response())
+    let rows = records.iter().map(|record| command_json(&state, record));
+    Ok(Json(list(rows.collect(), next, state.clock.wall())).into_response())
+}
+
+/// The command behind which a page begins.
+///
+/// # Errors
+/// 422.
+pub(super) fn read_cursor(text: &str) -> ApiResult<CommandId> {
+    text.parse().map_err(|_| ApiError::field("cursor", "must be a next_cursor of an earlier answer"))
 }
 
 /// Whose commands are meant: one account's, or with `*` those of every account that the caller sees. An account that is locked to no token
 /// any more is still found by its number.
-async fn accounts(state: &ApiState, caller: &Caller, text: &str) -> ApiResult<Vec<Account>> {
+pub(super) async fn accounts(state: &ApiState, caller: &Caller, text: &str) -> ApiResult<Vec<Account>> {
     if text == "*" {
         let mut all = audit::kept(state, caller).await?;
         all.extend(resolve::visible(state, caller).into_iter().map(|target| target.account));
@@ -135,32 +143,38 @@ struct Wanted {
     states: Vec<CommandState>,
     symbol: Option<String>,
     key: Option<KeyId>,
+    by: Option<MakerId>,
 }
 
 impl Wanted {
-    fn read(caller: &Caller, query: &CommandsQuery) -> ApiResult<Self> {
+    fn read(state: &ApiState, caller: &Caller, query: &CommandsQuery) -> ApiResult<Self> {
         if let Some(symbol) = &query.symbol {
             caller.symbol(symbol)?;
         }
-        let state = |name: &str| {
+        let stands = |name: &str| {
             serde_json::from_value(json!(name))
                 .map_err(|_| ApiError::field("state", format!("`{name}` is no state of a command")))
         };
-        let states = query.state.iter().flat_map(|names| names.split(',')).map(state).collect::<ApiResult<_>>()?;
+        let states = query.state.iter().flat_map(|names| names.split(',')).map(stands).collect::<ApiResult<_>>()?;
         let key =
             query.key.as_ref().map(|id| id.parse().map_err(|_| ApiError::field("key", "must be the id of a key"))).transpose()?;
-        Ok(Self { states, symbol: query.symbol.clone(), key })
+        let meant = |id: &str| {
+            state.access.maker_meant(id).ok_or_else(|| ApiError::field("by", "must be the id of a key, a user or a hook, or hub"))
+        };
+        let by = query.by.as_deref().map(meant).transpose()?;
+        Ok(Self { states, symbol: query.symbol.clone(), key, by })
     }
 
-    fn is(&self, record: &CommandRecord) -> bool {
+    fn is(&self, state: &ApiState, record: &CommandRecord) -> bool {
         (self.states.is_empty() || self.states.contains(&record.state))
             && self.symbol.as_ref().is_none_or(|symbol| *symbol == record.request.symbol)
             && self.key.is_none_or(|key| key == record.key)
+            && self.by.is_none_or(|by| by == state.access.maker_id(record))
     }
 }
 
-/// Columns of the CSV form: those of a command, `request_` and `result_` in front of what was asked and what the terminal answered.
-const COLUMNS: [&str; 33] = [
+/// Columns of the CSV form: those of a command, `by_`, `request_` and `result_` in front of who asked, what was asked and what the terminal answered.
+const COLUMNS: [&str; 36] = [
     "id",
     "created_at",
     "updated_at",
@@ -169,6 +183,9 @@ const COLUMNS: [&str; 33] = [
     "account",
     "terminal",
     "key",
+    "by_kind",
+    "by_id",
+    "by_name",
     "client_order_id",
     "parent",
     "tag",
@@ -197,9 +214,9 @@ const COLUMNS: [&str; 33] = [
 ];
 
 /// A command as one row.
-fn row(record: &CommandRecord) -> Map<String, Value> {
-    let Value::Object(mut row) = command_json(record) else { return Map::new() };
-    for part in ["request", "result"] {
+fn row(state: &ApiState, record: &CommandRecord) -> Map<String, Value> {
+    let Value::Object(mut row) = command_json(state, record) else { return Map::new() };
+    for part in ["by", "request", "result"] {
         let Some(Value::Object(fields)) = row.remove(part) else { continue };
         row.extend(fields.into_iter().map(|(field, value)| (format!("{part}_{field}"), value)));
     }

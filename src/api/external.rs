@@ -376,7 +376,8 @@ pub(super) async fn symbols(
     symbols.sort_unstable();
     symbols.dedup();
     symbols.retain(|symbol| caller.key.allows_symbol(symbol));
-    let per_hour = state.usage.plans().grant(caller.key.plan).map(|grant| grant.requests_per_hour);
+    let plan = state.access.plan_of(&caller.key);
+    let per_hour = state.usage.plans().grant(plan).map(|grant| grant.requests_per_hour);
     Ok(Json(json!({
         "success": true,
         "symbols": symbols,

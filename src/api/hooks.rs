@@ -200,7 +200,7 @@ async fn own_key(
         // As its maker: whoever is bound by these must not free themselves by a hook.
         expires_at: caller.key.expires_at,
         limits,
-        plan: caller.key.plan,
+        plan: caller.key.plan.min(state.access.ceiling(caller.tenant())),
         scope: Scope { ips: caller.key.scope.ips.clone(), ..Scope::default() },
     };
     super::keys::within(caller, &new)?;

@@ -1,4 +1,4 @@
-//! `/api/external/indicators`: what bots draw, kept for 24 hours, each key's own.
+//! `/api/external/indicators/{id}`: what bots draw, kept for 24 hours, each key's own; people read those of all keys that are theirs.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
@@ -12,11 +12,13 @@ use super::{
     external::{Question, find, symbol_of, timeframe_of},
     extract::{JsonBody, Params, Path},
     indicator_body::{self, checked_id},
+    indicator_list::{asked, by_line},
     json::rfc3339,
 };
 use crate::{
-    domain::indicator::{Audience, Indicator, IndicatorSlot},
-    market::indicators::IndicatorError,
+    domain::indicator::{Audience, Author, Indicator, IndicatorSlot},
+    events::view,
+    market::indicators::{IndicatorError, Which},
 };
 
 /// Numbers of bars are waited for so long; an answer without them is better than none.
@@ -31,6 +33,14 @@ pub(super) struct Of {
     /// The timeframe it was submitted for, minutes.
     #[param(inline, value_type = super::openapi::schemas::ExternalTimeframe, example = 60)]
     timeframe: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct By {
+    /// Who submitted it, where two may have given the same id: `by.id` of the list, or the id of a key of that line.
+    #[param(example = "key_01M817THX03KQZ5V9E2R7N4BCD")]
+    by: Option<String>,
 }
 
 /// `POST /api/external/indicators/{id}`
@@ -58,7 +68,7 @@ pub(super) async fn submit(
     caller.symbol(&symbol)?;
     let (points, lines) = (drawing.points.len(), drawing.lines.len());
     let slot = IndicatorSlot { line: caller.key.line(), id, symbol, timeframe };
-    let row = state.indicators.submit(slot, shown_on(&caller), drawing).await.map_err(refused)?;
+    let row = state.indicators.submit(slot, shown_on(&caller), author(&caller), drawing).await.map_err(refused)?;
     Ok(Json(json!({
         "success": true,
         "indicator_id": row.slot.id,
@@ -77,6 +87,10 @@ fn shown_on(caller: &Caller) -> Audience {
     Audience { owner: key.owner, reach: key.reach, accounts: key.scope.accounts.clone() }
 }
 
+fn author(caller: &Caller) -> Author {
+    Author { name: caller.key.name.clone(), user: caller.person.is_some() }
+}
+
 fn refused(error: IndicatorError) -> ApiError {
     match error {
         IndicatorError::TooMany | IndicatorError::TenantFull | IndicatorError::HubFull => {
@@ -86,53 +100,18 @@ fn refused(error: IndicatorError) -> ApiError {
     }
 }
 
-/// `GET /api/external/indicators`
-#[utoipa::path(
-    get,
-    path = "/api/external/indicators",
-    operation_id = "listIndicators",
-    tag = "External API",
-    summary = "Indicators of this key",
-    description = "",
-    responses(
-        (status = 200, description = "The indicators.", body = super::openapi::schemas::Indicators),
-    )
-)]
-pub(super) async fn list_indicators(State(state): State<ApiState>, caller: Caller) -> Json<Value> {
-    let indicators = rows(&state, &caller);
-    Json(json!({"success": true, "count": indicators.len(), "indicators": indicators}))
-}
-
-/// The caller's own, one row each.
-pub(super) fn rows(state: &ApiState, caller: &Caller) -> Vec<Value> {
-    let mut rows = state.indicators.list(caller.key.line());
-    rows.retain(|row| caller.key.allows_symbol(&row.slot.symbol));
-    let row = |row: &crate::market::indicators::Row| {
-        json!({
-            "indicator_id": row.slot.id,
-            "indicator_name": row.name,
-            "symbol": row.slot.symbol,
-            "timeframe": row.slot.timeframe.minutes(),
-            "points_count": row.points,
-            "created_at": rfc3339(row.created_at),
-            "expires_at": rfc3339(row.expires_at),
-        })
-    };
-    rows.iter().map(|one| row(one)).collect()
-}
-
-/// `GET /api/external/indicators/{id}?symbol&timeframe`
+/// `GET /api/external/indicators/{id}?symbol&timeframe&by`
 #[utoipa::path(
     get,
     path = "/api/external/indicators/{id}",
     operation_id = "getIndicator",
     tag = "External API",
     summary = "One indicator",
-    description = "",
-    params(Of),
+    description = "A key reads its own; a user who is logged in reads those of all keys that are theirs.",
+    params(Of, By),
     responses(
         (status = 200, description = "The indicator.", body = super::openapi::schemas::Indicator),
-        (status = "4XX", description = "not_found store"),
+        (status = "4XX", description = "not_found ambiguous_indicator store"),
     )
 )]
 pub(super) async fn get_indicator(
@@ -140,41 +119,46 @@ pub(super) async fn get_indicator(
     caller: Caller,
     Path(id): Path<String>,
     Params(of): Params<Of>,
+    Params(By { by }): Params<By>,
 ) -> ApiResult<Json<Value>> {
-    let slot = slot(&caller, &id, &of)?;
-    let indicator = state.indicators.get(&slot).await?.ok_or_else(not_found)?;
-    let times = times(&state, &caller, &indicator).await;
-    let Indicator { slot, drawing, created_at, expires_at, .. } = indicator;
-    let point = |point| {
-        let mut row = json!(point);
-        let at = row["time"].as_i64().and_then(|time| times.binary_search(&time).ok());
-        row["bar_number"] = json!(at);
-        row
+    let IndicatorSlot { id, symbol, timeframe, .. } = slot(&caller, &id, &of)?;
+    let by = by.as_deref().map(|text| by_line(&state, text)).transpose()?;
+    let which = asked(
+        &caller,
+        by,
+        Which { id: Some(id), symbol: Some(symbol), timeframe: Some(timeframe), ..Which::of(caller.tenant()) },
+    );
+    let found = which.map(|which| state.indicators.list(&which)).unwrap_or_default();
+    let row = match found.as_slice() {
+        [] => return Err(not_found()),
+        [one] => one,
+        several => {
+            let candidates: Vec<_> = several.iter().map(|row| view::author_json(row.slot.line, &row.author)).collect();
+            let detail =
+                "more than one bot has an indicator of this id, symbol and timeframe; name one of the candidates in `by`";
+            return Err(ApiError::new(StatusCode::CONFLICT, "ambiguous_indicator", detail).with("candidates", candidates));
+        }
     };
-    Ok(Json(json!({
-        "success": true,
-        "indicator_id": slot.id,
-        "indicator_name": drawing.name,
-        "symbol": slot.symbol,
-        "timeframe": slot.timeframe.minutes(),
-        "version": drawing.version,
-        "points": drawing.points.iter().map(point).collect::<Vec<_>>(),
-        "lines": drawing.lines,
-        "metadata": serde_json::from_str::<Value>(&drawing.metadata).unwrap_or_else(|_| json!({})),
-        "created_at": rfc3339(created_at),
-        "expires_at": rfc3339(expires_at),
-    })))
+    let indicator = state.indicators.get(&row.slot).await?.ok_or_else(not_found)?;
+    let times = times(&state, &caller, &indicator).await;
+    let mut told = view::indicator_json(&indicator);
+    told["success"] = json!(true);
+    for point in told["points"].as_array_mut().into_iter().flatten() {
+        let at = point["time"].as_i64().and_then(|time| times.binary_search(&time).ok());
+        point["bar_number"] = json!(at);
+    }
+    Ok(Json(told))
 }
 
-/// `DELETE /api/external/indicators/{id}?symbol&timeframe`
+/// `DELETE /api/external/indicators/{id}?symbol&timeframe&by`
 #[utoipa::path(
     delete,
     path = "/api/external/indicators/{id}",
     operation_id = "deleteIndicator",
     tag = "External API",
     summary = "Delete an indicator",
-    description = "",
-    params(Of),
+    description = "Each deletes what they submitted themselves, people too.",
+    params(Of, By),
     responses(
         (status = 200, description = "It is gone.", body = super::openapi::schemas::IndicatorGone),
         (status = "4XX", description = "not_found store"),
@@ -185,8 +169,13 @@ pub(super) async fn remove(
     caller: Caller,
     Path(id): Path<String>,
     Params(of): Params<Of>,
+    Params(By { by }): Params<By>,
 ) -> ApiResult<Json<Value>> {
-    if !state.indicators.delete(&slot(&caller, &id, &of)?).await? {
+    let slot = slot(&caller, &id, &of)?;
+    let by = by.as_deref().map(|text| by_line(&state, text)).transpose()?;
+    // Who names another's must not lose their own of the same id.
+    let own = by.is_none_or(|by| by == slot.line);
+    if !own || !state.indicators.delete(&slot).await? {
         return Err(not_found());
     }
     Ok(Json(json!({"success": true, "message": "Indicator data deleted"})))

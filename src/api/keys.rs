@@ -13,10 +13,16 @@ use super::{
     error::{ApiError, ApiResult, most},
     extract::{JsonBody, Path, nullable, nullable_object, object},
     json::{list, parse_time, rfc3339, rfc3339_or_null},
+    plans::below_ceiling,
     tokens::{RotateBody, checked_name},
 };
 use crate::{
-    access::{NewKey, secret::Secret, usage::KeyUsage},
+    access::{
+        NewKey,
+        plans::Look,
+        secret::Secret,
+        usage::{Hour, KeyUsage},
+    },
     domain::{
         UnixMillis,
         api_key::{ApiKey, DEFAULT_PERMISSIONS, Permission, Plan, Reach},
@@ -46,8 +52,8 @@ struct CreateBody {
     /// Limits on what it may trade.
     #[serde(deserialize_with = "object")]
     limits: Limits,
-    /// How much it may ask for; `unlimited` if left out.
-    plan: Plan,
+    /// How much it may ask for; the tenant's largest plan if left out, which is `unlimited` unless whoever runs the hub has set another.
+    plan: Option<Plan>,
     /// Symbols that it may read and trade, `*` at either end for any letters; all if left out.
     #[schema(max_items = 1000)]
     symbols: Option<Vec<String>>,
@@ -116,7 +122,7 @@ struct ChangeBody {
     request_body = CreateBody,
     responses(
         (status = 201, description = "The key, with its secret.", body = super::openapi::schemas::Key),
-        (status = "4XX", description = "body bodiless store"),
+        (status = "4XX", description = "body bodiless plan_above_ceiling store"),
     )
 )]
 pub(super) async fn create(
@@ -131,10 +137,11 @@ pub(super) async fn create(
         reach: if body.test { Reach::Test } else { Reach::Live },
         expires_at: body.expires_at.as_deref().map(|text| time_to_come(&state, text)).transpose()?,
         limits: body.limits,
-        plan: body.plan,
+        plan: body.plan.unwrap_or_else(|| state.access.ceiling(caller.tenant())),
         scope: Scope { symbols: body.symbols, accounts: body.accounts, ips: body.ips, default_terminal: body.default_terminal },
     };
     judge(&new)?;
+    below_ceiling(&state, &caller, new.plan)?;
     within(&caller, &new)?;
     has_room(&state, &caller)?;
     let (key, secret) = state.access.mint_key(new, caller.tenant(), &caller.actor()).await?;
@@ -244,9 +251,8 @@ pub(super) async fn get_key(State(state): State<ApiState>, caller: Caller, Path(
     let key = owned(&state, &caller, &id)?;
     let KeyUsage { hours, .. } = state.usage.of(key.id);
     let mut row = row(&state, &key);
-    let hours = hours.iter().map(|hour| json!({"from": rfc3339(hour.from), "requests": hour.requests, "refused": hour.refused}));
-    row["usage"]["hours"] = hours.collect();
-    row["usage"]["running"] = json!(state.usage.plans().running(key.line()));
+    let told = |hour: &Hour| json!({"from": rfc3339(hour.from), "requests": hour.requests, "refused": hour.refused, "limited": hour.limited});
+    row["usage"]["hours"] = hours.iter().map(told).collect();
     Ok(Json(row))
 }
 
@@ -262,7 +268,7 @@ pub(super) async fn get_key(State(state): State<ApiState>, caller: Caller, Path(
     request_body = ChangeBody,
     responses(
         (status = 200, description = "The key.", body = super::openapi::schemas::Key),
-        (status = "4XX", description = "body not_found revoked store"),
+        (status = "4XX", description = "body not_found revoked plan_above_ceiling store"),
     )
 )]
 pub(super) async fn change(
@@ -285,6 +291,10 @@ pub(super) async fn change(
     if unnamed != NewKey::like(&key) {
         caller.confirmed(&state)?;
         within(&caller, &changed)?;
+    }
+    // One that it has already may stay: the ceiling holds all the same.
+    if changed.plan != key.plan {
+        below_ceiling(&state, &caller, changed.plan)?;
     }
     if !changed.permissions.contains(&Permission::Admin) || changed.expires_at != key.expires_at {
         spare_the_last_admin(&state, &key)?;
@@ -314,7 +324,7 @@ fn changed(state: &ApiState, key: &ApiKey, body: ChangeBody) -> ApiResult<NewKey
             Some(new) => new.as_deref().map(|text| time_to_come(state, text)).transpose()?,
         },
         limits: body.limits.map_or_else(|| key.limits.clone(), Option::unwrap_or_default),
-        plan: body.plan.map_or(key.plan, Option::unwrap_or_default),
+        plan: body.plan.map_or(key.plan, |plan| plan.unwrap_or_else(|| state.access.ceiling(key.owner))),
         scope: Scope {
             symbols: body.symbols.unwrap_or_else(|| old.symbols.clone()),
             accounts: body.accounts.unwrap_or_else(|| old.accounts.clone()),
@@ -417,6 +427,7 @@ fn row(state: &ApiState, key: &ApiKey) -> Value {
         "test": key.reach == Reach::Test,
         "permissions": key.permissions,
         "plan": key.plan,
+        "effective_plan": state.access.plan_of(key),
         "symbols": key.scope.symbols,
         "accounts": key.scope.accounts,
         "ips": key.scope.ips,
@@ -429,6 +440,29 @@ fn row(state: &ApiState, key: &ApiKey) -> Value {
         "limits": key.limits,
         "last_used_at": rfc3339_or_null(usage.last_used_at),
         "last_used_from": usage.last_used_from,
-        "usage": {"requests": usage.requests, "refused": usage.refused},
+        "usage": used(state, key, &usage),
+    })
+}
+
+/// What was asked under a key, and how its line stands on the plan in force.
+fn used(state: &ApiState, key: &ApiKey, usage: &KeyUsage) -> Value {
+    let Look { standing, running, running_beside } = state.usage.look(key);
+    let of_day = |count: fn(&Hour) -> u64| usage.hours.iter().map(count).sum::<u64>();
+    let resets_at = standing.filter(|standing| standing.all_in_s > 0).map(|standing| {
+        let in_ms = i64::try_from(standing.all_in_s).unwrap_or(i64::MAX).saturating_mul(1_000);
+        rfc3339(state.clock.wall().plus_ms(in_ms))
+    });
+    json!({
+        "requests": usage.requests,
+        "refused": usage.refused,
+        "refused_24h": of_day(|hour| hour.refused),
+        "limited_24h": of_day(|hour| hour.limited),
+        "limit": standing.map(|standing| standing.grant.requests_per_hour),
+        "used": standing.map(|standing| standing.grant.requests_per_hour - standing.remaining),
+        "left": standing.map(|standing| standing.remaining),
+        "resets_at": resets_at,
+        "running": running,
+        "running_limit": standing.map(|standing| standing.grant.concurrent),
+        "running_beside": running_beside,
     })
 }

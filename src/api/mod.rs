@@ -30,10 +30,13 @@ mod history;
 mod hook_act;
 mod hooks;
 mod indicator_body;
+mod indicator_list;
 mod indicators;
 mod json;
 mod keys;
+mod link;
 mod login;
+mod makers;
 mod market_data;
 mod metrics;
 mod modifying;
@@ -41,6 +44,7 @@ pub mod openapi;
 mod orders;
 mod page;
 mod placing;
+mod plans;
 mod positions;
 mod quota;
 mod relay;
@@ -52,6 +56,7 @@ mod sse;
 mod state;
 mod stream;
 mod table;
+mod tenants;
 mod terminal_socket;
 mod terminals;
 mod tickets;
@@ -187,6 +192,7 @@ fn of_reads() -> Vec<Route> {
     vec![
         route(&get, "/api/v1/terminals", may(ReadAccount), terminals::list_terminals),
         route(&get, "/api/v1/terminals/{terminal}", may(ReadAccount), terminals::get_terminal),
+        route(&get, "/api/v1/terminals/{terminal}/latency", may(ReadAccount), link::latency),
         route(&get, "/api/v1/terminals/{terminal}/account", may(ReadAccount), account::account),
         route(&get, "/api/v1/account/info", may(ReadAccount), account::account_info),
         route(&get, "/api/v1/terminals/{terminal}/symbols", may(ReadSymbols), market_data::list_symbols),
@@ -223,6 +229,7 @@ fn of_trades() -> Vec<Route> {
         route(&post, "/api/v1/terminals/{terminal}/positions/{ticket}/close", may(TradeReduce), closing::close),
         route(&post, "/api/v1/terminals/{terminal}/trade", may(TradeWrite), trade::raw),
         route(&get, "/api/v1/commands", Needs::AnyKey, commands_list::list_commands),
+        route(&get, "/api/v1/commands/makers", Needs::AnyKey, makers::list_makers),
         route(&get, "/api/v1/commands/{id}", Needs::AnyKey, commands::get_command),
         route(&post, "/api/v1/commands/{id}/cancel", may(TradeReduce), commands::cancel),
         route(&post, "/api/v1/commands/{id}/adjudicate", may(Admin), commands::adjudicate).confirmed(),
@@ -253,7 +260,7 @@ fn of_the_external_api() -> Vec<Route> {
         route(&get, "/api/external/bars", may(ReadBars), external::bars).compressed(),
         route(&get, "/api/external/bars/{symbol}/{timeframe}", may(ReadBars), external::bars_of).compressed(),
         route(&get, "/api/external/symbols", may(ReadBars), external::symbols),
-        route(&get, "/api/external/indicators", may(ReadIndicators), indicators::list_indicators),
+        route(&get, "/api/external/indicators", may(ReadIndicators), indicator_list::list_indicators).compressed(),
         route(&post, "/api/external/indicators/{id}", may(WriteIndicators), indicators::submit),
         route(&get, "/api/external/indicators/{id}", may(ReadIndicators), indicators::get_indicator),
         route(&delete, "/api/external/indicators/{id}", may(DeleteIndicators), indicators::remove),
@@ -270,11 +277,13 @@ fn of_operation() -> Vec<Route> {
         route(&get, "/api/v1/tokens/{id}", may(admin), tokens::get_token),
         route(&patch, "/api/v1/tokens/{id}", may(admin), tokens::rename),
         route(&delete, "/api/v1/tokens/{id}", may(admin), tokens::revoke),
+        route(&get, "/api/v1/tokens/{id}/link", may(admin), link::token_link),
         route(&post, "/api/v1/tokens/{id}/disconnect", may(admin), tokens::disconnect),
         route(&post, "/api/v1/tokens/{id}/rotate", may(admin), tokens::rotate).confirmed(),
         route(&get, "/api/v1/backup", Needs::Operator, backup::backup).confirmed(),
         route(&get, "/api/v1/audit", Needs::Operator, audit_log::audit),
         route(&post, "/api/v1/audit/verify", Needs::Operator, audit_log::verify),
+        route(&get, "/api/v1/plans", Needs::AnyKey, plans::list_plans),
         route(&get, "/api/v1/keys", may(admin), keys::list_keys),
         route(&post, "/api/v1/keys", may(admin), keys::create).confirmed(),
         route(&get, "/api/v1/keys/{id}", may(admin), keys::get_key),
@@ -302,6 +311,8 @@ fn of_users() -> Vec<Route> {
         route(&patch, "/api/v1/users/{id}", Needs::Owner, users::change),
         route(&delete, "/api/v1/users/{id}", Needs::Owner, users::delete).confirmed(),
         route(&post, "/api/v1/users/{id}/reset", Needs::Owner, users::reset).confirmed(),
+        route(&get, "/api/v1/tenants", Needs::Operator, tenants::list_tenants),
+        route(&patch, "/api/v1/tenants/{id}", Needs::Operator, tenants::change).confirmed(),
     ]
 }
 

@@ -39,10 +39,10 @@ pub(super) struct Visit {
 /// 429 with everything that every answer has.
 pub(super) fn enter(state: &ApiState, key: &ApiKey, purse: Purse, client: Option<IpAddr>) -> ApiResult<Visit> {
     state.usage.asked(key.id, client);
-    match state.usage.plans().enter(key, purse) {
+    match state.usage.enter(key, purse) {
         Ok((permit, standing)) => Ok(Visit { key: key.id, permit: Arc::new(permit), standing }),
         Err(refused) => {
-            state.usage.refused(key.id);
+            state.usage.refused(key.id, true);
             let reached = if refused.reached == Reached::Rate { "rate" } else { "concurrent" };
             count(&state.hub.metrics().plan_refused, "limit", reached);
             let told = headers(&refused.standing, state.clock.wall());
@@ -98,7 +98,7 @@ impl Visit {
     /// The answer as it goes out.
     pub(super) fn leave(self, state: &ApiState, mut response: Response) -> Response {
         if matches!(response.status(), StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
-            state.usage.refused(self.key);
+            state.usage.refused(self.key, response.status() == StatusCode::TOO_MANY_REQUESTS);
         }
         if let Some(standing) = &self.standing {
             response.headers_mut().extend(headers(standing, state.clock.wall()));
@@ -151,14 +151,15 @@ mod tests {
         let new = crate::access::NewKey { plan: Plan::Free, ..crate::access::NewKey::admin("bot") };
         let (key, _) = access.mint_key(new, crate::domain::ids::OwnerId::SELF, "test").await.unwrap();
         let plans = Plans::new(Grant::default(), Clock::start());
-        let (permit, _) = plans.enter(&key, Purse::Plan).unwrap();
+        let (permit, _) = plans.enter(key.id, key.plan, Purse::Plan).unwrap();
         let body = Held { inner: Body::from("four"), _permit: Arc::new(permit) };
         assert_eq!(body.size_hint().exact(), Some(4), "its length is told as before");
         let mut body = Body::new(body);
-        assert_eq!(plans.running(key.id), 1);
+        let running = || plans.look(key.id, key.plan).running;
+        assert_eq!(running(), 1);
         let first = http_body_util::BodyExt::frame(&mut body).await.unwrap().unwrap();
-        assert_eq!((first.into_data().unwrap().len(), plans.running(key.id)), (4, 1));
+        assert_eq!((first.into_data().unwrap().len(), running()), (4, 1));
         drop(body);
-        assert_eq!(plans.running(key.id), 0);
+        assert_eq!(running(), 0);
     }
 }

@@ -25,10 +25,10 @@ use super::{
     error::{ApiError, ApiResult},
 };
 use crate::{
-    access::AccessError,
+    access::{AccessError, Found},
     config,
     hub::Peer,
-    protocol,
+    protocol::{self, CloseReason},
     telemetry::{metrics::count, origin},
 };
 
@@ -66,8 +66,10 @@ pub(super) async fn connect(
     };
     let secret = bearer(request.headers())
         .map_err(|_| failed("token_missing", "Error 401: send the connection token as Authorization: Bearer mtb_…"))?;
+    let from = connection.as_ref().map_or_else(|| remote.clone(), |Extension(connection)| connection.client.to_string());
     let token = state.access.present_token(secret).map_err(|error| {
         denied::name(&state, secret);
+        note_refusal(&state, secret, &from, &error);
         let refusal = match error {
             AccessError::Expired => failed("token_expired", "Error 401: the token has expired; ask for a new one"),
             // Perhaps for a while only, so unlike a 401 it is no reason to stay away; and it is no wrong secret.
@@ -90,6 +92,7 @@ pub(super) async fn connect(
         connection.authenticated();
     }
     if !offers_our_protocol(&request) {
+        state.hub.note_refused(token.id, &from, CloseReason::ProtocolVersion);
         return Err(ApiError::malformed(format!("Sec-WebSocket-Protocol must offer {}", protocol::SUBPROTOCOL)));
     }
     let mut response = handshake(&request)?;
@@ -112,6 +115,19 @@ pub(super) async fn connect(
     });
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol::SUBPROTOCOL));
     Ok(response)
+}
+
+/// Tells the token's owner, if the secret is one of ours that is not good any more.
+fn note_refusal(state: &ApiState, secret: &str, from: &str, error: &AccessError) {
+    let reason = match error {
+        AccessError::Expired => CloseReason::TokenExpired,
+        AccessError::Revoked => CloseReason::TokenRevoked,
+        AccessError::OwnerDisabled => CloseReason::OwnerDisabled,
+        _ => return,
+    };
+    if let Some(Found::Token(token)) = state.access.find(secret) {
+        state.hub.note_refused(token.id, from, reason);
+    }
 }
 
 fn offers_our_protocol(request: &Request) -> bool {

@@ -13,6 +13,7 @@ use super::{
     error::{ApiError, ApiResult},
     extract::{JsonBody, Path},
     json::{list, rfc3339, rfc3339_or_null},
+    link,
     terminals::{last_seen, rtt_ms, state_of},
 };
 use crate::{
@@ -247,6 +248,7 @@ pub(super) async fn disconnect(
     if history == History::Delete {
         state.trading.forget_account(token.owner, &account).await?;
         state.bars.forget(token.owner, &account).await;
+        state.hub.forget_account(&token, &account);
     }
     Ok(Json(row(&state, &token)))
 }
@@ -325,13 +327,14 @@ pub(super) async fn revoke_now(state: &ApiState, id: TokenId, actor: &str) -> Ap
     Ok(token)
 }
 
-fn owned(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Arc<Token>> {
+/// One of the caller's own, by its id.
+pub(super) fn owned(state: &ApiState, caller: &Caller, id: &str) -> ApiResult<Arc<Token>> {
     let unknown = || ApiError::not_found("there is no token with this id");
     let id: TokenId = id.parse().map_err(|_| unknown())?;
     state.access.token(id).filter(|token| token.owner == caller.tenant()).ok_or_else(unknown)
 }
 
-fn row(state: &ApiState, token: &Token) -> Value {
+pub(super) fn row(state: &ApiState, token: &Token) -> Value {
     let now = state.clock.wall();
     let session = state.hub.of_token(token.id);
     let warning = token.expiry_warning(now).map(|left| {
@@ -353,6 +356,7 @@ fn row(state: &ApiState, token: &Token) -> Value {
         "connected_at": rfc3339_or_null(session.as_ref().map(|session| session.connected_at())),
         "last_seen_at": rfc3339_or_null(last_seen(token, session.as_ref(), now)),
         "last_disconnect": token.last_disconnect,
+        "last_refusal": link::last_refusal(state, token.id),
         "rtt_ms": session.as_ref().and_then(rtt_ms),
     })
 }

@@ -275,7 +275,7 @@ async fn make(
     let acts = received.calls.as_ref().map(|calls| calls.acts.iter().all(Act::reduces));
     let reduces = plan.map_or(acts.unwrap_or_default(), |plan| plan.act.reduces());
     let permit = Arc::new(entered(state, &key, reduces, &received.from)?);
-    let caller = Caller { key, person: None, client: None, permit, arrived };
+    let caller = Caller { key, person: None, hook: Some(hook.id), client: None, permit, arrived };
     let carrier = Carrier { state, caller: &caller, hook, key: name.to_owned() };
     if let Some(plan) = plan {
         carrier.earlier(plan, open).await;
@@ -294,8 +294,8 @@ fn entered(state: &ApiState, key: &ApiKey, reduces: bool, from: &str) -> ApiResu
     super::auth::admit_from(state, key, client)?;
     state.usage.asked(key.id, client);
     let purse = if reduces { Purse::Reserve } else { Purse::Plan };
-    let (permit, _) = state.usage.plans().enter(key, purse).map_err(|refused| {
-        state.usage.refused(key.id);
+    let (permit, _) = state.usage.enter(key, purse).map_err(|refused| {
+        state.usage.refused(key.id, true);
         super::quota::too_many(&refused)
     })?;
     Ok(permit)

@@ -73,6 +73,9 @@ struct List {
     /// Only with your own name
     #[arg(long, value_name = "TEXT")]
     client_order_id: Option<String>,
+    /// Only what this one asked for: the id of a key, a user or a hook, or hub
+    #[arg(long, value_name = "ID")]
+    by: Option<String>,
     #[command(flatten)]
     much: Much,
     #[command(flatten)]
@@ -160,6 +163,7 @@ impl List {
         let mut query = vec![("terminal", self.at.terminal.clone())];
         ask(&mut query, "state", self.state.as_ref());
         ask(&mut query, "client_order_id", self.client_order_id.as_ref());
+        ask(&mut query, "by", self.by.as_ref());
         out.list(hub, &["commands"], &query, Some(self.much.rows()), COLUMNS).await?;
         Ok(0)
     }

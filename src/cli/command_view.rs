@@ -42,12 +42,17 @@ const FIELDS: &[Column] = &[
     Column::text("broker says", &["/result/comment"]),
     Column::text("reason", &["/reason"]),
     Column::text("adjudicated as", &["/adjudication/outcome"]),
-    Column::text("by", &["/adjudication/by"]),
+    Column::text("decided by", &["/adjudication/by"]),
     Column::text("because", &["/adjudication/reason"]),
     Column::text("client id", &["/client_order_id"]),
+    Column::text("asked for by", &["/by/name", "/by/id"]),
     Column::time("created (UTC)", &["/created_at"]),
     Column::time("updated (UTC)", &["/updated_at"]),
 ];
+
+/// What a command went through.
+const STATES: &[Column] =
+    &[Column::moment("AT (UTC)", &["/at"]), Column::state("STATE", &["/state"]), Column::text("BECAUSE", &["/reason"])];
 
 /// What a call for many positions left out.
 const NOT_SENT: &[Column] = &[Column::number("NOT SENT FOR POSITION", &["/position"]), Column::text("BECAUSE", &["/reason"])];
@@ -152,7 +157,16 @@ pub(super) fn show(out: Output, record: &Record) -> anyhow::Result<()> {
             }
             if record.not_sent().is_empty() { Ok(()) } else { out.rows(record.not_sent(), NOT_SENT) }
         }
-        None => write_out(table::fields(&record.value, FIELDS, out.is_coloured()).as_bytes()),
+        None => {
+            write_out(table::fields(&record.value, FIELDS, out.is_coloured()).as_bytes())?;
+            match record.value["states"].as_array() {
+                Some(states) if !states.is_empty() => {
+                    out.line("")?;
+                    out.rows(states, STATES)
+                }
+                _ => Ok(()),
+            }
+        }
     }
 }
 

@@ -36,8 +36,13 @@ const DETAILS: &[Column] = &[
     Column::text("NAME", &["/name"]),
     Column::state("STATE", &["/state"]),
     Column::text("PLAN", &["/plan"]),
+    Column::text("IN FORCE", &["/effective_plan"]),
     Column::text("REQUESTS", &["/usage/requests"]),
     Column::text("REFUSED", &["/usage/refused"]),
+    Column::text("429 (24 H)", &["/usage/limited_24h"]),
+    Column::text("LEFT", &["/usage/left"]),
+    Column::text("OF", &["/usage/limit"]),
+    Column::time("ALL BACK (UTC)", &["/usage/resets_at"]),
     Column::text("RUNNING", &["/usage/running"]),
     Column::time("LAST USED (UTC)", &["/last_used_at"]),
     Column::text("FROM", &["/last_used_from"]),
@@ -90,7 +95,7 @@ enum Action {
         /// Only from these addresses, several with commas: 203.0.113.7, 203.0.113.0/24, 2001:db8::/32 [default: all]
         #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
         ips: Option<Vec<Network>>,
-        /// How much it may ask for: free, pro, enterprise, unlimited [default: unlimited]
+        /// How much it may ask for: free, pro, enterprise, unlimited [default: the most that the tenant may have]
         #[arg(long)]
         plan: Option<Plan>,
         /// The terminal that is meant where a call names none: account number, number@server or token id

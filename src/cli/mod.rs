@@ -25,6 +25,7 @@ mod sending;
 mod serve;
 mod simulate;
 mod table;
+mod tenant;
 mod token;
 mod user;
 mod webhook;
@@ -87,6 +88,7 @@ enum Command {
     Hook(hook::Hook),
     Webhook(webhook::Webhook),
     User(user::User),
+    Tenant(tenant::Tenant),
     Completions(Completions),
     /// Settings.
     #[command(subcommand)]
@@ -178,6 +180,7 @@ impl Command {
             Self::Hook(hook) => hook.run().await,
             Self::Webhook(webhook) => webhook.run().await,
             Self::User(user) => user.run().await,
+            Self::Tenant(tenant) => tenant.run().await,
             Self::Completions(completions) => completions.run(),
         };
         code.map(ExitCode::from)

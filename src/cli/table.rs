@@ -21,6 +21,8 @@ enum Kind {
     Number,
     /// RFC 3339 in UTC, shown to the second.
     Time,
+    /// The same to the millisecond.
+    Moment,
     /// A word that is good, bad, or neither.
     State,
 }
@@ -38,6 +40,10 @@ impl Column {
         Self { header, pointers, kind: Kind::Time }
     }
 
+    pub(super) const fn moment(header: &'static str, pointers: &'static [&'static str]) -> Self {
+        Self { header, pointers, kind: Kind::Moment }
+    }
+
     pub(super) const fn state(header: &'static str, pointers: &'static [&'static str]) -> Self {
         Self { header, pointers, kind: Kind::State }
     }
@@ -47,15 +53,16 @@ impl Column {
         let value = self.pointers.iter().filter_map(|pointer| row.pointer(pointer)).find(|value| !value.is_null());
         match value {
             None => String::new(),
-            Some(Value::String(text)) if self.kind == Kind::Time => short_time(text),
+            Some(Value::String(text)) if self.kind == Kind::Time => short_time(text, 19),
+            Some(Value::String(text)) if self.kind == Kind::Moment => short_time(text, 23),
             Some(value) => plain(value),
         }
     }
 }
 
-/// `2024-03-12T11:36:03.692Z` to `2024-03-12 11:36:03`; anything else stays.
-fn short_time(text: &str) -> String {
-    match (text.get(..10), text.get(10..11), text.get(11..19)) {
+/// `2024-03-12T11:36:03.692Z` to `2024-03-12 11:36:03`, the first `end` characters of it; anything else stays.
+fn short_time(text: &str, end: usize) -> String {
+    match (text.get(..10), text.get(10..11), text.get(11..end)) {
         (Some(date), Some("T"), Some(time)) if text.ends_with('Z') => format!("{date} {time}"),
         _ => printable(text),
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use crate::domain::grant::Grant;
 
-/// Plans of API keys. Those that are not here are as they are published.
+/// Plans of API keys. Those that are not here are as they are published; which of them a tenant may have is no setting but a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plans {

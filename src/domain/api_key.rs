@@ -134,7 +134,7 @@ pub enum Reach {
     Test,
 }
 
-/// How much a key may ask for. What each grants is in `access::plans`.
+/// How much a key may ask for, the smallest first. What each grants is in `access::plans`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {
@@ -240,6 +240,12 @@ impl ApiKey {
         self.first.unwrap_or(self.id)
     }
 
+    /// Whether it is what a person acts under, and no key that somebody made: no secret opens it.
+    #[must_use]
+    pub const fn is_a_persons(&self) -> bool {
+        self.digest.is_empty()
+    }
+
     /// Whether it is accepted at all at `now`.
     #[must_use]
     pub fn is_valid(&self, now: UnixMillis) -> bool {
@@ -278,5 +284,6 @@ mod tests {
             assert_eq!(serde_json::to_value(plan).unwrap(), plan.name());
         }
         assert_eq!(Plan::default(), Plan::Unlimited);
+        assert!(Plan::ALL.is_sorted() && Plan::Free < Plan::Pro && Plan::Enterprise < Plan::Unlimited);
     }
 }

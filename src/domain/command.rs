@@ -10,8 +10,9 @@ use super::{
     UnixMillis,
     account::Account,
     api_key::Permission,
-    ids::{CommandId, EaInstance, KeyId, OwnerId, TokenId},
+    ids::{CommandId, EaInstance, HookId, KeyId, OwnerId, TokenId},
     safety::Adjudication,
+    stage::Stage,
     trade::{TradeRequest, TradeResult},
 };
 
@@ -133,6 +134,12 @@ pub struct CommandRecord {
     /// What a person decided, in the state `adjudicated`.
     #[serde(default)]
     pub adjudication: Option<Adjudication>,
+    /// The hook whose alert it carries out, under [`Self::key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookId>,
+    /// The states before [`Self::state`], oldest first; see [`Self::stages`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Stage>,
 }
 
 impl CommandRecord {

@@ -20,7 +20,7 @@ pub enum Subject {
     Orders,
     /// A change of a position's stops.
     Positions,
-    /// An indicator was submitted or deleted.
+    /// An indicator was submitted or deleted, or has expired.
     Indicators,
     /// Something that a person must look at.
     Incidents,
@@ -52,7 +52,8 @@ pub const fn batch_of(place: u64) -> u64 {
     place >> 16
 }
 
-/// One thing that happened. It follows from the store's history alone, so it is the same whenever it is told.
+/// One thing that happened. It follows from the store's history alone, so it is the same whenever it is told, but for what people call whoever
+/// asked for a command: that is the name of now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// Its place among all events, see [`place`]. Grows; numbers between two events mean nothing.

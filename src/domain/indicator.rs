@@ -48,6 +48,15 @@ impl Audience {
     }
 }
 
+/// Who submitted an indicator, as people know them. The line itself stands in the slot.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Author {
+    /// The key's name, or the user's login, as it was then; may be empty.
+    pub name: String,
+    /// The line is a user's.
+    pub user: bool,
+}
+
 /// An indicator as it is stored.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Indicator {
@@ -60,15 +69,30 @@ pub struct Indicator {
     /// Of these, only those of some accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountName>>,
+    /// Who submitted it.
+    #[serde(default)]
+    pub author: Author,
     /// When it was submitted.
     pub created_at: UnixMillis,
     /// From then on it is gone.
     pub expires_at: UnixMillis,
-    /// It was deleted: what stays until it would have expired only takes it off charts whose terminals are away.
+    /// It was deleted: what stays until it would have expired only takes it off charts whose terminals are away. Or it has expired, and the
+    /// record is written once more, so that the change is told, and removed.
     #[serde(default)]
     pub deleted: bool,
+    /// When it was deleted; one that has expired ended at `expires_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<UnixMillis>,
     /// What there is to see.
     pub drawing: Drawing,
+}
+
+impl Indicator {
+    /// Whether it ended by itself.
+    #[must_use]
+    pub fn has_expired(&self) -> bool {
+        self.deleted && self.ended_at.is_some_and(|at| at >= self.expires_at)
+    }
 }
 
 /// What a bot submits.

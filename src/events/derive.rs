@@ -16,6 +16,7 @@ use crate::{
         history::{Fact, HistoryAccount, HistoryRecord},
         ids::{KeyId, OwnerId, TokenId, WebhookId},
         indicator::Indicator,
+        maker::Maker,
         safety::{Incident, IncidentKind, KillLevel, KillScope, KillSwitch},
         token::{Lock, Token},
         webhook::Webhook,
@@ -50,14 +51,22 @@ impl Accounts {
     }
 }
 
+/// What a batch does not say by itself.
+pub(super) struct Known<'a> {
+    pub(super) accounts: &'a Accounts,
+    pub(super) owner_of: &'a dyn Fn(KeyId) -> Option<OwnerId>,
+    /// The one thing in an event that may be told otherwise another time: what people call whoever made a command.
+    pub(super) maker: &'a dyn Fn(&CommandRecord) -> Maker,
+}
+
 /// What happened in a batch, in its order.
-pub(super) fn events(batch: &Committed, accounts: &Accounts, owner_of: &dyn Fn(KeyId) -> Option<OwnerId>) -> Vec<Event> {
+pub(super) fn events(batch: &Committed, Known { accounts, owner_of, maker }: &Known<'_>) -> Vec<Event> {
     let mut found = Vec::new();
     for (index, (key, written)) in batch.writes.iter().enumerate() {
         let Written::Put(value) = written else { continue };
         let seq = place(batch.seq, u16::try_from(index).unwrap_or(u16::MAX - 1));
         let event = match key.first() {
-            Some(b'c') => read(key, value).map(|record| of_command(&record)),
+            Some(b'c') => read(key, value).map(|record| of_command(&record, &maker(&record))),
             Some(b'h') => of_history(key, value, accounts),
             Some(b'n') => read(key, value).map(|incident| of_incident(&incident, accounts)),
             Some(b'w') => read(key, value).map(|switch| of_switch(&switch, accounts, owner_of)),
@@ -93,7 +102,7 @@ fn event(subject: Subject, kind: &'static str, owner: OwnerId, at: UnixMillis, p
     }
 }
 
-fn of_command(record: &CommandRecord) -> Event {
+fn of_command(record: &CommandRecord, maker: &Maker) -> Event {
     let kind = match record.state {
         CommandState::Received => "command.received",
         CommandState::Dispatched => "command.dispatched",
@@ -110,7 +119,7 @@ fn of_command(record: &CommandRecord) -> Event {
         CommandState::Adjudicated => "command.adjudicated",
     };
     let symbol = Some(record.request.symbol.clone()).filter(|symbol| !symbol.is_empty());
-    let data = view::command_json(record);
+    let data = view::command_json(record, maker);
     Event {
         account: Some(record.account.clone()),
         symbol,
@@ -175,16 +184,17 @@ fn of_switch(switch: &KillSwitch, accounts: &Accounts, owner_of: &dyn Fn(KeyId) 
 }
 
 fn of_indicator(indicator: &Indicator) -> Event {
-    let (kind, permission) = if indicator.deleted {
-        ("indicator.deleted", Permission::ReadIndicators)
-    } else {
-        ("indicator.submitted", Permission::ReadIndicators)
+    let kind = match indicator {
+        one if one.has_expired() => "indicator.expired",
+        one if one.deleted => "indicator.deleted",
+        _ => "indicator.submitted",
     };
+    let at = indicator.ended_at.unwrap_or(indicator.created_at);
     let data = view::indicator_json(indicator);
     Event {
         symbol: Some(indicator.slot.symbol.clone()),
         line: Some(indicator.slot.line),
-        ..event(Subject::Indicators, kind, indicator.owner, indicator.created_at, permission, data)
+        ..event(Subject::Indicators, kind, indicator.owner, at, Permission::ReadIndicators, data)
     }
 }
 

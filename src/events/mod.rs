@@ -19,14 +19,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
+use ulid::Ulid;
 
 use crate::{
     access::Access,
     domain::event::{batch_of, end_of},
-    store::{Committed, Replay, Seq, Store, StoreError, records},
+    store::{Committed, Replay, Seq, Store, StoreError, Written, records},
     telemetry::metrics::Metrics,
 };
-use derive::Accounts;
+use derive::{Accounts, Known};
 use recent::Ring;
 pub use recent::Told;
 
@@ -84,6 +85,7 @@ struct Inner {
     accounts: RwLock<Accounts>,
     ring: RwLock<Ring>,
     head: watch::Sender<u64>,
+    audited: watch::Sender<Option<Ulid>>,
     metrics: Metrics,
 }
 
@@ -105,9 +107,13 @@ impl Events {
         }
         let mut ring = Ring::default();
         ring.restart(store.head().saturating_sub(REMEMBERED));
+        let newest = store.last_key(records::AUDIT).await?.as_deref().and_then(records::audit_of);
         let (head, readers) = (watch::Sender::new(0), Arc::new(Semaphore::new(READERS)));
         let (accounts, ring) = (RwLock::new(accounts), RwLock::new(ring));
-        let events = Self { inner: Arc::new(Inner { store, access, accounts, ring, head, metrics }), readers };
+        let events = Self {
+            inner: Arc::new(Inner { store, access, accounts, ring, head, audited: watch::Sender::new(newest), metrics }),
+            readers,
+        };
         events.catch_up().await?;
         Ok(events)
     }
@@ -165,11 +171,19 @@ impl Events {
         if any {
             self.inner.head.send_replace(end_of(batch.seq));
         }
+        let audit = batch.writes.iter().filter_map(|(key, written)| match written {
+            Written::Put(_) => records::audit_of(key),
+            _ => None,
+        });
+        // A start takes in again what is old.
+        if let Some(newest) = audit.max().filter(|newest| *self.inner.audited.borrow() < Some(*newest)) {
+            self.inner.audited.send_replace(Some(newest));
+        }
     }
 
     fn events_of(&self, batch: &Committed) -> Vec<Arc<Told>> {
         let writes = batch.writes.iter().filter_map(|(key, written)| match written {
-            crate::store::Written::Put(value) if key.starts_with(records::HISTORY_ACCOUNTS) => Some((key, value)),
+            Written::Put(value) if key.starts_with(records::HISTORY_ACCOUNTS) => Some((key, value)),
             _ => None,
         });
         for (key, value) in writes {
@@ -177,7 +191,9 @@ impl Events {
         }
         let accounts = self.inner.accounts.read().unwrap_or_else(PoisonError::into_inner);
         let owner_of = |key| self.inner.access.key(key).map(|key| key.owner);
-        let events = derive::events(batch, &accounts, &owner_of);
+        let maker = |record: &_| self.inner.access.maker(record);
+        let known = Known { accounts: &accounts, owner_of: &owner_of, maker: &maker };
+        let events = derive::events(batch, &known);
         let bytes = batch.bytes() / events.len().max(1);
         events.into_iter().map(|event| Arc::new(Told::new(event, batch.mark, bytes))).collect()
     }
@@ -246,6 +262,13 @@ impl Events {
     #[must_use]
     pub fn head(&self) -> watch::Receiver<u64> {
         self.inner.head.subscribe()
+    }
+
+    /// Told when there are new audit records: the id of the newest. They are no events: who was refused must not be able to fill the log that
+    /// everybody reads.
+    #[must_use]
+    pub fn audited(&self) -> watch::Receiver<Option<Ulid>> {
+        self.inner.audited.subscribe()
     }
 
     /// The place after everything that was looked at so far: whoever begins here misses nothing that comes.

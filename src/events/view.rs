@@ -9,9 +9,12 @@ use crate::domain::{
     account::Account,
     command::CommandRecord,
     history::{Fact, HistoryRecord, Origin, Source},
-    indicator::Indicator,
+    ids::KeyId,
+    indicator::{Author, Indicator},
+    maker::Maker,
     names,
     safety::{Incident, KillSwitch},
+    stage::Stage,
     trade::{TradeRequest, action},
 };
 
@@ -51,9 +54,9 @@ pub(crate) const REQUEST_NAMES: [Names; 4] = [
     ("type_time", names::order_time),
 ];
 
-/// A command as every trading call and every list shows it.
+/// A command as every trading call and every list shows it, made by `maker`.
 #[must_use]
-pub fn command_json(record: &CommandRecord) -> Value {
+pub fn command_json(record: &CommandRecord, maker: &Maker) -> Value {
     let result = record.result.as_ref().map(|result| {
         let mut object = named(result, &[]);
         object.insert("retcode_name".to_owned(), json!(names::retcode(result.retcode)));
@@ -69,6 +72,7 @@ pub fn command_json(record: &CommandRecord) -> Value {
         "account": record.account,
         "terminal": record.token,
         "key": record.key,
+        "by": maker_json(maker),
         "instance": record.instance,
         "tag": record.tag,
         "client_order_id": record.client_order_id,
@@ -76,10 +80,21 @@ pub fn command_json(record: &CommandRecord) -> Value {
         "request": request_json(&record.request),
         "result": result,
         "reason": record.reason,
+        "states": record.stages().into_iter().map(stage_json).collect::<Vec<_>>(),
         "adjudication": record.adjudication.as_ref().map(|decision| json!({
             "outcome": decision.outcome, "by": decision.by, "at": rfc3339(decision.at), "reason": decision.reason,
         })),
     })
+}
+
+/// Who made a command.
+#[must_use]
+pub fn maker_json(maker: &Maker) -> Value {
+    json!({"kind": maker.id.kind(), "id": maker.id.to_string(), "name": maker.name})
+}
+
+fn stage_json(stage: Stage) -> Value {
+    json!({"state": stage.state, "at": rfc3339(stage.at), "reason": stage.reason})
 }
 
 /// A request with a name beside each of its enums.
@@ -168,11 +183,19 @@ pub fn incident_json(incident: &Incident) -> Value {
     })
 }
 
+/// Who submitted an indicator: the line of keys, or the user, and their name. Never a secret, nor a part of one.
+#[must_use]
+pub fn author_json(line: KeyId, author: &Author) -> Value {
+    let id = if author.user { line.user().to_string() } else { line.to_string() };
+    json!({"id": id, "name": author.name})
+}
+
 /// An indicator with all there is to see of it.
 #[must_use]
 pub fn indicator_json(indicator: &Indicator) -> Value {
-    let Indicator { slot, drawing, created_at, expires_at, .. } = indicator;
+    let Indicator { slot, author, drawing, created_at, expires_at, .. } = indicator;
     json!({
+        "by": author_json(slot.line, author),
         "indicator_id": slot.id,
         "indicator_name": drawing.name,
         "symbol": slot.symbol,

@@ -428,6 +428,8 @@ mod tests {
             result: Some(TradeResult { retcode: 10_009, deal, order, ..TradeResult::default() }),
             reason: None,
             adjudication: None,
+            hook: None,
+            earlier: Vec::new(),
             parent: None,
         }
     }

@@ -279,6 +279,7 @@ impl Hooks {
         let batch = self.inner.access.audited(batch, actor, "hook.delete", &id.to_string(), "")?;
         self.inner.store.commit(batch).await?;
         lane.close();
+        self.inner.access.hook_is_gone(id);
         self.inner.rows.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         Ok(())
     }
@@ -287,6 +288,7 @@ impl Hooks {
         let batch = batch.put(records::hook(hook.id), records::encode(&hook));
         let batch = self.inner.access.audited(batch, actor, action, &hook.id.to_string(), detail)?;
         self.inner.store.commit(batch).await?;
+        self.inner.access.hook_is_called(&hook);
         let hook = Arc::new(hook);
         let mut rows = self.inner.rows.write().unwrap_or_else(PoisonError::into_inner);
         let before = rows.get(&hook.id);

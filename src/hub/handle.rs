@@ -14,7 +14,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{News, Recall, news::Board};
+use super::{
+    News, Recall,
+    link::{Hop, Link},
+    news::Board,
+};
 use crate::{
     domain::{
         UnixMillis,
@@ -113,6 +117,7 @@ struct Inner {
     /// Pushes of it that may still wait: one terminal's flood does not fill the channel of all.
     pushes: Arc<Semaphore>,
     board: Board,
+    link: Arc<Link>,
     signs: Mutex<Signs>,
     metrics: Metrics,
 }
@@ -142,6 +147,7 @@ pub(super) struct Identity {
     pub(super) hello: Hello,
     pub(super) remote: String,
     pub(super) connected_at: UnixMillis,
+    pub(super) link: Arc<Link>,
     pub(super) metrics: Metrics,
 }
 
@@ -190,6 +196,7 @@ impl SessionHandle {
                 farewell: AtomicBool::new(false),
                 pushes: Arc::new(Semaphore::new(PUSHES_MAX)),
                 board: Board::default(),
+                link: identity.link,
                 signs: Mutex::new(signs),
                 metrics: identity.metrics,
             }),
@@ -424,6 +431,10 @@ impl SessionHandle {
         &self.inner.board
     }
 
+    pub(super) fn link(&self) -> &Link {
+        &self.inner.link
+    }
+
     pub(super) fn note_frame(&self, now: Instant) {
         self.signs().heard = now;
     }
@@ -436,9 +447,11 @@ impl SessionHandle {
 
     pub(super) fn note_rtt(&self, rtt: Duration) {
         self.signs().rtt = Some(rtt);
+        self.inner.link.took(Hop::Hub, rtt);
     }
 
     pub(super) fn note_status(&self, now: Instant, status: Status) {
+        self.inner.link.status(status.loop_age_ms, status.broker_ping_us);
         let mut signs = self.signs();
         signs.broker_time = status.broker_time;
         signs.status = Some((status, now));

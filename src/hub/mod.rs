@@ -7,6 +7,8 @@
 
 mod handle;
 mod heartbeat;
+mod latency;
+mod link;
 mod news;
 mod recall;
 mod registry;
@@ -28,7 +30,7 @@ use crate::{
     access::{Access, denials::Denial},
     clock::{Clock, Ids},
     config,
-    domain::{ids::TokenId, token::Token},
+    domain::{UnixMillis, account::Account, ids::TokenId, token::Token},
     protocol::{
         CloseReason,
         message::{Accepted, Answer, Outcome, Transaction},
@@ -36,6 +38,8 @@ use crate::{
     telemetry::{metrics::Metrics, origin::Origin},
 };
 pub use handle::{CallError, Place, Presence, SessionHandle};
+pub use latency::{DAY, Summary};
+pub use link::{Hop, Link, LinkEvent, LinkEventKind, LinkPast};
 pub use news::News;
 pub use recall::Recall;
 pub use wire::Socket;
@@ -100,6 +104,14 @@ pub struct Peer {
     pub place: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
+impl Peer {
+    /// The client's own address if it is known, else as it is shown to people.
+    fn from(&self) -> String {
+        let known = self.origin.as_ref().and_then(|origin| origin.address);
+        known.map_or_else(|| self.address.clone(), |address| address.to_canonical().to_string())
+    }
+}
+
 /// The live sessions. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub {
@@ -109,6 +121,7 @@ pub struct Hub {
 #[derive(Debug)]
 struct Inner {
     registry: registry::Registry,
+    links: link::Links,
     access: Access,
     settings: config::Terminals,
     ears: Ears,
@@ -133,6 +146,7 @@ impl Hub {
         Self {
             inner: Arc::new(Inner {
                 registry: registry::Registry::default(),
+                links: link::Links::new(clock),
                 access,
                 settings,
                 ears,
@@ -159,6 +173,31 @@ impl Hub {
     #[must_use]
     pub fn of_token(&self, token: TokenId) -> Option<SessionHandle> {
         self.inner.registry.of_token(token).filter(|session| !session.is_cut())
+    }
+
+    /// What became of a token's link since the hub's start; none if no terminal has shown the token since.
+    #[must_use]
+    pub fn link(&self, token: TokenId) -> Option<Arc<Link>> {
+        self.inner.links.find(token)
+    }
+
+    /// Since when links are kept: they are in memory only.
+    #[must_use]
+    pub fn links_since(&self) -> UnixMillis {
+        self.inner.links.since()
+    }
+
+    /// A token of ours was refused before its connection became a session.
+    pub fn note_refused(&self, token: TokenId, from: &str, reason: CloseReason) {
+        self.inner.links.of(token).refused(from, None, reason, reason.text());
+    }
+
+    /// Forgets what links know of the account from which this token was freed.
+    pub fn forget_account(&self, freed: &Token, account: &Account) {
+        let tokens = self.inner.access.tokens();
+        let own = |token: &Token| token.id == freed.id || token.lock.as_ref().is_some_and(|lock| lock.account == *account);
+        let of_owner = tokens.iter().filter(|token| token.owner == freed.owner).map(|token| (token.id, own(token)));
+        self.inner.links.forget(of_owner, account);
     }
 
     /// All live sessions, in no order.

@@ -32,6 +32,7 @@ use super::{
     Hub, Peer, Push, SessionHandle, Signal, SignalKind,
     handle::{Begun, Call, Identity, Mail},
     heartbeat::{Due, Heartbeat},
+    link::{Hop, Said},
     wire::{Input, Socket, Wire},
 };
 use crate::{
@@ -43,7 +44,7 @@ use crate::{
     protocol::{
         self, CloseReason, FromHub, FromTerminal,
         codec::{self, Messages},
-        message::{Hello, Log, Reply, Welcome},
+        message::{Hello, Log, Reply, Welcome, outcome_kind},
     },
     store::StoreError,
     telemetry::{
@@ -74,6 +75,13 @@ enum End {
 }
 
 impl End {
+    const fn reason(&self) -> Option<CloseReason> {
+        match self {
+            Self::Cut(reason) => Some(*reason),
+            Self::Gone(_) => None,
+        }
+    }
+
     fn words(&self) -> String {
         match self {
             Self::Cut(reason) => reason.text().to_owned(),
@@ -90,6 +98,19 @@ struct Pending {
     bytes: usize,
 }
 
+/// A trade that was written to the terminal.
+struct Written {
+    at: Instant,
+    /// When the terminal had it, and until when it may keep the terminal inside `OrderSend`.
+    accepted: Option<(Instant, Instant)>,
+}
+
+impl Written {
+    fn lease(&self) -> Option<Instant> {
+        self.accepted.map(|(_, until)| until)
+    }
+}
+
 struct Session<S> {
     hub: Hub,
     handle: SessionHandle,
@@ -100,8 +121,8 @@ struct Session<S> {
     pending: HashMap<u64, Pending>,
     /// Bytes of replies whose other parts are still to come.
     unfinished: usize,
-    /// Trades that were written to this terminal, and until when each may keep it inside `OrderSend`.
-    leases: HashMap<CommandId, Option<Instant>>,
+    /// Trades that were written to this terminal and have no outcome.
+    trades: HashMap<CommandId, Written>,
     /// Newcomers who wait for a sign of life.
     probes: Vec<oneshot::Sender<()>>,
     /// Trade messages of this turn, for the trading side.
@@ -117,12 +138,14 @@ pub(super) fn run(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) 
 async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer) {
     let remote = peer.address.as_str();
     let mut wire = Wire::new(socket);
-    let greeting = greet(&hub, &mut wire, &token, &peer).await;
+    let mut said = None;
+    let greeting = greet(&hub, &mut wire, &token, &peer, &mut said).await;
     let (end, entered) = match greeting {
         Ok(greeted) => {
             let Greeted { handle, guard, mailbox, cancel } = greeted;
             Span::current().record("session", field::display(handle.id()));
             info!(account = %handle.account(), remote, "terminal connected");
+            handle.link().connected(&peer.from(), Said::of(handle.hello()));
             let (end, back, heard) = live(&hub, wire, handle.clone(), mailbox, &cancel).await;
             wire = back;
             // Presence first: whoever asks from now on is told the truth, however long the peer takes over its goodbye.
@@ -132,8 +155,8 @@ async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer
         Err(end) => (end, None),
     };
     match &entered {
-        Some(_) => info!(remote, why = end.words(), "terminal disconnected"),
-        None => info!(remote, why = end.words(), "terminal refused"),
+        Some((handle, _)) => note_end(&hub, handle, &peer, &end),
+        None => note_refusal(&hub, &token, &peer, &end, said),
     }
     count(&hub.inner.metrics.terminal_ends, "reason", if let End::Cut(reason) = &end { reason.name() } else { "gone" });
     if let Some((handle, heard)) = entered {
@@ -144,6 +167,28 @@ async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer
         // A peer that does not even read its goodbye loses nothing by a plain reset.
         let _ = timeout(CLOSE_PATIENCE, wire.close(Message::Close(Some(frame)))).await;
     }
+}
+
+fn note_end(hub: &Hub, handle: &SessionHandle, peer: &Peer, end: &End) {
+    info!(remote = peer.address, why = end.words(), "terminal disconnected");
+    let lasted = hub.inner.clock.wall().since(handle.connected_at());
+    let lasted = Duration::from_millis(u64::try_from(lasted).unwrap_or(0));
+    handle.link().disconnected(&peer.from(), lasted, end.reason(), &end.words());
+}
+
+fn note_refusal(hub: &Hub, token: &Token, peer: &Peer, end: &End, said: Option<Box<Said>>) {
+    info!(remote = peer.address, why = end.words(), "terminal refused");
+    // Whoever went by itself before it was judged was not refused.
+    let Some(reason) = end.reason() else { return };
+    let lock = hub.inner.access.token(token.id).and_then(|token| token.lock.clone());
+    let account = said.as_ref().and_then(|said| said.account.as_ref());
+    let words = match (reason, lock, account) {
+        (CloseReason::AccountMismatch, Some(lock), Some(account)) => {
+            format!("account {account} tried to use this token; it is locked to {}", lock.account)
+        }
+        _ => reason.text().to_owned(),
+    };
+    hub.inner.links.of(token.id).refused(&peer.from(), said.map(|said| *said), reason, &words);
 }
 
 /// Tells the trading side what the terminal still said before it went, and that it went.
@@ -166,13 +211,21 @@ struct Greeted {
     cancel: CancellationToken,
 }
 
-async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, peer: &Peer) -> Result<Greeted, End> {
+/// `said` becomes what the terminal says of itself, also if it is refused then.
+async fn greet<S: Socket>(
+    hub: &Hub,
+    wire: &mut Wire<S>,
+    token: &Token,
+    peer: &Peer,
+    said: &mut Option<Box<Said>>,
+) -> Result<Greeted, End> {
     let first = select! {
         biased;
         () = hub.inner.shutdown.cancelled() => return Err(End::Cut(CloseReason::Shutdown)),
         first = timeout(hub.inner.settings.hello_timeout, first_message(wire, hub.inner.settings.max_control_bytes)) => first,
     };
     let (ea_us, hello) = first.unwrap_or(Err(End::Cut(CloseReason::HelloTimeout)))?;
+    *said = Some(Box::new(Said::of(&hello)));
     if hello.protocol != protocol::VERSION {
         return Err(End::Cut(CloseReason::ProtocolVersion));
     }
@@ -204,6 +257,7 @@ async fn greet<S: Socket>(hub: &Hub, wire: &mut Wire<S>, token: &Token, peer: &P
         hello,
         remote: peer.address.clone(),
         connected_at: hub.inner.clock.wall(),
+        link: hub.inner.links.of(token.id),
         metrics: hub.inner.metrics.clone(),
     };
     let handle = SessionHandle::new(identity, ea_us, sender, cancel.clone());
@@ -303,7 +357,7 @@ async fn live<S: Socket>(
         heartbeat,
         pending: HashMap::new(),
         unfinished: 0,
-        leases: HashMap::new(),
+        trades: HashMap::new(),
         probes: Vec::new(),
         heard: vec![SignalKind::Entered],
     };
@@ -404,10 +458,10 @@ impl<S: Socket> Session<S> {
 
     fn write(&mut self, message: Box<FromHub>, begun: Option<Begun>) {
         if let FromHub::Trade(trade) = message.as_ref() {
-            if self.leases.len() >= PENDING_MAX {
-                self.leases.retain(|_, lease| lease.is_some());
+            if self.trades.len() >= PENDING_MAX {
+                self.trades.retain(|_, trade| trade.accepted.is_some());
             }
-            self.leases.insert(trade.command, None);
+            self.trades.insert(trade.command, Written { at: Instant::now(), accepted: None });
         }
         self.wire.push(message, begun);
     }
@@ -467,14 +521,22 @@ impl<S: Socket> Session<S> {
             Some(FromTerminal::Reply(reply)) => self.reply(reply),
             Some(FromTerminal::Accepted(accepted)) => {
                 // Only for what was sent to it: otherwise a terminal could be silent for as long as it likes.
-                if let Some(lease) = self.leases.get_mut(&accepted.command) {
-                    *lease = Some(now + Duration::from_millis(u64::from(accepted.lease_ms)).min(LEASE_MAX));
+                if let Some(trade) = self.trades.get_mut(&accepted.command) {
+                    let until = now + Duration::from_millis(u64::from(accepted.lease_ms)).min(LEASE_MAX);
+                    if trade.accepted.is_none() {
+                        self.handle.link().took(Hop::CommandAck, now.saturating_duration_since(trade.at));
+                    }
+                    trade.accepted = Some((trade.accepted.map_or(now, |(at, _)| at), until));
                     self.lease(now);
                 }
                 self.heard.push(SignalKind::Accepted(accepted));
             }
             Some(FromTerminal::Outcome(outcome)) => {
-                if self.leases.remove(&outcome.command).is_some() {
+                if let Some(trade) = self.trades.remove(&outcome.command) {
+                    // What the Expert Advisor refused by itself never was at the broker.
+                    if let (Some((accepted, _)), outcome_kind::BROKER) = (trade.accepted, outcome.kind) {
+                        self.handle.link().took(Hop::CommandBroker, now.saturating_duration_since(accepted));
+                    }
                     self.lease(now);
                 }
                 self.heard.push(SignalKind::Outcome(outcome));
@@ -502,8 +564,8 @@ impl<S: Socket> Session<S> {
 
     /// The longest lease that runs.
     fn lease(&mut self, now: Instant) {
-        self.leases.retain(|_, lease| lease.is_none_or(|until| until > now));
-        let until = self.leases.values().flatten().max().copied();
+        self.trades.retain(|_, trade| trade.lease().is_none_or(|until| until > now));
+        let until = self.trades.values().filter_map(Written::lease).max();
         self.heartbeat.lease(until);
         self.handle.note_lease(until);
     }

@@ -12,7 +12,8 @@ use crate::{
     domain::{
         UnixMillis,
         ids::{KeyId, OwnerId},
-        indicator::{Audience, Drawing, INDICATOR_LIFE_MS, Indicator, IndicatorSlot},
+        indicator::{Audience, Author, Drawing, INDICATOR_LIFE_MS, Indicator, IndicatorSlot},
+        market::Timeframe,
     },
     store::{Batch, Seq, Store, StoreError, records},
 };
@@ -57,6 +58,10 @@ pub struct Row {
     pub name: String,
     /// How many points it has.
     pub points: usize,
+    /// How many lines it has.
+    pub lines: usize,
+    /// Who submitted it.
+    pub author: Author,
     /// When it was submitted.
     pub created_at: UnixMillis,
     /// When it is gone.
@@ -73,12 +78,63 @@ impl Row {
             slot: indicator.slot.clone(),
             name: indicator.drawing.name.clone(),
             points: indicator.drawing.points.len(),
+            lines: indicator.drawing.lines.len(),
+            author: indicator.author.clone(),
             created_at: indicator.created_at,
             expires_at: indicator.expires_at,
             audience: Audience { owner: indicator.owner, reach: indicator.reach, accounts: indicator.accounts.clone() },
             deleted: indicator.deleted,
             version,
         }
+    }
+
+    /// What is stored of it when it has ended: who had it and for what, and nothing to see.
+    fn ended(&self, at: UnixMillis) -> Indicator {
+        let Audience { owner, reach, accounts } = self.audience.clone();
+        Indicator {
+            slot: self.slot.clone(),
+            owner,
+            reach,
+            accounts,
+            author: self.author.clone(),
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            deleted: true,
+            ended_at: Some(at),
+            drawing: Drawing { name: self.name.clone(), ..Drawing::default() },
+        }
+    }
+}
+
+/// Which indicators somebody asks for: all of these must fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Which {
+    /// Whose.
+    pub owner: OwnerId,
+    /// Of one line of keys; none: of all of the owner's.
+    pub line: Option<KeyId>,
+    /// Its bot's name for it.
+    pub id: Option<String>,
+    /// For this symbol.
+    pub symbol: Option<String>,
+    /// For this timeframe.
+    pub timeframe: Option<Timeframe>,
+}
+
+impl Which {
+    /// All of an owner's.
+    #[must_use]
+    pub const fn of(owner: OwnerId) -> Self {
+        Self { owner, line: None, id: None, symbol: None, timeframe: None }
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        let slot = &row.slot;
+        row.audience.owner == self.owner
+            && self.line.is_none_or(|line| line == slot.line)
+            && self.id.as_ref().is_none_or(|id| *id == slot.id)
+            && self.symbol.as_ref().is_none_or(|symbol| *symbol == slot.symbol)
+            && self.timeframe.is_none_or(|timeframe| timeframe == slot.timeframe)
     }
 }
 
@@ -128,13 +184,15 @@ impl Indicators {
         &self,
         slot: IndicatorSlot,
         Audience { owner, reach, accounts }: Audience,
+        author: Author,
         drawing: Drawing,
     ) -> Result<Arc<Row>, IndicatorError> {
         let _turn = self.inner.changing.lock().await;
         self.has_room_for(&slot, owner)?;
         let created_at = self.inner.clock.wall();
         let expires_at = created_at.plus_ms(INDICATOR_LIFE_MS);
-        let indicator = Indicator { slot, owner, reach, accounts, created_at, expires_at, deleted: false, drawing };
+        let (deleted, ended_at) = (false, None);
+        let indicator = Indicator { slot, owner, reach, accounts, author, created_at, expires_at, deleted, ended_at, drawing };
         Ok(self.write(Batch::admission(), &indicator).await?)
     }
 
@@ -166,12 +224,12 @@ impl Indicators {
         Ok(self.read(slot).await?.filter(|indicator| !indicator.deleted))
     }
 
-    /// Those of one bot, by id, symbol and timeframe.
+    /// Those that there are, by bot, id, symbol and timeframe.
     #[must_use]
-    pub fn list(&self, line: KeyId) -> Vec<Arc<Row>> {
+    pub fn list(&self, which: &Which) -> Vec<Arc<Row>> {
         let now = self.inner.clock.wall();
         let rows = self.rows();
-        rows.values().filter(|row| row.slot.line == line && !row.deleted && row.expires_at > now).cloned().collect()
+        rows.values().filter(|row| which.has(row) && !row.deleted && row.expires_at > now).cloned().collect()
     }
 
     /// Deletes one; false when there is none.
@@ -183,11 +241,9 @@ impl Indicators {
         let Some(row) = self.live(slot) else { return Ok(false) };
         let forgotten = self.surplus_deleted(slot.line);
         let batch = forgotten.iter().fold(Batch::outcome(), |batch, slot| batch.delete(records::indicator(slot)));
-        let nothing = Drawing { name: row.name.clone(), ..Drawing::default() };
-        let (created_at, expires_at) = (row.created_at, row.expires_at);
-        let (Audience { owner, reach, accounts }, slot) = (row.audience.clone(), slot.clone());
-        self.write(batch, &Indicator { slot, owner, reach, accounts, created_at, expires_at, deleted: true, drawing: nothing })
-            .await?;
+        // Before it would have expired, whatever the clock does meanwhile: the two are told apart by it.
+        let now = self.inner.clock.wall().min(row.expires_at.plus_ms(-1));
+        self.write(batch, &row.ended(now)).await?;
         let mut rows = self.rows();
         forgotten.iter().for_each(|slot| drop(rows.remove(slot)));
         Ok(true)
@@ -240,22 +296,26 @@ impl Indicators {
         news
     }
 
-    /// Removes what has expired.
+    /// Removes what has expired. What somebody could still see until then is written once more in the same batch, from which the event of its
+    /// end is made: the deletion of a record does not say what was in it.
     ///
     /// # Errors
     /// The store's; the next call tries again.
     pub(super) async fn purge(&self) -> Result<(), StoreError> {
         let _turn = self.inner.changing.lock().await;
         let now = self.inner.clock.wall();
-        let expired: Vec<_> =
-            self.rows().values().filter(|row| row.expires_at <= now).take(PURGED).map(|row| row.slot.clone()).collect();
+        let expired: Vec<_> = self.rows().values().filter(|row| row.expires_at <= now).take(PURGED).cloned().collect();
         if expired.is_empty() {
             return Ok(());
         }
-        let batch = expired.iter().fold(Batch::outcome(), |batch, slot| batch.delete(records::indicator(slot)));
+        let batch = expired.iter().fold(Batch::outcome(), |batch, row| {
+            let key = records::indicator(&row.slot);
+            let told = if row.deleted { batch } else { batch.put(key.clone(), records::encode(&row.ended(row.expires_at))) };
+            told.delete(key)
+        });
         self.inner.store.commit(batch).await?;
         let mut rows = self.rows();
-        expired.iter().for_each(|slot| drop(rows.remove(slot)));
+        expired.iter().for_each(|row| drop(rows.remove(&row.slot)));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     domain::{api_key::Reach, market::Timeframe},
-    store::memory::MemoryStore,
+    store::{Entry, Replay, Written, memory::MemoryStore},
 };
 
 fn slot(line: u128, id: &str) -> IndicatorSlot {
@@ -15,7 +15,12 @@ async fn submit(indicators: &Indicators, slot: IndicatorSlot) -> Result<Arc<Row>
 
 async fn submit_as(indicators: &Indicators, owner: OwnerId, slot: IndicatorSlot) -> Result<Arc<Row>, IndicatorError> {
     let audience = Audience { owner, reach: Reach::Live, accounts: None };
-    indicators.submit(slot, audience, Drawing { name: "n".into(), ..Drawing::default() }).await
+    let author = Author { name: "a bot".into(), user: false };
+    indicators.submit(slot, audience, author, Drawing { name: "n".into(), ..Drawing::default() }).await
+}
+
+fn list(indicators: &Indicators, line: KeyId) -> Vec<Arc<Row>> {
+    indicators.list(&Which { line: Some(line), ..Which::of(OwnerId::SELF) })
 }
 
 #[tokio::test]
@@ -30,7 +35,7 @@ async fn a_bot_has_a_bounded_number_and_deleting_or_replacing_makes_no_differenc
     assert!(indicators.delete(&slot(1, "7")).await.unwrap());
     assert!(!indicators.delete(&slot(1, "7")).await.unwrap(), "it is gone");
     submit(&indicators, slot(1, "more")).await.unwrap();
-    assert_eq!(indicators.list(KeyId::new(ulid::Ulid(1))).len(), PER_LINE_MAX);
+    assert_eq!(list(&indicators, KeyId::new(ulid::Ulid(1))).len(), PER_LINE_MAX);
 }
 
 #[tokio::test]
@@ -59,7 +64,7 @@ async fn what_was_deleted_is_remembered_in_a_bounded_number_newest_first_over_a_
         let ids: Vec<_> = news.iter().map(|row| row.slot.id.parse::<usize>().unwrap()).collect();
         assert_eq!(ids, (DELETED_MAX..2 * DELETED_MAX).collect::<Vec<_>>());
         assert!(news.iter().all(|row| row.deleted));
-        assert!(indicators.list(KeyId::new(ulid::Ulid(1))).is_empty());
+        assert!(list(indicators, KeyId::new(ulid::Ulid(1))).is_empty());
         assert_eq!(indicators.get(&slot(1, "99")).await.unwrap(), None);
     }
 }
@@ -76,10 +81,18 @@ async fn what_has_expired_is_nowhere_and_then_removed_from_the_store() {
     store.commit(Batch::outcome().put(key.clone(), records::encode(&old))).await.unwrap();
     let again = Indicators::open(Arc::clone(&store) as _, Clock::start()).await.unwrap();
     assert_eq!(again.get(&slot(1, "old")).await.unwrap(), None);
-    assert!(again.list(slot(1, "old").line).is_empty() && again.since(OwnerId::SELF, 0).is_empty());
+    assert!(list(&again, slot(1, "old").line).is_empty() && again.since(OwnerId::SELF, 0).is_empty());
     assert!(!again.delete(&slot(1, "old")).await.unwrap());
+    let before = store.head();
     again.purge().await.unwrap();
     assert_eq!(store.get(&key).await.unwrap(), None);
+    let Replay::Batches(batches) = store.replay(before, 10).await.unwrap() else { panic!("the batch is there") };
+    let [(told, Written::Put(value)), (gone, Written::Delete)] = batches[0].writes.as_slice() else { panic!("{batches:?}") };
+    let ended: Indicator = records::decode(told, &Entry { version: 0, value: value.clone() }).unwrap();
+    assert!(ended.has_expired() && ended.drawing.points.is_empty() && ended.author == old.author, "{ended:?}");
+    assert_eq!((told, gone), (&key, &key));
+    again.purge().await.unwrap();
+    assert_eq!(store.head(), before + 1, "once");
     submit(&again, slot(1, "old")).await.unwrap();
-    assert_eq!(again.list(slot(1, "old").line).len(), 1);
+    assert_eq!(list(&again, slot(1, "old").line).len(), 1);
 }

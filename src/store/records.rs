@@ -42,6 +42,8 @@ pub const INDICATORS: &[u8] = b"x";
 pub const KEY_USAGE: &[u8] = b"C";
 /// Every user, those who were deleted too.
 pub const USERS: &[u8] = b"U";
+/// Every tenant of whom something is set.
+pub const TENANTS: &[u8] = b"T";
 /// Every login that has not ended.
 pub const LOGINS: &[u8] = b"S";
 /// The one-time code of a hub without users.
@@ -51,6 +53,12 @@ pub const FIRST_SETUP: &[u8] = b"F";
 #[must_use]
 pub fn user(id: UserId) -> Vec<u8> {
     join(USERS, &[&id.to_bytes()])
+}
+
+/// Key of what is set on a tenant.
+#[must_use]
+pub fn tenant(id: OwnerId) -> Vec<u8> {
+    join(TENANTS, &[&id.to_bytes()])
 }
 
 /// Key of a login.

@@ -199,10 +199,7 @@ pub fn step(command: &Command, event: &Event, now: UnixMillis, timing: &Timing) 
 
 impl Step {
     fn finish(&mut self, state: CommandState, reason: &str, now: UnixMillis) {
-        let record = &mut self.command.record;
-        record.state = state;
-        record.reason = (!reason.is_empty()).then(|| reason.to_owned());
-        record.updated_at = now;
+        self.command.record.enter(state, (!reason.is_empty()).then(|| reason.to_owned()), now);
         self.record = true;
     }
 
@@ -211,10 +208,10 @@ impl Step {
             return;
         }
         self.command.lease_until = Some(now.plus_ms(i64::from(lease_ms).min(timing.longest_send_ms)));
-        // Not recorded: after a crash both states mean the same, and a third fdatasync would delay the outcome behind it.
+        // Not recorded, but with the outcome: after a crash both states mean the same, and a third fdatasync would delay the outcome
+        // behind it.
         if self.command.record.state == CommandState::Dispatched {
-            self.command.record.state = CommandState::Accepted;
-            self.command.record.updated_at = now;
+            self.command.record.enter(CommandState::Accepted, None, now);
         }
     }
 

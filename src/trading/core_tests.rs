@@ -9,6 +9,7 @@ use crate::{
         api_key::Permission,
         ids::{CommandId, KeyId, OwnerId, TokenId},
         safety::Verdict as Decided,
+        stage::EARLIER_MAX,
         trade::{TradeRequest, action, retcode},
     },
     protocol::codec::Row,
@@ -44,6 +45,8 @@ pub(in crate::trading) fn dispatched() -> Command {
         result: None,
         reason: None,
         adjudication: None,
+        hook: None,
+        earlier: Vec::new(),
     })
 }
 
@@ -53,6 +56,23 @@ fn after(events: &[(i64, Event)]) -> (Command, Vec<Send>) {
         sends.extend(step.sends);
         (step.command, sends)
     })
+}
+
+#[test]
+fn a_command_that_was_lost_and_found_tells_each_state_with_its_time_and_its_reason() {
+    let found = (9_000, outcome(retcode::DONE));
+    let (command, _) = after(&[(40, Event::Accepted { from: E, lease_ms: 1 }), (4_000, Event::SessionLost), found]);
+    let told: Vec<_> = command.record.stages().into_iter().map(|stage| (stage.state, stage.at.0, stage.reason)).collect();
+    let lost = Some("the connection ended before the outcome was known".to_owned());
+    assert_eq!(
+        told,
+        [
+            (CommandState::Dispatched, 0, None),
+            (CommandState::Accepted, 40, None),
+            (CommandState::Unknown, 4_000, lost),
+            (CommandState::Executed, 9_000, None),
+        ]
+    );
 }
 
 fn not_written() -> Event {
@@ -281,6 +301,14 @@ proptest! {
             let comparable = CommandRecord { deadline_at: was.deadline_at, ..next.command.record.clone() };
             let changed = &comparable != was && comparable.state != CommandState::Accepted;
             prop_assert_eq!(next.record, changed, "{:?}", event);
+            let (now_known, known) = (next.command.record.stages(), was.stages());
+            if next.command.record.state == was.state {
+                prop_assert!(now_known.len() >= known.len());
+            } else if known.len() <= EARLIER_MAX {
+                prop_assert_eq!(&now_known[..known.len()], &known[..], "what was told is told for good");
+                prop_assert_eq!(now_known.len(), known.len() + 1);
+            }
+            prop_assert_eq!(now_known.last().map(|last| (last.state, last.at)), Some((next.command.record.state, next.command.record.updated_at)));
             if next.sends.contains(&Send::Acknowledge) {
                 prop_assert!(next.command.record.state.is_final(), "acknowledged before it was final");
             }

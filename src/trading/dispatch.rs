@@ -96,6 +96,9 @@ impl Trading {
         if record.key != KeyId::HUB && !self.inner.access.key_may_send(record) {
             return Err(Kept::by_hub("the API key was revoked, has expired, or does not allow this any more"));
         }
+        if live.login.is_some_and(|login| !self.inner.access.login_stands(login)) {
+            return Err(Kept::by_hub("the login by which it was asked for ended before it could be sent"));
+        }
         if left_us == 0 {
             return Err(Kept::by_clock());
         }

@@ -205,6 +205,8 @@ impl Trading {
                 Ok(None) => {
                     let trade = NewTrade {
                         key: KeyId::HUB,
+                        hook: None,
+                        login: None,
                         permission: Permission::TradeReduce,
                         session: session.clone(),
                         request,

@@ -49,7 +49,7 @@ use crate::{
         account::{Account, MARGIN_MODE_HEDGING},
         api_key::Permission,
         command::{CommandRecord, CommandState, tag, tagged_comment},
-        ids::{CommandId, KeyId, OwnerId, SessionId},
+        ids::{CommandId, HookId, KeyId, LoginId, OwnerId, SessionId},
         limits::Limits,
         safety::IncidentKind,
         trade::TradeRequest,
@@ -86,6 +86,10 @@ const POSITIONS_MAX: usize = 10_000;
 pub struct NewTrade {
     /// The caller's key.
     pub key: KeyId,
+    /// The hook whose alert is carried out under it.
+    pub hook: Option<HookId>,
+    /// The login of a person who calls: when it has ended, nothing more is sent.
+    pub login: Option<LoginId>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where it goes.
@@ -170,6 +174,8 @@ struct Live {
     /// The session it was given to; none after a restart.
     session: Option<SessionId>,
     since: Instant,
+    /// By which its caller asked for it, if that is a person.
+    login: Option<LoginId>,
     owner: OwnerId,
     account: Account,
     /// What it can do to the account's exposure, as it was judged before its record.
@@ -185,10 +191,16 @@ struct Live {
 }
 
 impl Live {
-    fn new(record: CommandRecord, session: Option<&SessionHandle>, effect: Effect, before: Option<f64>) -> Arc<Self> {
+    fn new(
+        (record, login): (CommandRecord, Option<LoginId>),
+        session: Option<&SessionHandle>,
+        effect: Effect,
+        before: Option<f64>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             // Of one that this hub did not make nobody knows what was written.
             recall: if session.is_some() { Recall::default() } else { Recall::too_late() },
+            login,
             owner: record.owner,
             account: record.account.clone(),
             updates: watch::Sender::new(record.clone()),
@@ -222,7 +234,7 @@ impl Live {
     /// Of a command that another run of the hub, or an earlier moment, has judged: whatever may open something counts as opening.
     fn recorded(record: CommandRecord) -> Arc<Self> {
         let effect = exposure::effect(&record.request, MARGIN_MODE_HEDGING);
-        Self::new(record, None, effect, None)
+        Self::new((record, None), None, effect, None)
     }
 }
 
@@ -314,7 +326,7 @@ impl Trading {
         let id = record.id;
         self.check_duplicate(&trade, id)?;
 
-        let live = Live::new(record.clone(), Some(&session), effect, before);
+        let live = Live::new((record.clone(), trade.login), Some(&session), effect, before);
         // Locked before anybody can find it, so that no change is recorded before the command itself.
         let mut cell = live.cell.lock().await;
         self.inner.live().insert(id, Arc::clone(&live));
@@ -413,6 +425,8 @@ impl Trading {
             result: None,
             reason: None,
             adjudication: None,
+            hook: trade.hook,
+            earlier: Vec::new(),
         })
     }
 

@@ -23,7 +23,7 @@ use crate::{
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, ParentRecord},
-        ids::{CommandId, KeyId, OwnerId},
+        ids::{CommandId, HookId, KeyId, LoginId, OwnerId},
         trade::TradeRequest,
     },
     hub::SessionHandle,
@@ -49,6 +49,10 @@ pub struct Child {
 pub struct NewParent {
     /// The caller's key.
     pub key: KeyId,
+    /// The hook whose alert is carried out under it.
+    pub hook: Option<HookId>,
+    /// The login of a person who calls: when it has ended, nothing more is sent.
+    pub login: Option<LoginId>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where everything goes.
@@ -235,6 +239,8 @@ impl Trading {
         let claim = self.inner.claims.claim(key).await;
         let trade = NewTrade {
             key: new.key,
+            hook: new.hook,
+            login: new.login,
             permission: new.permission,
             session: new.session.clone(),
             request: child.request,

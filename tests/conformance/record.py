@@ -77,6 +77,7 @@ def main():
         ask("closeAllPositions", "POST", TERMINAL + "/positions/close-all", {})
         ask("getCommand", "GET", "/api/v1/commands/" + bought["id"])
         ask("listCommands", "GET", "/api/v1/commands?terminal=1001&limit=1")
+        ask("listCommandMakers", "GET", "/api/v1/commands/makers?terminal=1001")
         ask("listDeals", "GET", TERMINAL + "/history/deals?limit=2")
         ask("listPastOrders", "GET", TERMINAL + "/history/orders?limit=2")
         ask("setKillSwitch", "POST", "/api/v1/kill-switch", {"scope": "1001@Demo-Server", "level": "block", "reason": "bot runs wild"})

@@ -53,7 +53,7 @@ async fn a_backup_of_a_trading_hub_restores_tokens_keys_and_commands_and_trading
     hub.config.data_dir = data;
     hub.start_again().await;
     let found = hub.admin().get(&format!("/api/v1/commands/{}", bought["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!((&found["state"], &found["result"]), (&bought["state"], &bought["result"]));
+    assert_eq!((&found["state"], &found["result"], &found["states"]), (&bought["state"], &bought["result"], &bought["states"]));
     assert_eq!(hub.state_of(&token).await, "offline", "the token and its lock are there");
     let terminal = crate::harness::Terminal::start(token, &hub.url(), 1001, |_| {}).await;
     hub.admin().once().post(&orders(1001), buy()).await.refused(409, "kill_switch");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Api, FakeTerminal, Terminal, TestHub, buy,
-    controls::{state_is, under_way},
+    controls::{state_is, under_way, unknown},
     eventually,
     fake::{accepted, executed},
     orders,
@@ -48,6 +48,54 @@ async fn a_command_that_its_terminal_has_not_seen_can_be_cancelled() {
     assert_eq!(cancelled["state"], "accepted");
     terminal.send(executed(&trade, 5)).await;
     assert_eq!(hub.admin().final_command(&id).await["state"], "executed");
+}
+
+/// State and reason of each state that a command went through.
+fn past(command: &Value) -> Vec<(&str, Option<&str>)> {
+    let states = command["states"].as_array().unwrap();
+    states.iter().map(|one| (one["state"].as_str().unwrap(), one["reason"].as_str())).collect()
+}
+
+#[tokio::test]
+async fn a_command_that_was_lost_and_found_tells_its_whole_past_over_restarts() {
+    let mut hub = TestHub::start().await;
+    let mut terminal = hub.fake(1001).await;
+    let (token, instance) = (terminal.token.clone(), terminal.instance);
+    let (id, trade) = under_way(&hub, &mut terminal).await;
+    terminal.send(accepted(trade.command)).await;
+    state_is(&hub, &id, "accepted").await;
+    drop(terminal);
+    state_is(&hub, &id, "unknown").await;
+    // Under way at the stop: what it went through until then is on the disk with the state in which it stands.
+    hub.restart().await;
+    let path = format!("/api/v1/commands/{id}");
+    let lost = ("unknown", Some("the connection ended before the outcome was known"));
+    let stands = hub.admin().get(&path).await.expect(200);
+    assert_eq!(past(&stands), [("dispatched", None), ("accepted", None), lost]);
+    let mut terminal = FakeTerminal::connect(hub.addr(), &token).await;
+    terminal.instance = instance;
+    terminal.is_let_in(1001).await;
+    assert_eq!(terminal.query().await.command, trade.command);
+    terminal.send(executed(&trade, 5)).await;
+    assert_eq!(terminal.acknowledged().await, trade.command);
+    let found = hub.admin().get(&path).await.expect(200);
+    assert_eq!(past(&found), [("dispatched", None), ("accepted", None), lost, ("executed", None)]);
+    let at: Vec<_> = found["states"].as_array().unwrap().iter().map(|one| one["at"].as_str().unwrap()).collect();
+    assert_eq!((at[0], at[3]), (found["created_at"].as_str().unwrap(), found["updated_at"].as_str().unwrap()));
+    hub.restart().await;
+    assert_eq!(hub.admin().get(&path).await.expect(200), found);
+    assert_eq!(hub.admin().get("/api/v1/commands").await.expect(200)["data"], json!([found]), "lists tell it, too");
+}
+
+#[tokio::test]
+async fn what_a_person_decided_is_the_last_of_a_commands_states_with_their_reason() {
+    let hub = TestHub::start().await;
+    let terminal = hub.fake(1001).await;
+    let (id, _) = unknown(&hub, terminal).await;
+    let body = json!({"outcome": "not_executed", "reason": "the broker said so"});
+    let decided = hub.admin().post(&format!("/api/v1/commands/{id}/adjudicate"), body).await.expect(200);
+    let states = past(&decided);
+    assert_eq!((states[0], states[states.len() - 1]), (("dispatched", None), ("adjudicated", Some("the broker said so"))));
 }
 
 #[tokio::test]

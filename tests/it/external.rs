@@ -238,10 +238,10 @@ async fn an_indicator_is_kept_replaced_read_listed_and_deleted() {
     let read = api.get(&at("swings")).await.expect(200);
     let mut points = full["points"].clone();
     points[0]["bar_number"] = Value::Null;
-    let created_at = read["created_at"].clone();
+    let (created_at, by) = (read["created_at"].clone(), read["by"].clone());
     assert_eq!(
         read,
-        json!({"success": true, "indicator_id": "swings", "indicator_name": "Swing points", "symbol": "EURUSD", "timeframe": 60,
+        json!({"success": true, "indicator_id": "swings", "indicator_name": "Swing points", "by": by, "symbol": "EURUSD", "timeframe": 60,
                "version": "2.1", "points": points, "lines": full["lines"], "metadata": full["metadata"],
                "created_at": created_at, "expires_at": expires_at})
     );

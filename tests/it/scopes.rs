@@ -47,6 +47,7 @@ use Meaning::{Free, Hidden, Listed, Named, Order, Position};
 const TABLE: &[(&str, &str, Meaning)] = &[
     ("GET", "/api/v1/terminals", Free),
     ("GET", "/api/v1/terminals/{terminal}", Free),
+    ("GET", "/api/v1/terminals/{terminal}/latency", Free),
     ("GET", "/api/v1/terminals/{terminal}/account", Free),
     ("GET", "/api/v1/terminals/{terminal}/symbols", Listed),
     ("GET", "/api/v1/terminals/{terminal}/symbols/{symbol}", Named),
@@ -73,6 +74,8 @@ const TABLE: &[(&str, &str, Meaning)] = &[
     ("POST", "/api/v1/terminals/{terminal}/positions/{ticket}/close", Position),
     ("POST", "/api/v1/terminals/{terminal}/trade", Named),
     ("GET", "/api/v1/commands", Listed),
+    // Names no symbol; `makers` has that those of other symbols are not counted.
+    ("GET", "/api/v1/commands/makers", Free),
     ("GET", "/api/v1/commands/{id}", Hidden),
     ("POST", "/api/v1/commands/{id}/cancel", Hidden),
     // Needs admin, which a key for some symbols cannot hold.

@@ -277,6 +277,34 @@ async fn each_key_hears_what_it_may_read_and_is_refused_the_rest_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_runs_the_hub_hears_that_the_audit_has_grown_and_nobody_else_does() {
+    let hub = TestHub::start().await;
+    let newest = async || hub.admin().get("/api/v1/audit?limit=1").await.expect(200)["data"][0]["id"].clone();
+    let mut stream = open(&hub).await;
+    stream.subscribe(topics(&["audit"]), None).await;
+    let is_news = |message: &Value| message["type"] == "state" && message["topic"] == "audit";
+    let first = stream.until(is_news).await;
+    assert_eq!((&first["seq"], &first["data"]), (&json!(1), &json!({"newest": newest().await})), "how it stands, at once");
+    // A change, and a refusal of somebody who is known.
+    let bot = hub.mint_key(&["read:bars"]).await;
+    let made = newest().await;
+    stream.until(|message| is_news(message) && message["data"]["newest"].as_str() >= made.as_str()).await;
+    bot.get("/api/v1/audit").await.refused(403, "forbidden");
+    let told = stream.until(|message| is_news(message) && message["data"]["newest"] != made).await;
+    assert_eq!(told["data"]["newest"], newest().await);
+
+    let operator = hub.user(&hub.admin(), "owner").await;
+    let member = hub.user(&operator, "member").await;
+    let theirs = member.post("/api/v1/keys", json!({"permissions": ["admin"]})).await.expect(201);
+    for (key, code) in [(bot.key.as_str(), "forbidden"), (theirs["key"].as_str().unwrap(), "operator_required")] {
+        let answer = StreamClient::with_key(hub.addr(), key).await.subscribe(topics(&["audit"]), None).await;
+        assert_eq!((&answer["subscribed"], &answer["refused"][0]["code"]), (&json!([]), &json!(code)), "{answer}");
+    }
+    let of_a_terminal = open(&hub).await.subscribe(json!([{"topic": "audit", "terminal": "1001"}]), None).await;
+    assert_eq!(of_a_terminal["refused"][0]["code"], "validation_error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_is_cut() {
     let hub = TestHub::start().await;
     let minted = hub.admin().post("/api/v1/keys", json!({"permissions": ["read:indicators"]})).await.expect(201);

@@ -22,6 +22,9 @@ export class Unreachable extends Error {}
 /** Raised when the session is over; the frame then shows the login and keeps the path. */
 export const signedOut = signal(0);
 
+/** When the hub last answered a call under the session, which puts the end of an unused one off; by the browser's clock. */
+export const answered = signal(Date.now());
+
 /** A sentence for people about anything that was thrown. */
 export function sentence(error: unknown): string {
   if (error instanceof Problem && error.status === 429 && typeof error.body.retry_after === 'number') {
@@ -48,6 +51,7 @@ async function reach(request: Request): Promise<Response> {
     if (request.signal.aborted) throw error;
     throw lost();
   }
+  if (answer.ok) answered.value = Date.now();
   if (answer.ok) return new Response(text || null, { status: answer.status, headers: answer.headers });
   let json: unknown;
   try {

@@ -75,7 +75,9 @@ export const trades = (permissions: string[]): boolean => permissions.some((one)
 export function inWords(permissions: Permission[]): string[] {
   if (permissions.includes('admin')) return ['Everything, also make keys, tokens and users'];
   return GROUPS.flatMap((group) => {
-    const held = group.permissions.filter(([one]) => permissions.includes(one)).map(([, label]) => label.toLowerCase());
+    const held = group.permissions
+      .filter(([one]) => permissions.includes(one))
+      .map(([, label]) => label.split(';')[0]!.toLowerCase());
     return held.length ? [`${group.name}: ${held.join(', ')}`] : [];
   });
 }

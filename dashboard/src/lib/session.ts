@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals';
-import { hub, ok, Problem, signedOut } from '../api/client';
+import { hub, Problem, signedOut } from '../api/client';
 import type { Permission, Session } from '../api/types';
+import { learnEnds } from './ending';
 
 /** Who is signed in; null: nobody; undefined: not known yet. */
 export const session = signal<Session | null | undefined>(undefined);
@@ -33,7 +34,9 @@ export const operates = computed(() => session.value?.operator === true);
 
 export async function whoAmI(): Promise<void> {
   try {
-    session.value = await ok(hub.GET('/api/v1/session'));
+    const { data, response } = await hub.GET('/api/v1/session');
+    learnEnds(data!, Date.parse(response.headers.get('date') ?? '') || Date.now());
+    session.value = data!;
     unreachable.value = '';
   } catch (error) {
     if (error instanceof Problem && error.status === 401) session.value = null;

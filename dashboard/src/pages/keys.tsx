@@ -13,12 +13,12 @@ import { type Opened, Row } from './keys/row';
 /** What is spent of a plan moves without an event; it is read anew so often while somebody looks. */
 const LOOK_MS = 15_000;
 
-function Table({ rows, label, open }: { rows: ApiKey[]; label: string; open: (what: Opened) => void }) {
+function Table({ rows, label, open }: { rows: ApiKey[]; label: string; open?: (what: Opened) => void }) {
   return (
     <table class="table cards-on-phone live keys" role="table" aria-label={label}>
       <thead role="rowgroup">
         <tr role="row">
-          {['Name', 'May', 'Plan', 'Used', 'Ends'].map((name) => (
+          {['Name', 'May', 'Plan', 'Used', open ? 'Ends' : 'Ended'].map((name) => (
             <th key={name} role="columnheader" scope="col">
               {name}
             </th>
@@ -108,14 +108,14 @@ export default function Keys() {
       )}
       {live.length > 0 && <Table rows={live} label="API keys" open={show} />}
       {ended.length > 0 && (
-        <p>
+        <p class="ended">
           <button type="button" class="ghost" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>
             <Icon name={all.value ? 'down' : 'right'} /> {all.value ? 'Hide' : 'Show'} {ended.length} that{' '}
             {ended.length === 1 ? 'has' : 'have'} ended
           </button>
         </p>
       )}
-      {all.value && ended.length > 0 && <Table rows={ended} label="Keys that have ended" open={show} />}
+      {all.value && ended.length > 0 && <Table rows={ended} label="Keys that have ended" />}
       {what?.what === 'new' && <NewKey onClose={close} />}
       {what?.what === 'edit' && <EditKey row={what.key} onClose={close} />}
       {what?.what === 'roll' && <RollKey row={what.key} onClose={close} />}

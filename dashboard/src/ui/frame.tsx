@@ -1,6 +1,7 @@
 import { useEffect } from 'preact/hooks';
 import { start, stop } from '../live/socket';
 import { follow } from '../live/store';
+import { watchActivity } from '../lib/ending';
 import { lazy } from '../lib/lazy';
 import { arrived, Link, where } from '../lib/router';
 import { session, signOut, unreachable, whoAmI } from '../lib/session';
@@ -95,7 +96,9 @@ export function Frame() {
     if (!user) return;
     start();
     const ends = follow();
+    const unwatch = watchActivity(() => void whoAmI());
     return () => {
+      unwatch();
       ends();
       stop();
     };

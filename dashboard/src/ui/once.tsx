@@ -1,3 +1,4 @@
+import './once.css';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Icon } from './icon';
@@ -40,7 +41,7 @@ export function Once({ title, label, secret, about, kept, children, onClose }: P
         </button>
       }
     >
-      <p class="note warn once">
+      <p class="note warn line">
         <Icon name="warning" />
         <span>This is the only time that it is shown. {about}</span>
       </p>

@@ -34,7 +34,7 @@ export function Picks({ label, hint, every, only, values, onChange, known = [], 
     setTyped('');
     if (fresh.length) onChange([...list, ...new Set(fresh)]);
   };
-  const bad = wrong ? words(typed).map(wrong).find(Boolean) : undefined;
+  const bad = wrong ? [...words(typed), ...list].map(wrong).find(Boolean) : undefined;
   const few = known.length <= FEW ? known : [];
   const others = list.filter((value) => !few.some((one) => one.value === value));
   return (
@@ -42,7 +42,7 @@ export function Picks({ label, hint, every, only, values, onChange, known = [], 
       <legend>{label}</legend>
       {hint && <span class="hint">{hint}</span>}
       {every && (
-        <div class="row">
+        <div class="row either">
           {[every, only].map((text, at) => (
             <label class="check" key={text}>
               <input
@@ -89,7 +89,7 @@ export function Picks({ label, hint, every, only, values, onChange, known = [], 
           <div class="add">
             <input
               aria-label={field}
-              aria-invalid={bad ? true : undefined}
+              aria-invalid={bad && typed ? true : undefined}
               list={few.length < known.length ? `${id}-known` : undefined}
               autocomplete="off"
               autocapitalize="off"

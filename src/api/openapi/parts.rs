@@ -30,7 +30,7 @@ const MAY_LACK: &[(&str, &str)] = &[
     ("Readiness", "terminals"),
     ("Token", "token"),
     ("Key", "key"),
-    ("KeyUsage", "hours running"),
+    ("KeyUsage", "hours"),
     ("User", "setup_code"),
     ("Hook", "url path"),
     ("Webhook", "secret"),

@@ -2,9 +2,11 @@
 #![expect(dead_code, reason = "only their schemas are used")]
 
 mod hooks;
+mod link;
 mod market;
 mod outside;
 mod people;
+mod plans;
 mod secrets;
 mod trading;
 
@@ -19,11 +21,15 @@ use utoipa::{
 pub(super) use self::trading::HistoryHead;
 pub(in crate::api) use self::{
     hooks::{AlertReceipt, Delivery, Hook, ReceivedAlert, Replayed, Webhook, WebhookTest},
+    link::{Latency, Link},
     market::{BarsAnswer, Terminal, TicksAnswer},
-    outside::{ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorReceipt, Indicators, SubmitIndicator},
-    people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Ticket, User},
+    outside::{
+        ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorPart, IndicatorReceipt, Indicators, SubmitIndicator,
+    },
+    people::{AuditCheck, AuditRow, Login, Revoked, Session, SetupNeeded, Tenant, Ticket, User},
+    plans::Plans,
     secrets::{Key, Token},
-    trading::{Closing, Command, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
+    trading::{Closing, Command, CommandMakerRow, CommandOrClosing, Deadman, Incident, KillSwitch, Margin, Profit, RawTrade},
 };
 use super::shapes::LevelRow;
 use crate::api::extract::Moment;
@@ -110,6 +116,8 @@ words! {
     ListFormat: "json", "csv";
     /// Whose clock.
     TimeZone: "utc", "server";
+    /// What kind of thing asked for a command: `hub` carries out a kill switch.
+    MakerKind: "key", "user", "hook", "hub";
     /// Which ticks.
     TickFlags: "all", "info", "trade";
     /// What a row of the history is.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -17,13 +17,14 @@ use crate::{
         error::{ApiError, ApiResult},
     },
     config,
-    domain::ids::KeyId,
+    domain::{api_key::ApiKey, ids::KeyId},
 };
 
 /// A ticket is good for so long.
 pub(in crate::api) const TICKET_LIFE: Duration = Duration::from_secs(30);
-/// Tickets that one bot may have lying around, and all together.
+/// Tickets that one bot may have lying around, all of one tenant, and all together: so that no tenant takes another's.
 const TICKETS_PER_LINE: usize = 100;
+const TICKETS_PER_TENANT: usize = 1_000;
 const TICKETS_MAX: usize = 10_000;
 
 /// See the module's documentation. Cheap to clone.
@@ -102,12 +103,7 @@ impl Streams {
         let now = Instant::now();
         let mut tickets = self.inner.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|_, ticket| ticket.until > now);
-        let line = shown.key.line();
-        let of_line = tickets.values().filter(|ticket| ticket.shown.key.line() == line).count();
-        if of_line >= TICKETS_PER_LINE || tickets.len() >= TICKETS_MAX {
-            let detail = "too many tickets were made and not used; each is good for 30 seconds";
-            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tickets", detail));
-        }
+        room_for_one(&tickets, &shown.key, now)?;
         // Only a digest stays, and the text is never compared: no time tells how much of a guess was right.
         tickets.insert(crate::crypto::sha256(&[text.as_bytes()]), Ticket { shown, until: now + TICKET_LIFE });
         Ok(text)
@@ -119,6 +115,25 @@ impl Streams {
         let ticket = tickets.remove(&crate::crypto::sha256(&[text.as_bytes()]))?;
         (ticket.until > Instant::now()).then_some(ticket.shown)
     }
+}
+
+/// Whether a ticket more may lie around for this key.
+fn room_for_one(tickets: &HashMap<[u8; 32], Ticket>, key: &ApiKey, now: Instant) -> ApiResult<()> {
+    let of_line = |ticket: &Ticket| ticket.shown.key.line() == key.line();
+    let of_tenant = |ticket: &Ticket| ticket.shown.key.owner == key.owner;
+    let bounds: [(&str, usize, &dyn Fn(&Ticket) -> bool); 3] =
+        [("key", TICKETS_PER_LINE, &of_line), ("tenant", TICKETS_PER_TENANT, &of_tenant), ("hub", TICKETS_MAX, &|_| true)];
+    for (of, most, counts) in bounds {
+        let ends: Vec<_> = tickets.values().filter(|ticket| counts(ticket)).map(|ticket| ticket.until).collect();
+        let Some(first) = ends.iter().min().filter(|_| ends.len() >= most) else { continue };
+        let wait = first.duration_since(now).as_secs() + 1;
+        let detail =
+            format!("{most} tickets of this {of} were made and not used, which is the limit; each is good for 30 seconds");
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tickets", detail);
+        let error = error.with("of", of).with("limit", most).with("retry_after", wait);
+        return Err(error.with_header(header::RETRY_AFTER, wait.into()));
+    }
+    Ok(())
 }
 
 /// One open stream.
@@ -146,15 +161,20 @@ mod tests {
     use crate::{
         access::{Access, NewKey},
         clock::{Clock, Ids},
-        domain::ids::OwnerId,
+        domain::ids::{OwnerId, UserId},
         store::memory::MemoryStore,
     };
 
+    async fn access() -> Access {
+        Access::open(Arc::new(MemoryStore::new()), [7; 32], Clock::start(), Arc::new(Ids::default())).await.unwrap()
+    }
+
+    async fn of(access: &Access, tenant: OwnerId) -> Shown {
+        Shown { key: access.mint_key(NewKey::admin("a"), tenant, "test").await.unwrap().0, person: None }
+    }
+
     async fn shown() -> Shown {
-        let ids = Arc::new(Ids::default());
-        let access = Access::open(Arc::new(MemoryStore::new()), [7; 32], Clock::start(), ids).await.unwrap();
-        let key = access.mint_key(NewKey::admin("a"), OwnerId::SELF, "test").await.unwrap().0;
-        Shown { key, person: None }
+        of(&access().await, OwnerId::SELF).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,5 +200,24 @@ mod tests {
         assert_eq!(streams.ticket(shown.clone()).unwrap_err().code(), "too_many_tickets");
         tokio::time::advance(TICKET_LIFE).await;
         streams.ticket(shown.clone()).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_tenant_that_uses_none_of_its_tickets_takes_none_of_anothers() {
+        let (streams, access) = (Streams::new(config::Stream::default()), access().await);
+        let (greedy, other) = (UserId::new(ulid::Ulid(1)).tenant(), UserId::new(ulid::Ulid(2)).tenant());
+        for _ in 0..TICKETS_PER_TENANT / TICKETS_PER_LINE {
+            let bot = of(&access, greedy).await;
+            for _ in 0..TICKETS_PER_LINE {
+                streams.ticket(bot.clone()).unwrap();
+            }
+        }
+        let one_more = of(&access, greedy).await;
+        let refused = streams.ticket(one_more.clone()).unwrap_err();
+        assert_eq!(refused.code(), "too_many_tickets");
+        assert!(refused.detail().contains("1000 tickets of this tenant"), "{}", refused.detail());
+        streams.ticket(of(&access, other).await).unwrap();
+        tokio::time::advance(TICKET_LIFE).await;
+        streams.ticket(one_more).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Terminals as they come, go and change: looked at once for all who follow them.
+//! Terminals as they come, go and change, and tokens whose terminal was refused: looked at once for all who follow them.
 
 use std::{
     collections::HashMap,
@@ -13,10 +13,10 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-use super::words::Encoding;
+use super::{topic::Topic, words::Encoding};
 use crate::{
-    api::{ApiState, terminals},
-    domain::{ids::OwnerId, token::Token},
+    api::{ApiState, link, terminals, tokens},
+    domain::{UnixMillis, ids::OwnerId, token::Token},
     events::view,
     telemetry::metrics::Metrics,
 };
@@ -27,11 +27,16 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks, so that many who arrive together cost one.
 const APART: Duration = Duration::from_millis(100);
 
-/// A terminal as it stands.
+/// A token's refusals are told with that much between them at least, however fast its terminal comes back.
+const REFUSALS_APART_MS: i64 = 3_000;
+
+/// A terminal, or a token, as it stands.
 #[derive(Debug)]
 pub(super) struct Row {
+    pub(super) topic: Topic,
     pub(super) token: Arc<Token>,
     pub(super) seq: u64,
+    at: UnixMillis,
     /// All of it but the ages.
     shape: Value,
     message: Value,
@@ -44,7 +49,7 @@ impl Row {
     }
 }
 
-/// The terminals of those owners whose somebody follows.
+/// The terminals and tokens of those owners whose somebody follows.
 #[derive(Debug)]
 pub(super) struct Presence {
     owners: Arc<Mutex<HashMap<OwnerId, usize>>>,
@@ -116,32 +121,69 @@ pub async fn watch_terminals(state: ApiState) {
 
 fn look(state: &ApiState, presence: &Presence, seq: &mut u64) {
     let before = presence.rows.borrow().clone();
-    let now = state.clock.wall();
+    let known: HashMap<_, _> = before.iter().map(|row| ((row.topic, row.token.id), row)).collect();
     let mut tokens = state.access.tokens();
-    tokens.retain(|token| token.lock.is_some() && presence.is_followed(token.owner));
-    let known: HashMap<_, _> = before.iter().map(|row| (row.token.id, row)).collect();
-    let rows = tokens.into_iter().map(|token| {
-        let data = terminals::describe(state, &token, now);
-        let shape = without_ages(&data);
-        if let Some(same) = known.get(&token.id).filter(|row| row.shape == shape) {
-            // Rights depend on the token as it is now.
-            return if Arc::ptr_eq(&same.token, &token) { Arc::clone(*same) } else { Arc::new(same.with(token)) };
+    tokens.retain(|token| presence.is_followed(token.owner));
+    let mut rows = Vec::new();
+    for token in tokens {
+        if token.lock.is_some() {
+            rows.push(terminal(state, Arc::clone(&token), known.get(&(Topic::Terminals, token.id)).copied(), seq));
         }
-        *seq += 1;
-        let account = token.lock.as_ref().map(|lock| lock.account.clone());
-        let message = json!({
-            "type": "state", "topic": "terminals", "terminal": token.id, "account": account,
-            "seq": *seq, "at": view::rfc3339(now), "trouble": null, "data": data,
-        });
-        Arc::new(Row { token, seq: *seq, shape, message, frames: Default::default() })
-    });
-    let rows: Vec<_> = rows.collect();
+        rows.extend(refused(state, Arc::clone(&token), known.get(&(Topic::Tokens, token.id)).copied(), seq));
+    }
     presence.rows.send_replace(Arc::new(rows));
 }
 
+fn terminal(state: &ApiState, token: Arc<Token>, known: Option<&Arc<Row>>, seq: &mut u64) -> Arc<Row> {
+    let now = state.clock.wall();
+    let data = terminals::describe(state, &token, now);
+    let shape = without_ages(&data);
+    if let Some(same) = known.filter(|row| row.shape == shape) {
+        return same.still(token);
+    }
+    *seq += 1;
+    let account = token.lock.as_ref().map(|lock| lock.account.clone());
+    let message = json!({
+        "type": "state", "topic": Topic::Terminals.name(), "terminal": token.id, "account": account,
+        "seq": *seq, "at": view::rfc3339(now), "trouble": null, "data": data,
+    });
+    let (topic, frames) = (Topic::Terminals, Default::default());
+    Arc::new(Row { topic, token, seq: *seq, at: now, shape, message, frames })
+}
+
+/// A token whose terminal was refused since the hub's start. What else becomes of tokens are events.
+fn refused(state: &ApiState, token: Arc<Token>, known: Option<&Arc<Row>>, seq: &mut u64) -> Option<Arc<Row>> {
+    let now = state.clock.wall();
+    let shape = Some(link::last_refusal(state, token.id)).filter(|refusal| !refusal.is_null())?;
+    let is_soon = |row: &Row| (0..REFUSALS_APART_MS).contains(&now.since(row.at));
+    if let Some(same) = known.filter(|row| row.shape == shape || is_soon(row)) {
+        return Some(same.still(token));
+    }
+    *seq += 1;
+    let message = json!({
+        "type": "state", "topic": Topic::Tokens.name(), "token": token.id,
+        "seq": *seq, "at": view::rfc3339(now), "trouble": null, "data": tokens::row(state, &token),
+    });
+    let (topic, frames) = (Topic::Tokens, Default::default());
+    Some(Arc::new(Row { topic, token, seq: *seq, at: now, shape, message, frames }))
+}
+
 impl Row {
-    fn with(&self, token: Arc<Token>) -> Self {
-        Self { token, seq: self.seq, shape: self.shape.clone(), message: self.message.clone(), frames: self.frames.clone() }
+    /// The same with the token as it is now, on which rights depend.
+    fn still(self: &Arc<Self>, token: Arc<Token>) -> Arc<Self> {
+        if Arc::ptr_eq(&self.token, &token) {
+            return Arc::clone(self);
+        }
+        let Self { topic, seq, at, .. } = **self;
+        Arc::new(Self {
+            topic,
+            token,
+            seq,
+            at,
+            shape: self.shape.clone(),
+            message: self.message.clone(),
+            frames: self.frames.clone(),
+        })
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::{
     sync::watch,
     time::{Interval, MissedTickBehavior, interval},
 };
+use ulid::Ulid;
 
 use super::{
     desk::Open,
@@ -39,7 +40,11 @@ use crate::{
         error::{ApiError, ApiResult},
         quota,
     },
-    domain::{api_key::ApiKey, event::Subject, ids::TokenId},
+    domain::{
+        api_key::{ApiKey, Permission},
+        event::Subject,
+        ids::TokenId,
+    },
     events::{Gap, Missed, view},
     market::feed::Subscription,
     store::StoreError,
@@ -61,11 +66,17 @@ struct Live {
 
 type Change = BoxFuture<'static, Result<(Want, Subscription), Aborted>>;
 
-/// Terminals that are followed.
+/// Terminals and tokens that are followed.
 struct Terminals {
     rows: watch::Receiver<Arc<Vec<Arc<Row>>>>,
-    sent: HashMap<TokenId, u64>,
+    sent: HashMap<(Topic, TokenId), u64>,
     _follower: Follower,
+}
+
+/// The audit, as it is followed.
+struct Audit {
+    newest: watch::Receiver<Option<Ulid>>,
+    sent: u64,
 }
 
 pub(in crate::api) struct Reader {
@@ -77,6 +88,7 @@ pub(in crate::api) struct Reader {
     live: HashMap<Want, Live>,
     changes: FuturesUnordered<Change>,
     terminals: Option<Terminals>,
+    audit: Option<Audit>,
     /// Everything up to here was looked at.
     place: u64,
     head: watch::Receiver<u64>,
@@ -104,6 +116,7 @@ impl Reader {
             live: HashMap::new(),
             changes: FuturesUnordered::new(),
             terminals: None,
+            audit: None,
             place,
             head,
             rights,
@@ -163,14 +176,18 @@ impl Reader {
                     }
                 }
                 () = changed(self.terminals.as_mut()) => self.take_terminals(),
-                _ = self.look.tick() => self.stale = true,
+                _ = self.look.tick() => {
+                    self.stale = true;
+                    self.take_audit();
+                }
             }
         }
     }
 
     /// Looks at the key as it is now: gone ends the stream, narrower ends what it may not follow any more.
     fn judge(&mut self) -> Result<(), Ending> {
-        self.caller.key = standing(&self.state, &self.caller.shown()).ok_or(Ending::KeyEnded)?.key;
+        let Shown { key, person } = standing(&self.state, &self.caller.shown()).ok_or(Ending::KeyEnded)?;
+        (self.caller.key, self.caller.person) = (key, person);
         let (ips, client) = (&self.caller.key.scope.ips, self.caller.client);
         if ips.is_some() && !client.is_some_and(|client| self.caller.key.scope.allows_address(client)) {
             return Err(Ending::KeyEnded);
@@ -266,7 +283,7 @@ impl Reader {
 
     /// Counts what somebody asks for on an open stream as a request under the key's plan; tells and is false when its rate is used up.
     pub(super) fn may_ask(&mut self, id: &Value) -> bool {
-        match self.state.usage.plans().enter(&self.caller.key, Purse::Plan) {
+        match self.state.usage.enter(&self.caller.key, Purse::Plan) {
             Err(refused) if refused.reached == Reached::Rate => {
                 let error = quota::too_many(&refused);
                 let mut told = json!({"type": "error", "id": id, "code": error.code(), "message": error.detail()});
@@ -358,9 +375,16 @@ impl Reader {
     }
 
     fn follow(&mut self, want: &Want) {
-        if want.topic == Topic::Terminals {
+        if has_rows(want) {
             let (rows, follower) = self.state.streams.presence().follow(self.caller.tenant());
-            self.terminals = Some(Terminals { rows, sent: HashMap::new(), _follower: follower });
+            // What is followed anew is told anew, and nothing else.
+            let mut sent = self.terminals.take().map_or_else(HashMap::new, |terminals| terminals.sent);
+            sent.retain(|(topic, _), _| *topic != want.topic);
+            self.terminals = Some(Terminals { rows, sent, _follower: follower });
+        }
+        if want.topic == Topic::Audit && self.audit.is_none() {
+            self.audit = Some(Audit { newest: self.state.events.audited(), sent: 0 });
+            self.take_audit();
         }
         let Some((account, topic)) = want.live() else { return };
         let owner = self.caller.key.owner;
@@ -397,15 +421,35 @@ impl Reader {
         let rows = terminals.rows.borrow_and_update().clone();
         let wanted = |row: &Row| {
             let account = row.token.lock.as_ref().map(|lock| &lock.account);
-            let mut of = self.wants.keys().filter(|want| want.topic == Topic::Terminals);
-            self.caller.sees(&row.token) && of.any(|want| want.account.is_none() || want.account.as_ref() == account)
+            let mut of = self.wants.keys().filter(|want| want.topic == row.topic);
+            let sees = match row.topic {
+                Topic::Tokens => row.token.owner == self.caller.tenant() && self.caller.key.may(Permission::Admin),
+                _ => row.token.lock.is_some() && self.caller.sees(&row.token),
+            };
+            sees && of.any(|want| want.account.is_none() || want.account.as_ref() == account)
         };
         for row in rows.iter().filter(|row| wanted(row)) {
-            if terminals.sent.insert(row.token.id, row.seq) != Some(row.seq) {
+            if terminals.sent.insert((row.topic, row.token.id), row.seq) != Some(row.seq) {
                 self.out.push_back(row.frame(self.encoding, self.state.hub.metrics()));
             }
         }
-        terminals.sent.retain(|id, _| rows.iter().any(|row| row.token.id == *id));
+        terminals.sent.retain(|of, _| rows.iter().any(|row| (row.topic, row.token.id) == *of));
+    }
+
+    /// Tells that there are new audit records, and not what they say: a page asks for those that it shows. Looked for once a second, so that a
+    /// storm of them is one message.
+    fn take_audit(&mut self) {
+        let Some(audit) = &mut self.audit else { return };
+        if audit.sent > 0 && !audit.newest.has_changed().unwrap_or(false) {
+            return;
+        }
+        audit.sent += 1;
+        let newest = audit.newest.borrow_and_update().map(|id| id.to_string());
+        let at = view::rfc3339(self.state.clock.wall());
+        let seq = audit.sent;
+        self.tell(&json!({
+            "type": "state", "topic": Topic::Audit.name(), "seq": seq, "at": at, "trouble": null, "data": {"newest": newest},
+        }));
     }
 
     fn drop_want(&mut self, want: &Want) -> bool {
@@ -414,8 +458,11 @@ impl Reader {
         }
         self.owed.retain(|owed| owed != want);
         let was = self.wants.remove(want).is_some();
-        if !self.wants.keys().any(|want| want.topic == Topic::Terminals) {
+        if !self.wants.keys().any(has_rows) {
             self.terminals = None;
+        }
+        if want.topic == Topic::Audit {
+            self.audit = None;
         }
         was
     }
@@ -440,6 +487,11 @@ impl Reader {
 async fn next_state(want: Want, mut subscription: Subscription) -> (Want, Subscription) {
     subscription.changed().await;
     (want, subscription)
+}
+
+/// Whether what is followed is looked at with the terminals.
+fn has_rows(want: &Want) -> bool {
+    matches!(want.topic, Topic::Terminals | Topic::Tokens)
 }
 
 async fn changed(terminals: Option<&mut Terminals>) {

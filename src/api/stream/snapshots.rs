@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::topic::{Topic, Want, sees};
 use crate::{
-    api::{ApiState, auth::Caller, error::ApiResult, indicators, keys, resolve, safety, tokens},
+    api::{ApiState, auth::Caller, error::ApiResult, indicator_list, keys, resolve, safety, tokens},
     domain::{
         account::TRADE_MODE_DEMO,
         api_key::Reach,
@@ -29,7 +29,7 @@ pub(super) async fn rows(state: &ApiState, caller: &Caller, want: &Want) -> ApiR
         Topic::Deals => deals(state, caller, want).await?,
         Topic::Incidents => incidents(state, caller, want).await?,
         Topic::KillSwitches => switches(state, caller, want),
-        Topic::Indicators => indicators::rows(state, caller),
+        Topic::Indicators => indicator_list::rows(state, caller),
         Topic::Tokens => tokens::rows(state, caller),
         Topic::Keys => keys::rows(state, caller),
         _ => return Ok(None),
@@ -48,7 +48,7 @@ async fn commands(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<V
             && key.allows_symbol(&record.request.symbol)
             && want.account.as_ref().is_none_or(|account| *account == record.account)
     });
-    Ok(open.iter().map(view::command_json).collect())
+    Ok(open.iter().map(|record| view::command_json(record, &state.access.maker(record))).collect())
 }
 
 async fn deals(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<Vec<Value>> {

@@ -36,10 +36,11 @@ pub(in crate::api) enum Topic {
     KillSwitches,
     Tokens,
     Keys,
+    Audit,
 }
 
 /// Name, what a key must be allowed to, and what events it has.
-const TOPICS: [(Topic, &str, Option<Permission>, Option<Subject>); 14] = [
+const TOPICS: [(Topic, &str, Option<Permission>, Option<Subject>); 15] = [
     (Topic::Quotes, "quotes", Some(Permission::ReadQuotes), None),
     (Topic::Bars, "bars", Some(Permission::ReadBars), None),
     (Topic::Depth, "depth", Some(Permission::ReadQuotes), None),
@@ -55,6 +56,8 @@ const TOPICS: [(Topic, &str, Option<Permission>, Option<Subject>); 14] = [
     (Topic::KillSwitches, "kill_switches", Some(Permission::ReadAccount), Some(Subject::KillSwitches)),
     (Topic::Tokens, "tokens", Some(Permission::Admin), Some(Subject::Tokens)),
     (Topic::Keys, "keys", Some(Permission::Admin), Some(Subject::Keys)),
+    // Of the whole hub, so for whoever runs it.
+    (Topic::Audit, "audit", Some(Permission::Admin), None),
 ];
 
 impl Topic {
@@ -73,6 +76,18 @@ impl Topic {
 
     fn of(subject: Subject) -> &'static str {
         TOPICS.iter().find(|(.., of)| *of == Some(subject)).map_or("", |(_, name, ..)| name)
+    }
+
+    /// Whether a caller may follow it at all.
+    ///
+    /// # Errors
+    /// 403, as the REST calls for the same.
+    fn admits(self, caller: &Caller) -> ApiResult<()> {
+        match self.row().2.filter(|needed| !caller.key.may(*needed)) {
+            Some(needed) => Err(auth::forbidden(needed)),
+            None if self == Self::Audit && !caller.operates() => Err(auth::operators_only()),
+            None => Ok(()),
+        }
     }
 
     /// Whether it is about one account, which is then always named.
@@ -125,12 +140,13 @@ impl Want {
     /// What a REST call for the same would be refused with.
     pub(in crate::api) fn resolve(state: &ApiState, caller: &Caller, item: &Item) -> ApiResult<Self> {
         let found = TOPICS.iter().find(|(_, name, ..)| *name == item.topic);
-        let Some((topic, _, needed, _)) = found else {
+        let Some((topic, ..)) = found else {
             let names: Vec<_> = TOPICS.iter().map(|(_, name, ..)| *name).collect();
             return Err(ApiError::field("topic", format!("must be one of {}", names.join(", "))));
         };
-        if let Some(needed) = needed.filter(|needed| !caller.key.may(*needed)) {
-            return Err(auth::forbidden(needed));
+        topic.admits(caller)?;
+        if *topic == Topic::Audit && item.terminal.is_some() {
+            return Err(ApiError::field("terminal", "does not belong to this topic"));
         }
         let terminal = item.terminal.as_deref().or(topic.is_of_an_account().then_some("-"));
         let account = terminal.map(|text| resolve::terminal(state, caller, text, Purpose::Read)).transpose()?;
@@ -158,9 +174,7 @@ impl Want {
     /// # Errors
     /// As [`Self::resolve`].
     pub(super) fn permitted(&self, state: &ApiState, caller: &Caller) -> ApiResult<()> {
-        if let Some(needed) = self.topic.row().2.filter(|needed| !caller.key.may(*needed)) {
-            return Err(auth::forbidden(needed));
-        }
+        self.topic.admits(caller)?;
         if let Some(symbol) = &self.symbol {
             caller.symbol(symbol)?;
         }
@@ -221,9 +235,13 @@ fn sees_account(state: &ApiState, caller: &Caller, account: &Account) -> bool {
 pub(super) fn sees(caller: &Caller, event: &Event) -> bool {
     let key = &caller.key;
     let of_theirs = event.everyone || event.owner == key.owner;
-    let line = event
-        .line
-        .is_none_or(|line| line == key.line() || (event.subject == Subject::KillSwitches && key.may(Permission::Admin)));
+    let of_another_line = match event.subject {
+        Subject::KillSwitches => key.may(Permission::Admin),
+        // Bots have each their own; people see those of all the bots that are theirs.
+        Subject::Indicators => caller.person.is_some(),
+        _ => false,
+    };
+    let line = of_another_line || event.line.is_none_or(|line| line == key.line());
     let reached = key.reach == Reach::Live || event.demo;
     let account = event.account.as_ref().is_none_or(|account| key.allows_account(account));
     let symbol = event.symbol.as_ref().is_none_or(|symbol| key.allows_symbol(symbol));

@@ -233,6 +233,8 @@ impl Record {
             result: self.retcode.map(|retcode| TradeResult { retcode, ..TradeResult::default() }),
             reason: None,
             adjudication: self.decided.map(decision),
+            hook: None,
+            earlier: Vec::new(),
         };
         Command { lease_until: self.lease_until.map(UnixMillis), ..Command::new(record) }
     }

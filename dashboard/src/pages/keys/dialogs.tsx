@@ -53,7 +53,10 @@ function Wrong({ what }: { what: string[] }) {
 /** What was chosen, in words; it has the focus, so that it is read before anything is pressed. */
 function Check({ draft, plans }: { draft: Draft; plans: Plans | undefined }) {
   const shown = useRef<HTMLDivElement>(null);
-  useEffect(() => shown.current?.focus(), []);
+  useEffect(() => {
+    shown.current?.focus({ preventScroll: true });
+    shown.current?.closest('dialog')?.scrollTo(0, 0);
+  }, []);
   return (
     <div class="stack" ref={shown} tabIndex={-1} role="group" aria-label={`What ${draft.name || 'the new key'} will be`}>
       <Summary draft={draft} plans={plans} />

@@ -50,12 +50,15 @@ function Usage({ row }: { row: ApiKey }) {
           </div>
         </>
       ) : (
-        <div class="muted">no limit{running > 0 && `; ${running} at once now`}</div>
+        <span class="muted"> no limit{running > 0 && `; ${running} at once now`}</span>
       )}
       {limited_24h > 0 && <div class="down">{count(limited_24h)} refused as too many (429) in the last day</div>}
     </div>
   );
 }
+
+/** A network of one address is that address. */
+const short = (network: string) => network.replace(network.includes(':') ? /\/128$/ : /\/32$/, '');
 
 function May({ row }: { row: ApiKey }) {
   const number = row.permissions.length;
@@ -76,7 +79,7 @@ function May({ row }: { row: ApiKey }) {
         {row.symbols ? row.symbols.join(', ') || 'no symbol' : 'all symbols'}
         {' · '}
         {row.accounts ? `on ${row.accounts.join(', ') || 'no account'}` : 'all accounts'}
-        {row.ips && ` · from ${row.ips.join(', ') || 'nowhere'}`}
+        {row.ips && ` · from ${row.ips.map(short).join(', ') || 'nowhere'}`}
       </div>
     </>
   );
@@ -84,13 +87,15 @@ function May({ row }: { row: ApiKey }) {
 
 export type Opened = { what: 'edit' | 'roll' | 'revoke'; key: ApiKey };
 
-export function Row({ row, open }: { row: ApiKey; open: (what: Opened) => void }) {
+/** A key; one that has ended has nothing to open. */
+export function Row({ row, open }: { row: ApiKey; open?: (what: Opened) => void }) {
   const name = row.name || `${row.prefix}…`;
   const live = row.state === 'active';
+  const ask = (what: Opened['what']) => () => open?.({ what, key: row });
   const items: Item[] = [
-    { text: 'Change…', icon: 'edit', run: () => open({ what: 'edit', key: row }) },
-    { text: 'Roll…', icon: 'refresh', run: () => open({ what: 'roll', key: row }) },
-    { text: 'Revoke…', icon: 'bin', danger: true, run: () => open({ what: 'revoke', key: row }) },
+    { text: 'Change…', icon: 'edit', run: ask('edit') },
+    { text: 'Roll…', icon: 'refresh', run: ask('roll') },
+    { text: 'Revoke…', icon: 'bin', danger: true, run: ask('revoke') },
   ];
   const told = flags(row, now.value);
   return (
@@ -116,9 +121,9 @@ export function Row({ row, open }: { row: ApiKey; open: (what: Opened) => void }
         <May row={row} />
       </td>
       <td role="cell" class="wide">
-        <Usage row={row} />
+        {live ? <Usage row={row} /> : capital(row.plan)}
       </td>
-      <td role="cell" data-label="Used">
+      <td role="cell" class="where" data-label="Used">
         <Ago at={row.last_used_at} />
         {row.last_used_from && <div class="small muted">from {row.last_used_from}</div>}
         {row.usage.requests > 0 && (
@@ -127,11 +132,11 @@ export function Row({ row, open }: { row: ApiKey; open: (what: Opened) => void }
           </div>
         )}
       </td>
-      <td role="cell" data-label="Ends">
+      <td role="cell" data-label={live ? 'Ends' : 'Ended'}>
         <Ago at={live ? row.expires_at : (row.revoked_at ?? row.expires_at)} />
       </td>
       <td role="cell" class="actions">
-        {acts.value && live && <Menu label={`More for ${name}`} items={items} />}
+        {acts.value && open && <Menu label={`More for ${name}`} items={items} />}
       </td>
     </tr>
   );

@@ -144,8 +144,8 @@ function Card({ webhook, open, load }: { webhook: Webhook; open: (what: Open) =>
       </div>
       <div role="status">
         {tested.value && (
-          <p class={`note row ${tested.value.good ? 'good' : 'bad'}`}>
-            <Icon name={tested.value.good ? 'check' : 'alert'} /> {tested.value.text}
+          <p class={`note line ${tested.value.good ? 'good' : 'bad'}`}>
+            <Icon name={tested.value.good ? 'check' : 'alert'} /> <span>{tested.value.text}</span>
           </p>
         )}
       </div>

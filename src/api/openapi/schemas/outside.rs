@@ -99,6 +99,7 @@ pub(in crate::api) struct Indicator {
     success: bool,
     indicator_id: String,
     indicator_name: String,
+    by: IndicatorAuthor,
     symbol: String,
     timeframe: ExternalTimeframe,
     version: String,
@@ -112,22 +113,52 @@ pub(in crate::api) struct Indicator {
     expires_at: String,
 }
 
-/// The indicators of a key.
+/// The indicators of a key, or of all keys of a user.
 #[derive(ToSchema)]
 pub(in crate::api) struct Indicators {
     success: bool,
     count: u32,
+    /// With `with=points`: how many came without them, because the answer has enough.
+    without_points: Option<u32>,
     indicators: Vec<IndicatorHead>,
 }
 
-/// An indicator without what it draws.
+/// What `with` may ask for.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its name is used")]
+pub(in crate::api) enum IndicatorPart {
+    Points,
+}
+
+/// Who submitted an indicator.
+#[derive(ToSchema)]
+pub(super) struct IndicatorAuthor {
+    /// Of the line of keys, its first key's; or a user's.
+    #[schema(pattern = "^(key|usr)_[0-9A-HJKMNP-TV-Z]{26}$")]
+    id: String,
+    /// The name of the key, or the login of the user, when it was submitted; may be empty.
+    name: String,
+}
+
+/// An indicator in a list.
 #[derive(ToSchema)]
 pub(super) struct IndicatorHead {
     indicator_id: String,
     indicator_name: String,
+    by: IndicatorAuthor,
     symbol: String,
     timeframe: ExternalTimeframe,
     points_count: u32,
+    lines_count: u32,
+    /// With `with=points`; null where it came without them.
+    points: Option<Vec<Point>>,
+    /// With `with=points`; null where it came without points.
+    lines: Option<Vec<Line>>,
+    /// With its points.
+    version: Option<String>,
+    /// With its points.
+    metadata: Option<BTreeMap<String, Value>>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]

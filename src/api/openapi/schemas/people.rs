@@ -6,7 +6,7 @@ use utoipa::{
 };
 
 use super::{AuditOutcomeName, RoleName, one_of};
-use crate::domain::api_key::Permission;
+use crate::domain::api_key::{Permission, Plan};
 
 /// Whether a hub has no user yet.
 #[derive(ToSchema)]
@@ -39,6 +39,24 @@ pub(in crate::api) struct User {
     disabled_at: Option<String>,
     /// The one-time code: in the answer that makes it, and nowhere else.
     setup_code: String,
+}
+
+/// Whoever shares nothing with others, and how much there is of theirs.
+#[derive(ToSchema)]
+pub(in crate::api) struct Tenant {
+    id: String,
+    /// Whether it is the hub's own, of whoever runs it.
+    own: bool,
+    /// Whose it is; null for the hub's own while it has no user.
+    owner: Option<User>,
+    /// The largest plan of its keys.
+    plan: Plan,
+    /// Users, viewers too.
+    users: u64,
+    /// Valid API keys.
+    keys: u64,
+    /// Valid connection tokens.
+    tokens: u64,
 }
 
 /// Who calls, and what they may.

@@ -2,6 +2,7 @@
 
 use utoipa::ToSchema;
 
+use super::link::LastRefusal;
 use crate::domain::{
     account::Account,
     api_key::{Permission, Plan},
@@ -34,6 +35,7 @@ pub(in crate::api) struct Token {
     #[schema(format = DateTime)]
     last_seen_at: Option<String>,
     last_disconnect: Option<String>,
+    last_refusal: Option<LastRefusal>,
     rtt_ms: Option<f64>,
     /// The secret: in the answer that makes it, and nowhere else.
     token: String,
@@ -70,6 +72,8 @@ pub(in crate::api) struct Key {
     line: String,
     limits: Limits,
     plan: Plan,
+    /// The plan in force: its own, or its tenant's largest where that is smaller.
+    effective_plan: Plan,
     /// Symbols that it may read and trade; null for all.
     symbols: Option<Vec<String>>,
     /// Accounts that exist for it; null for all.
@@ -95,10 +99,27 @@ pub(super) struct KeyUsage {
     requests: u64,
     /// Of these, those that plan, permission or scope refused.
     refused: u64,
+    /// Refused in the last 24 hours.
+    refused_24h: u64,
+    /// Of these, those that were one too many: 429.
+    limited_24h: u64,
+    /// Requests an hour under the plan in force, for the key's whole line; null: no limit.
+    limit: Option<u64>,
+    /// Requests that have not come back yet; null: no limit.
+    used: Option<u64>,
+    /// Requests that could be made at once now; null: no limit.
+    left: Option<u64>,
+    /// When all have come back, if nothing is asked until then; null: they have, or there is no limit.
+    #[schema(format = DateTime)]
+    resets_at: Option<String>,
+    /// Requests under way that count against `running_limit`.
+    running: u64,
+    /// Requests that may be under way at once; null: no limit.
+    running_limit: Option<u64>,
+    /// Requests under way beside the plan: what closes or cancels, timers, switches.
+    running_beside: u64,
     /// The last 24 hours, oldest first: of one key only.
     hours: Vec<KeyHour>,
-    /// Requests under way: of one key only.
-    running: u64,
 }
 
 /// Requests of one hour.
@@ -108,4 +129,6 @@ pub(super) struct KeyHour {
     from: String,
     requests: u64,
     refused: u64,
+    /// Of the refused, those that were one too many: 429.
+    limited: u64,
 }

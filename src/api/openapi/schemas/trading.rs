@@ -7,7 +7,7 @@ use utoipa::{
 
 use super::{
     super::shapes::{RequestRow, ResultRow},
-    RowKind, one_of,
+    MakerKind, RowKind, one_of,
 };
 use crate::{
     api::trade::RawBody,
@@ -46,6 +46,7 @@ pub(in crate::api) struct Command {
     id: String,
     /// The key that made it, or the user's line.
     key: String,
+    by: CommandMaker,
     state: CommandState,
     /// Whether it stays as it is.
     r#final: bool,
@@ -70,7 +71,41 @@ pub(in crate::api) struct Command {
     result: Option<ResultRow>,
     /// Why it ended as it did.
     reason: Option<String>,
+    /// The states that it went through, the present one last: 17 at most, of more those in the middle are left out.
+    states: Vec<CommandStage>,
     adjudication: Option<Decision>,
+}
+
+/// Who asked for a command.
+#[derive(ToSchema)]
+pub(super) struct CommandMaker {
+    kind: MakerKind,
+    /// What `by` of the list takes: of a key the first one of its line, of the hub `hub`.
+    id: String,
+    /// What it is called now; none if it has no name, or is not known any more.
+    name: Option<String>,
+}
+
+/// A state that a command entered.
+#[derive(ToSchema)]
+pub(super) struct CommandStage {
+    state: CommandState,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Why, if there is a reason.
+    reason: Option<String>,
+}
+
+/// Who made commands, and how many of those that were looked at.
+#[derive(ToSchema)]
+pub(in crate::api) struct CommandMakerRow {
+    kind: MakerKind,
+    id: String,
+    name: Option<String>,
+    commands: u64,
+    /// When the newest of them was made.
+    #[schema(format = DateTime)]
+    last_at: String,
 }
 
 /// What a person decided.
