@@ -1,6 +1,7 @@
 // Every part of the settings as a person uses it, with axe in each dialog.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Page } from '@playwright/test';
 import { accessible, expect, open, test } from './fixtures';
 import { Hub } from './hub';
 
@@ -25,6 +26,9 @@ class Receiver {
   }
 }
 
+/** A dialog in one theme: its colours are those of the page, which is looked at in both. */
+const readable = (page: Page) => accessible(page, ['dark']);
+
 test('the keyboard goes to the settings, and its list of keys is a dialog', async ({ page, hub }) => {
   await open(page, hub, '/connections');
   await page.keyboard.press('g');
@@ -32,7 +36,7 @@ test('the keyboard goes to the settings, and its list of keys is a dialog', asyn
   await expect(page.getByRole('heading', { name: 'Settings', level: 1 })).toBeFocused();
   await page.keyboard.press('?');
   await expect(page.getByRole('dialog', { name: 'Keys' })).toBeVisible();
-  await accessible(page);
+  await readable(page);
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog')).toHaveCount(0);
 });
@@ -53,11 +57,11 @@ test('a hook is made as a dry run, shows what came, is changed, let loose, gets 
   await dialog.getByLabel('Symbols that are called otherwise').fill('OANDA:EUR = EURUSD');
   await expect(dialog.getByLabel('Dry run')).toBeChecked();
   await dialog.getByLabel('Any address').check();
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'Make the hook' }).click();
   const address = await dialog.getByLabel('Webhook URL').first().innerText();
   await expect(dialog.getByLabel('Message, for a strategy').first()).toContainText('{{strategy.order.action}}');
-  await accessible(page);
+  await readable(page);
   await page.keyboard.press('Escape');
   await expect(dialog).toBeVisible();
   await dialog.getByLabel('I have stored the address').check();
@@ -72,10 +76,10 @@ test('a hook is made as a dry run, shows what came, is changed, let loose, gets 
   await card.getByRole('button', { name: 'What came' }).click();
   await expect(dialog.getByRole('listitem').filter({ hasText: 'Dry run' })).toContainText('Would be: Buy 0.01 EURUSD');
   await expect(dialog.getByRole('listitem').filter({ hasText: 'Refused' })).toContainText('a lot');
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'Close' }).click();
   await card.getByRole('button', { name: 'Messages' }).click();
-  await accessible(page);
+  await readable(page);
   await page.keyboard.press('Escape');
 
   const choose = async (what: string) => {
@@ -84,16 +88,16 @@ test('a hook is made as a dry run, shows what came, is changed, let loose, gets 
   };
   await choose('Change…');
   await dialog.getByLabel('Lots').fill('0.02');
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'Change the hook' }).click();
   await expect(card).toContainText('0.02 where the alert names none');
   await choose('Trade for real…');
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'Trade for real' }).click();
   await expect(card).toContainText('Trades for real');
   expect((await alert('buy EURUSD')).status).toBe(202);
   await choose('New address…');
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'Make a new address' }).click();
   await expect(dialog.getByLabel('Webhook URL').first()).not.toHaveText(address);
   await dialog.getByLabel('I have stored the address').check();
@@ -106,7 +110,7 @@ test('a hook is made as a dry run, shows what came, is changed, let loose, gets 
   await expect(page.getByRole('table', { name: 'Commands' })).toContainText('Filled');
   await page.goBack();
   await choose('Delete…');
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'Delete the hook' }).click();
   await expect(page.getByText('No hook yet')).toBeVisible();
 });
@@ -130,10 +134,10 @@ test('a webhook sends what was chosen; what is not taken is listed with its answ
     await expect(dialog.getByText('Choose what is sent.')).toBeVisible();
     await expect(dialog.getByRole('button', { name: 'Make the webhook' })).toBeDisabled();
     await dialog.getByRole('checkbox', { name: /^Connection tokens/ }).check();
-    await accessible(page);
+    await readable(page);
     await dialog.getByRole('button', { name: 'Make the webhook' }).click();
     await expect(dialog.getByLabel('Secret').first()).toHaveText(/^whsec_/);
-    await accessible(page);
+    await readable(page);
     await page.keyboard.press('Escape');
     await dialog.getByLabel('I have stored it').check();
     await dialog.getByRole('button', { name: 'Done' }).click();
@@ -152,7 +156,7 @@ test('a webhook sends what was chosen; what is not taken is listed with its answ
     await expect(waiting).toContainText('Waiting');
     await expect(waiting).toContainText(/\d of 10 tries/);
     await expect(waiting).toContainText('500');
-    await accessible(page);
+    await readable(page);
     receiver.status = 204;
     await waiting.getByRole('button', { name: /Send again/ }).click();
     await expect(dialog.getByRole('status')).toContainText('on its way again');
@@ -160,7 +164,7 @@ test('a webhook sends what was chosen; what is not taken is listed with its answ
       await dialog.getByRole('button', { name: 'Look again' }).click();
       await expect(dialog.getByText('Everything was taken.')).toBeVisible({ timeout: 500 });
     }).toPass();
-    await accessible(page);
+    await readable(page);
     await dialog.getByRole('button', { name: 'Close' }).click();
 
     const choose = async (what: string) => {
@@ -171,23 +175,23 @@ test('a webhook sends what was chosen; what is not taken is listed with its answ
     await dialog.getByText('Single kinds').click();
     await dialog.getByLabel('Kind of event').fill('command.executed');
     await dialog.getByLabel('Kind of event').press('Enter');
-    await accessible(page);
+    await readable(page);
     await dialog.getByRole('button', { name: 'Change the webhook' }).click();
     await expect(card).toContainText('token.*, command.executed');
     await choose('New secret…');
-    await accessible(page);
+    await readable(page);
     await dialog.getByRole('button', { name: 'Make a new secret' }).click();
     await expect(dialog.getByLabel('Secret').first()).toHaveText(/^whsec_/);
     await dialog.getByLabel('I have stored it').check();
     await dialog.getByRole('button', { name: 'Done' }).click();
     await choose('Disable…');
-    await accessible(page);
+    await readable(page);
     await dialog.getByRole('button', { name: 'Disable the webhook' }).click();
     await expect(card).toContainText('Disabled');
     await choose('Enable');
     await expect(card).toContainText('Working');
     await choose('Delete…');
-    await accessible(page);
+    await readable(page);
     await dialog.getByRole('button', { name: 'Delete the webhook' }).click();
     await expect(page.getByText('No webhook yet')).toBeVisible();
   } finally {
@@ -208,7 +212,7 @@ test('users are changed, kept out and let in, reset and deleted, and their plan 
     const choose = async (what: string) => {
       await page.getByRole('button', { name: 'More for carol' }).click();
       await page.getByRole('menuitem', { name: what }).click();
-      await accessible(page);
+      await readable(page);
     };
     await choose('Change…');
     await dialog.getByLabel('Name', { exact: true }).fill('Carol');
@@ -225,7 +229,7 @@ test('users are changed, kept out and let in, reset and deleted, and their plan 
     await choose('Reset password…');
     await dialog.getByRole('button', { name: 'Reset the password' }).click();
     await expect(dialog.getByLabel('Set-up code').first()).toHaveText(/^set_/);
-    await accessible(page);
+    await readable(page);
     await dialog.getByLabel('I have passed it on').check();
     await dialog.getByRole('button', { name: 'Done' }).click();
     await expect(row).toContainText('invited');
@@ -235,7 +239,7 @@ test('users are changed, kept out and let in, reset and deleted, and their plan 
     await page.getByRole('button', { name: 'Change… the plan of Carol' }).click();
     await dialog.getByLabel('Free').check();
     await expect(dialog).toContainText('refused with 429');
-    await accessible(page);
+    await readable(page);
     await dialog.getByRole('button', { name: 'Change the plan' }).click();
     await expect(page.getByRole('table', { name: 'Tenants' }).getByRole('row', { name: /Carol/ })).toContainText('Free');
 
@@ -264,7 +268,7 @@ test('a member sees the plans and no tenants, and a plan above the ceiling canno
   await page.getByRole('button', { name: 'New key' }).first().click();
   await expect(page.getByLabel('Plan')).toHaveValue('free');
   await expect(page.getByRole('option', { name: /^Pro/ })).toBeDisabled();
-  await accessible(page);
+  await readable(page);
 });
 
 test('one sees where one is signed in, ends the others, and learns what a password needs @phone', async ({
@@ -290,10 +294,10 @@ test('one sees where one is signed in, ends the others, and learns what a passwo
   await accessible(page);
   const dialog = page.getByRole('dialog');
   await logins.getByRole('button', { name: 'End it…' }).first().click();
-  await accessible(page);
+  await readable(page);
   await page.keyboard.press('Escape');
   await logins.getByRole('button', { name: 'End all others…' }).click();
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'End them' }).click();
   await expect(logins.getByText('from 127.0.0.1')).toHaveCount(1);
   await page.getByLabel('The one you have').fill(hub.password);
@@ -304,7 +308,7 @@ test('one sees where one is signed in, ends the others, and learns what a passwo
   await page.getByLabel('The new one').fill('nora nora nora');
   await change.click();
   await expect(page.getByRole('alert').filter({ hasText: /\w/ })).toBeVisible();
-  await accessible(page);
+  await readable(page);
   await page.getByLabel('The new one').fill('a quiet morning by the sea');
   await change.click();
   await expect(page.getByText('The password is changed')).toBeVisible();
@@ -318,7 +322,7 @@ test('a kill switch says for whom, how far, who raised it and why; lifting it as
   await dialog.getByRole('combobox', { name: /^For/ }).selectOption('4201@Demo-Server');
   await dialog.getByLabel('Flatten').check();
   await expect(dialog.getByRole('button', { name: 'Stop and close everything' })).toBeDisabled();
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('radio', { name: /^Block No/ }).check();
   await dialog.getByLabel('Why').fill('bot runs wild');
   await dialog.getByRole('button', { name: 'Stop trading' }).click();
@@ -331,7 +335,7 @@ test('a kill switch says for whom, how far, who raised it and why; lifting it as
   await expect(dialog.getByRole('button', { name: 'Lift it' })).toBeDisabled();
   await expect(dialog).toContainText('You raised it');
   await dialog.getByLabel('What has changed').fill('mended');
-  await accessible(page);
+  await readable(page);
   await dialog.getByRole('button', { name: 'Lift it' }).click();
   await expect(card).toContainText('No kill switch stands.');
 });

@@ -40,10 +40,7 @@ export function Shown({ hook, onClose }: { hook: Hook; onClose: () => void }) {
         text={`curl -s ${address} -d 'buy EURUSD 0.01'`}
       />
       {hook.ips.length > 0 && (
-        <p class="small muted">
-          It takes alerts from {hook.ips.join(', ')} only: from elsewhere such a line is refused, and that is listed under “What
-          came”.
-        </p>
+        <p class="small muted">It takes alerts from {hook.ips.join(', ')} only: from elsewhere such a line is refused.</p>
       )}
     </Once>
   );

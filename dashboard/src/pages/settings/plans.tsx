@@ -42,8 +42,8 @@ function Change({ tenant, plans, onClose }: { tenant: Tenant; plans: PlanRow[]; 
       </fieldset>
       {below(plan.value, tenant.plan) && (
         <p>
-          It holds for the next request of each of their {count(tenant.keys)} keys: one that asks for more is refused with 429.
-          What stands on the keys stays, and holds again when you raise it.
+          It holds for the next request of each of their keys: one that asks for more is refused with 429. What stands on the keys
+          stays, and holds again when you raise it.
         </p>
       )}
     </Confirm>

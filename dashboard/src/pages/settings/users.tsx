@@ -69,18 +69,16 @@ export function Users() {
   return (
     <div class="stack">
       <div class="row between">
-        <div>
-          <h2>Users</h2>
-          <p class="muted">
-            {operates.value
-              ? 'Who may sign in at this hub. Owners and members share nothing with each other; a viewer looks at what is of one of them.'
-              : 'Who may look at what is yours.'}
-          </p>
-        </div>
+        <h2>Users</h2>
         <button type="button" class="primary" data-new onClick={() => (open.value = { what: 'new' })}>
           <Icon name="plus" /> New user
         </button>
       </div>
+      <p class="muted">
+        {operates.value
+          ? 'Who may sign in at this hub. Owners and members share nothing with each other; a viewer looks at what is of one of them.'
+          : 'Who may look at what is yours.'}
+      </p>
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
       {!value.value && !failure.value && <Loading rows={2} />}
       {value.value && (
