@@ -57,7 +57,12 @@ test('what an alert became is told in words', () => {
   expect(
     inWords({ call: 'orders', body: { symbol: 'EURUSD', side: 'buy', type: 'market', volume: 0.1, sl: 1.08, tp: null } }),
   ).toBe('Buy 0.1 EURUSD, market, sl 1.08');
-  expect(inWords({ call: 'close-all', body: { symbol: 'EURUSD' } })).toBe('Close all EURUSD');
+  expect(inWords({ call: 'positions/close-all', body: { symbol: 'EURUSD', side: 'buy' } })).toBe('Close all EURUSD (buy only)');
+  expect(inWords({ call: 'positions/{ticket}/close', ticket: 17, body: { volume: 0.05 } })).toBe('Close 0.05 ticket 17');
+  expect(inWords({ call: 'positions/{ticket}, PATCH', symbol: 'EURUSD', body: { sl: 1.07, tp: null } })).toBe(
+    'Change the stops of EURUSD, sl 1.07, tp none',
+  );
+  expect(inWords({ call: 'orders/{ticket}, DELETE', symbol: 'EURUSD', body: {} })).toBe('Cancel EURUSD');
   expect(inWords(null)).toBe('');
 });
 

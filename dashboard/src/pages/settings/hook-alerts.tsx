@@ -18,16 +18,31 @@ const STATES: Record<ReceivedAlert['state'], [string, string]> = {
 /** As many alerts as are looked at. */
 const SHOWN = 50;
 
+/** The calls that an alert can become, as the hub names them. */
+const CALLS: Record<string, string> = {
+  'positions/{ticket}/close': 'Close',
+  'positions/close-all': 'Close all',
+  'positions/{ticket}, PATCH': 'Change the stops of',
+  'orders/{ticket}, DELETE': 'Cancel',
+};
+
 /** "Buy 0.1 EURUSD, market, sl 1.08": the call that an alert became. */
 export function inWords(plan: unknown): string {
-  const { call = '', body = {} } = (plan ?? {}) as { call?: string; body?: Record<string, unknown> };
-  const { side, volume, symbol, type, ...rest } = body;
-  const named = ['price', 'sl', 'tp', 'ticket', 'magic'].flatMap((name) =>
-    rest[name] === undefined || rest[name] === null ? [] : [`${name} ${rest[name]}`],
-  );
-  const verb = call === 'orders' && side ? String(side) : call.replace(/[_-]/g, ' ');
-  const what = [capital(verb), volume, symbol].filter((part) => part !== undefined && part !== null).join(' ');
-  return [what, type, ...named].filter(Boolean).join(', ');
+  if (!plan) return '';
+  const { call, body = {}, ...which } = plan as { call: string; body?: Record<string, unknown> } & Record<string, unknown>;
+  const { side, volume, type, symbol = which.symbol, ticket = which.ticket } = body;
+  const order = call === 'orders';
+  const what = [
+    order ? capital(String(side)) : (CALLS[call] ?? call),
+    volume,
+    symbol ?? (ticket ? `ticket ${ticket}` : ''),
+    order ? '' : side && `(${side} only)`,
+  ];
+  // A stop of null is taken away.
+  const more = ['price', 'sl', 'tp', 'magic'].filter((name) => name in body && (!order || body[name] !== null));
+  return [what.filter(Boolean).join(' '), type, ...more.map((name) => `${name} ${body[name] ?? 'none'}`)]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function Alert({ one }: { one: ReceivedAlert }) {
