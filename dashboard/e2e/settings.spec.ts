@@ -218,7 +218,7 @@ test('users are changed, kept out and let in, reset and deleted, and their plan 
     await dialog.getByLabel('Name', { exact: true }).fill('Carol');
     await dialog.getByLabel('Owner').check();
     await dialog.getByRole('button', { name: 'Change the user' }).click();
-    await expect(row).toContainText('Owner');
+    await expect(row).toContainText('owner');
     await choose('Disable…');
     await expect(dialog).toContainText('their terminals are cut');
     await dialog.getByRole('button', { name: 'Disable user' }).click();
@@ -323,6 +323,9 @@ test('a kill switch says for whom, how far, who raised it and why; lifting it as
   await dialog.getByLabel('Flatten').check();
   await expect(dialog.getByRole('button', { name: 'Stop and close everything' })).toBeDisabled();
   await readable(page);
+  await dialog.getByRole('combobox', { name: /^For/ }).selectOption({ label: 'Key first admin' });
+  await expect(dialog.getByRole('radio')).toHaveCount(1);
+  await dialog.getByRole('combobox', { name: /^For/ }).selectOption('4201@Demo-Server');
   await dialog.getByRole('radio', { name: /^Block No/ }).check();
   await dialog.getByLabel('Why').fill('bot runs wild');
   await dialog.getByRole('button', { name: 'Stop trading' }).click();

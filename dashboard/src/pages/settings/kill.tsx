@@ -16,6 +16,11 @@ const LEVELS: [KillLevel, string, string][] = [
 ];
 /** Names by what stands in a switch: a key's id, or a person's own line. */
 type Names = Map<string, string>;
+interface Known {
+  names: Names;
+  /** Lines of keys that a switch can be raised for. */
+  keys: string[];
+}
 
 const levelName = (level: string) => LEVELS.find(([one]) => one === level)?.[1] ?? level;
 const scopeName = (scope: string, names: Names) =>
@@ -30,23 +35,33 @@ const byName = (by: string | undefined, names: Names) =>
   !by ? 'somebody' : by === 'hub' ? 'the hub itself' : (names.get(by) ?? `${by.slice(0, 8)}…${by.slice(-4)}`);
 
 /** Whoever can be named: oneself, the keys for those who see keys, the users for those who see users. */
-async function who(): Promise<Names> {
+async function who(): Promise<Known> {
   const names: Names = new Map();
+  const keys: string[] = [];
   // A person acts under a line of their own, with the letters of their user's id.
   const person = (id: string, name: string) => names.set(id, name).set(`key_${id.slice(4)}`, name);
-  if (acts.value) for (const key of (await ok(hub.GET('/api/v1/keys'))).data) names.set(key.id, key.name || `${key.prefix}…`);
+  if (acts.value)
+    for (const key of (await ok(hub.GET('/api/v1/keys'))).data) {
+      const name = key.name || `${key.prefix}…`;
+      // A switch of a key stands for the whole line of those that it came of by rotation.
+      names.set(key.id, name).set(key.line, name);
+      if (key.state === 'active' && !keys.includes(key.line)) keys.push(key.line);
+    }
   const me = session.value?.user;
   if (me?.role === 'owner')
     for (const user of (await ok(hub.GET('/api/v1/users'))).data) person(user.id, user.name || user.login);
   if (me) person(me.id, 'you');
-  return names;
+  return { names, keys };
 }
 
-function Raise({ names, onClose }: { names: Names; onClose: () => void }) {
+function Raise({ names, keys, onClose }: Known & { onClose: () => void }) {
   const form = useSignal({ scope: 'owner', level: 'block' as KillLevel, reason: '' });
   const set = (change: Partial<typeof form.value>) => (form.value = { ...form.value, ...change });
   const accounts = [...new Set([...terminals.value.values()].map((row) => `${row.account.login}@${row.account.server}`))];
   const { scope, level, reason } = form.value;
+  // Whose an open position is cannot be told of a key: it can be blocked, no more.
+  const levels = scope.startsWith('key_') ? LEVELS.slice(0, 1) : LEVELS;
+  const choose = (next: string) => set({ scope: next, ...(next.startsWith('key_') ? { level: 'block' } : {}) });
   return (
     <Confirm
       title="Stop trading?"
@@ -63,19 +78,19 @@ function Raise({ names, onClose }: { names: Names; onClose: () => void }) {
       <p>It holds at once, for bots and for people, until somebody lifts it.</p>
       <label class="field">
         For
-        <select value={scope} onChange={(event) => set({ scope: event.currentTarget.value })}>
+        <select value={scope} onChange={(event) => choose(event.currentTarget.value)}>
           <option value="owner">All your accounts</option>
           {operates.value && <option value="hub">The whole hub: everybody's accounts</option>}
-          {accounts.map((account) => (
-            <option key={account} value={account}>
-              {scopeName(account, names)}
+          {[...accounts, ...keys].map((scope) => (
+            <option key={scope} value={scope}>
+              {scopeName(scope, names)}
             </option>
           ))}
         </select>
       </label>
       <fieldset>
         <legend>How far</legend>
-        {LEVELS.map(([one, name, about]) => (
+        {levels.map(([one, name, about]) => (
           <label class="check" key={one}>
             <input type="radio" name="level" checked={level === one} onChange={() => set({ level: one })} />{' '}
             <span>
@@ -126,7 +141,8 @@ export function KillSwitches() {
   const open = useSignal<'raise' | KillSwitch | null>(null);
   const close = () => (open.value = null);
   const standing = switches.value;
-  const names = useLoaded(who).value.value ?? new Map<string, string>();
+  const known = useLoaded(who).value.value ?? { names: new Map<string, string>(), keys: [] };
+  const { names } = known;
   return (
     <div class="stack narrow">
       <section class="card stack" aria-label="Kill switch">
@@ -169,7 +185,7 @@ export function KillSwitches() {
           {operates.value && <Link href="/audit/changes?action=kill_switch">Who raised and lifted them</Link>}
         </p>
       </section>
-      {open.value === 'raise' && <Raise names={names} onClose={close} />}
+      {open.value === 'raise' && <Raise {...known} onClose={close} />}
       {open.value && open.value !== 'raise' && <Lift row={open.value} names={names} onClose={close} />}
     </div>
   );

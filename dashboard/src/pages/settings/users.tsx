@@ -2,7 +2,6 @@ import { useSignal } from '@preact/signals';
 import { hub, ok } from '../../api/client';
 import type { User } from '../../api/types';
 import { useLoaded } from '../../lib/load';
-import { capital } from '../../lib/plans';
 import { operates, session } from '../../lib/session';
 import { now } from '../../lib/time';
 import { Ago } from '../../ui/ago';
@@ -103,7 +102,7 @@ export function Users() {
                   {user.id === session.value?.user?.id && <span class="badge plain">you</span>}
                 </td>
                 <td role="cell">
-                  {capital(user.role)}
+                  {user.role}
                   {user.operator && <span class="muted small">, runs the hub</span>}
                   <div class="muted small">{sees(user)}</div>
                 </td>
