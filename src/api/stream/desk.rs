@@ -119,12 +119,15 @@ impl Streams {
 
 /// Whether a ticket more may lie around for this key.
 fn room_for_one(tickets: &HashMap<[u8; 32], Ticket>, key: &ApiKey, now: Instant) -> ApiResult<()> {
-    let of_line = |ticket: &Ticket| ticket.shown.key.line() == key.line();
-    let of_tenant = |ticket: &Ticket| ticket.shown.key.owner == key.owner;
-    let bounds: [(&str, usize, &dyn Fn(&Ticket) -> bool); 3] =
-        [("key", TICKETS_PER_LINE, &of_line), ("tenant", TICKETS_PER_TENANT, &of_tenant), ("hub", TICKETS_MAX, &|_| true)];
-    for (of, most, counts) in bounds {
-        let ends: Vec<_> = tickets.values().filter(|ticket| counts(ticket)).map(|ticket| ticket.until).collect();
+    let counted = |counts: fn(&ApiKey, &ApiKey) -> bool| {
+        let theirs = tickets.values().filter(|ticket| counts(&ticket.shown.key, key));
+        theirs.map(|ticket| ticket.until).collect::<Vec<_>>()
+    };
+    for (of, most, ends) in [
+        ("key", TICKETS_PER_LINE, counted(|one, other| one.line() == other.line())),
+        ("tenant", TICKETS_PER_TENANT, counted(|one, other| one.owner == other.owner)),
+        ("hub", TICKETS_MAX, counted(|_, _| true)),
+    ] {
         let Some(first) = ends.iter().min().filter(|_| ends.len() >= most) else { continue };
         let wait = first.duration_since(now).as_secs() + 1;
         let detail =
