@@ -61,6 +61,7 @@ test('a new key ends after 90 days unless somebody says otherwise, and one that 
   const changed = draftOf(key({ expires_at: '2026-09-01T00:00:00Z', test: true }));
   expect(body(changed, false)).not.toHaveProperty('expires_at');
   expect(body(changed, false)).not.toHaveProperty('test');
+  expect(draftOf(key({ ips: ['1.2.3.4/32', '::1/128', '2001:db8::/32'] })).ips).toEqual(['1.2.3.4', '::1', '2001:db8::/32']);
   expect(body({ ...changed, ends: 'never' }, false).expires_at, 'taken away').toBeNull();
 });
 

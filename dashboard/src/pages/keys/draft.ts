@@ -1,6 +1,6 @@
 // What a key is to be, as the form holds it; what of it is sent, and what of it cannot be.
 import type { ApiKey, NewKey, Permission, Plan, Terminal } from '../../api/types';
-import { notNetwork } from '../../lib/network';
+import { notNetwork, short } from '../../lib/network';
 import { PRESETS, trades } from '../../lib/permissions';
 
 /** Null lists: no limit. */
@@ -37,7 +37,7 @@ export const draftOf = (row: ApiKey): Draft => ({
   permissions: row.permissions,
   symbols: row.symbols,
   accounts: row.accounts,
-  ips: row.ips,
+  ips: row.ips?.map(short) ?? null,
   plan: row.plan,
   ends: 'keep',
   terminal: row.default_terminal ?? '',

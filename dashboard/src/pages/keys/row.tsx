@@ -1,4 +1,5 @@
 import type { ApiKey } from '../../api/types';
+import { short } from '../../lib/network';
 import { acts } from '../../lib/session';
 import { inWords, trades } from '../../lib/permissions';
 import { below, capital, count } from '../../lib/plans';
@@ -56,9 +57,6 @@ function Usage({ row }: { row: ApiKey }) {
     </div>
   );
 }
-
-/** A network of one address is that address. */
-const short = (network: string) => network.replace(network.includes(':') ? /\/128$/ : /\/32$/, '');
 
 function May({ row }: { row: ApiKey }) {
   const number = row.permissions.length;

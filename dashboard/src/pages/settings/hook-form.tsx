@@ -1,7 +1,7 @@
 import type { Signal } from '@preact/signals';
 import type { Hook, HookDefaults, NewHook } from '../../api/types';
 import { terminals } from '../../live/store';
-import { notNetwork } from '../../lib/network';
+import { notNetwork, short } from '../../lib/network';
 import { Picks } from '../../ui/picks';
 
 /** What a hook is to be, as the form holds it. */
@@ -30,7 +30,7 @@ export const draftOf = (row?: Hook): Draft => ({
     .join('\n'),
   volume: String(row?.defaults.volume ?? ''),
   age: String(row?.defaults.max_age_s ?? 60),
-  ips: row ? (row.ips.length ? row.ips : null) : [OURS],
+  ips: row ? (row.ips.length ? row.ips.map(short) : null) : [OURS],
   template: row?.template ?? '',
   closes: false,
   dry_run: row?.dry_run ?? true,

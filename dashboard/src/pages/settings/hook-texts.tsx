@@ -1,4 +1,5 @@
 import type { Hook } from '../../api/types';
+import { short } from '../../lib/network';
 import { Modal } from '../../ui/modal';
 import { Once } from '../../ui/once';
 import { Copyable } from '../../ui/secret';
@@ -40,7 +41,9 @@ export function Shown({ hook, onClose }: { hook: Hook; onClose: () => void }) {
         text={`curl -s ${address} -d 'buy EURUSD 0.01'`}
       />
       {hook.ips.length > 0 && (
-        <p class="small muted">It takes alerts from {hook.ips.join(', ')} only: from elsewhere such a line is refused.</p>
+        <p class="small muted">
+          It takes alerts from {hook.ips.map(short).join(', ')} only: from elsewhere such a line is refused.
+        </p>
       )}
     </Once>
   );

@@ -3,6 +3,7 @@ import { hub, ok } from '../../api/client';
 import type { Hook } from '../../api/types';
 import { terminals } from '../../live/store';
 import { useLoaded } from '../../lib/load';
+import { short } from '../../lib/network';
 import { confirmed } from '../../lib/session';
 import { accountName } from '../../lib/tokens';
 import { Ago } from '../../ui/ago';
@@ -125,7 +126,7 @@ function Card({ hook, open }: { hook: Hook; open: (what: Open) => void }) {
               .join(', '),
           ],
           ['Lots', hook.defaults.volume && `${hook.defaults.volume} where the alert names none`],
-          ['Takes from', hook.ips.length ? hook.ips.join(', ') : 'any address'],
+          ['Takes from', hook.ips.length ? hook.ips.map(short).join(', ') : 'any address'],
           ['Shape', hook.template && 'that of its template'],
           [
             'Old address',
