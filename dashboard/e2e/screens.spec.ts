@@ -22,6 +22,7 @@ test('pictures of every page @phone', async ({ page }, info) => {
     settings: '/settings',
     'kill-switch': '/settings/kill-switch',
     users: '/settings/users',
+    plans: '/settings/plans',
     hooks: '/settings/hooks',
     webhooks: '/settings/webhooks',
     about: '/about',

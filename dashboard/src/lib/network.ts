@@ -22,3 +22,10 @@ export function isNetwork(text: string): boolean {
 
 /** The words of a list that people write with commas, spaces or lines between them. */
 export const words = (text: string): string[] => text.split(/[\s,;]+/).filter(Boolean);
+
+/** Why a word is no address that the hub would take; none if it is one. */
+export const notNetwork = (word: string): string | undefined =>
+  isNetwork(word) ? undefined : `${word} is no address and no network.`;
+
+/** A network of one address is that address: `203.0.113.7/32` is `203.0.113.7`. */
+export const short = (network: string): string => network.replace(network.includes(':') ? /\/128$/ : /\/32$/, '');

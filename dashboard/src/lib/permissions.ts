@@ -28,7 +28,7 @@ export const GROUPS: { name: string; risk?: string; permissions: [Permission, st
   },
   {
     name: 'Trading',
-    risk: 'These move money.',
+    risk: 'These move money. Leave them off for a bot that only looks.',
     permissions: [
       ['trade:reduce', 'Close, cancel, kill switch'],
       ['trade:write', 'Open and change; includes closing'],
@@ -54,7 +54,7 @@ export const PRESETS: { name: string; about: string; permissions: Permission[] }
     permissions: ['read:bars', 'write:indicators', 'read:indicators', 'delete:indicators'],
   },
   {
-    name: 'Trading bot',
+    name: 'Trading',
     about: 'Reads everything, and trades',
     permissions: [
       'read:bars',
@@ -70,3 +70,14 @@ export const PRESETS: { name: string; about: string; permissions: Permission[] }
 ];
 
 export const trades = (permissions: string[]): boolean => permissions.some((one) => one === 'admin' || one.startsWith('trade:'));
+
+/** What they allow, a group to a line: "Prices: bars, quotes, ticks and depth". */
+export function inWords(permissions: Permission[]): string[] {
+  if (permissions.includes('admin')) return ['Everything, also make keys, tokens and users'];
+  return GROUPS.flatMap((group) => {
+    const held = group.permissions
+      .filter(([one]) => permissions.includes(one))
+      .map(([, label]) => label.split(';')[0]!.toLowerCase());
+    return held.length ? [`${group.name}: ${held.join(', ')}`] : [];
+  });
+}

@@ -4,7 +4,17 @@ import type { ComponentChildren, JSX } from 'preact';
 /** Where the page is. The query is part of it: filters live there. */
 export const where = signal(new URL(location.href));
 
-addEventListener('popstate', () => (where.value = new URL(location.href)));
+let held = false;
+
+/** Keeps the page where it is, also when somebody goes back: what it shows would be lost. */
+export function hold(on: boolean): void {
+  held = on;
+}
+
+addEventListener('popstate', () => {
+  if (held) history.pushState(null, '', where.value);
+  else where.value = new URL(location.href);
+});
 
 let arriving = false;
 

@@ -1,10 +1,11 @@
 // What the pages share: lists of the hub, kept true by its events.
-import { signal } from '@preact/signals';
+import { batch, signal } from '@preact/signals';
 import { hub, ok, sentence } from '../api/client';
 import type { KillSwitch, Terminal, Token } from '../api/types';
 import { may } from '../lib/session';
 import { learnClock } from '../lib/time';
 import { subscribe } from './socket';
+import { followTitle } from './title';
 
 /** Every token of the tenant; undefined until they were read. */
 export const tokens = signal<Token[] | undefined>(undefined);
@@ -42,7 +43,8 @@ export const loadTokens = coalesced(async () => {
     if (may('admin')) {
       const list = await ok(hub.GET('/api/v1/tokens'));
       learnClock(list.as_of);
-      tokens.value = list.data;
+      flushTerminals();
+      tokens.value = kept(tokens.value, list.data);
     } else {
       // A viewer sees terminals, and not what opens them.
       await loadTerminals();
@@ -53,6 +55,26 @@ export const loadTokens = coalesced(async () => {
     tokensFailed.value = sentence(error);
   }
 });
+
+/** What was read anew, with the old object of each row that is the same. */
+function kept(before: Token[] | undefined, after: Token[]): Token[] {
+  const old = new Map(before?.map((token) => [token.id, token]));
+  return after.map((token) => {
+    const was = old.get(token.id);
+    return was && JSON.stringify(was) === JSON.stringify(token) ? was : token;
+  });
+}
+
+/** One token read anew: what no stream tells, like a refusal. */
+export async function loadToken(id: string): Promise<void> {
+  const row = await ok(hub.GET('/api/v1/tokens/{id}', { params: { path: { id } } }));
+  if (tokens.value) tokens.value = kept(tokens.value, [...tokens.value.filter((token) => token.id !== id), row]);
+}
+
+/** One terminal read anew: what is too small to be told by the stream, like its round trip. */
+export async function loadTerminal(id: string): Promise<void> {
+  takeTerminal(await ok(hub.GET('/api/v1/terminals/{terminal}', { params: { path: { terminal: id } } })));
+}
 
 export const loadTerminals = coalesced(async () => {
   try {
@@ -86,29 +108,71 @@ function asToken(row: Terminal): Token {
     locked_at: null,
     connected_at: row.session?.connected_at ?? null,
     last_seen_at: row.last_seen_at,
-    last_disconnect: null,
+    last_disconnect: row.last_disconnect,
+    last_refusal: null,
     rtt_ms: row.presence?.socket.rtt_ms ?? null,
     successor: null,
     warning: null,
   };
 }
 
-/** A terminal as the stream tells it; one without a row is gone from sight. */
+/** How long what the stream tells of terminals is gathered: 500 of them tell something every two seconds. */
+const GATHER_MS = 50;
+let gathered = new Map<string, Terminal>();
+let due: ReturnType<typeof setTimeout> | undefined;
+
+/** A terminal as the stream tells it. Pages see it a moment later, together with what came meanwhile. */
 export function takeTerminal(row: Terminal): void {
-  terminals.value = new Map(terminals.value).set(row.id, row);
-  const list = tokens.value;
-  const at = list?.findIndex((token) => token.id === row.id) ?? -1;
-  if (!list || at < 0) return;
-  const token = list[at]!;
-  const next = {
-    ...token,
-    state: row.state,
-    account: row.account,
-    last_seen_at: row.last_seen_at,
-    rtt_ms: row.presence?.socket.rtt_ms ?? null,
-  };
-  tokens.value = [...list.slice(0, at), next, ...list.slice(at + 1)];
+  gathered.set(row.id, row);
+  due ??= setTimeout(flushTerminals, GATHER_MS);
 }
+
+/** Shows what was gathered. Rows of which nothing was told stay the very same objects, so that only what changed is drawn. */
+export function flushTerminals(): void {
+  clearTimeout(due);
+  due = undefined;
+  if (gathered.size === 0) return;
+  const rows = gathered;
+  gathered = new Map();
+  const all = new Map(terminals.value);
+  for (const [id, row] of rows) {
+    all.set(id, row);
+    remember(id, row.presence?.socket.rtt_ms);
+  }
+  batch(() => {
+    terminals.value = all;
+    tokens.value = tokens.value?.map((token) => {
+      const row = rows.get(token.id);
+      return row ? told(token, row) : token;
+    });
+  });
+}
+
+const told = (token: Token, row: Terminal): Token => ({
+  ...token,
+  state: row.state,
+  account: row.account,
+  connected_at: row.session?.connected_at ?? null,
+  last_seen_at: row.last_seen_at,
+  last_disconnect: row.last_disconnect,
+  rtt_ms: row.presence?.socket.rtt_ms ?? null,
+});
+
+/** Round trips of each terminal that were told while the page is open, oldest first. */
+const trips = new Map<string, number[]>();
+const TRIPS_MAX = 120;
+
+function remember(id: string, rtt: number | null | undefined): void {
+  if (rtt == null) return;
+  const kept = trips.get(id) ?? [];
+  // The hub tells a terminal also when something else of it changed.
+  if (kept.at(-1) === rtt) return;
+  kept.push(rtt);
+  if (kept.length > TRIPS_MAX) kept.shift();
+  trips.set(id, kept);
+}
+
+export const tripsOf = (id: string): readonly number[] => trips.get(id) ?? [];
 
 /** Keeps the lists true while somebody is signed in: what the stream tells is taken, and after a gap all is read anew. */
 export function follow(): () => void {
@@ -116,6 +180,7 @@ export function follow(): () => void {
   void loadTerminals();
   void loadSwitches();
   const ends = [
+    followTitle(() => tokens.value ?? []),
     subscribe(
       { topic: 'terminals' },
       ({ data, terminal }) => {

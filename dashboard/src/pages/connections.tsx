@@ -1,140 +1,145 @@
-import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Terminal, Token } from '../api/types';
+import type { Token, TokenState } from '../api/types';
 import { loadTokens, terminals, tokens, tokensFailed } from '../live/store';
+import { lazy } from '../lib/lazy';
 import { go, Link, where } from '../lib/router';
 import { acts } from '../lib/session';
-import { now } from '../lib/time';
-import { accountName, daysLeft, expiry, ordered, troubles } from '../lib/tokens';
-import { Ago } from '../ui/ago';
-import { Money, StateBadge } from '../ui/badge';
+import { expiring, matches, ordered, replaced } from '../lib/tokens';
 import { Empty, Failed, Loading } from '../ui/empty';
 import { Icon } from '../ui/icon';
-import { Menu, type Item } from '../ui/menu';
-import { Disconnect, Rename, Replace, Revoke } from './connections/actions';
-import { NewConnection } from './connections/create';
+import { Filter } from './connections/filter';
+import { address, minute, opened } from './connections/open';
+import { Row } from './connections/row';
+import './connections/connections.css';
 
-type Open = { what: 'new' } | { what: 'disconnect' | 'revoke' | 'rename' | 'replace'; token: Token } | null;
-const STATES = ['connected', 'offline', 'pending', 'expired', 'revoked'] as const;
+const Over = lazy(() => import('./connections/over'));
 
-function Expires({ token }: { token: Token }) {
-  if (token.state === 'revoked' || !token.expires_at) return null;
-  const level = expiry(token, now.peek());
-  const days = Math.floor(daysLeft(token, now.peek()));
-  const words =
-    days < 0 ? 'expired' : days > 30 ? `${days} days` : days === 0 ? 'today' : `in ${days} ${days === 1 ? 'day' : 'days'}`;
-  const exact = (
-    <time class="nowrap" dateTime={token.expires_at} title={token.expires_at}>
-      {words}
-    </time>
-  );
-  return level === 'fine' ? exact : <span class={`badge plain ${level === 'soon' ? 'warn' : 'bad'}`}>{exact}</span>;
-}
+/** Rows at a time. */
+const PAGE = 100;
+/** Refusals and round trips are told by no stream, so the list is read anew now and then while somebody looks. */
+const AGAIN_MS = 15_000;
+const COLUMNS = ['State', 'Name', 'Account', 'Seen', 'Latency', 'Expires'];
 
-function LastSeen({ token }: { token: Token }) {
-  if (token.state === 'connected') return <span>online</span>;
-  if (token.state === 'pending') return <span class="muted">never</span>;
-  return <Ago at={token.last_seen_at} none="unknown" />;
-}
+const newConnection = () => (opened.value = { what: 'new' });
 
-function Row({ token, terminal, open }: { token: Token; terminal?: Terminal; open: (what: Open) => void }) {
-  const wrong = troubles(terminal);
-  const items: Item[] = [];
-  if (token.state !== 'revoked') {
-    items.push({ text: 'Rename', icon: 'edit', run: () => open({ what: 'rename', token }) });
-    items.push({ text: 'Replace…', icon: 'refresh', run: () => open({ what: 'replace', token }) });
-    if (token.account) items.push({ text: 'Disconnect…', icon: 'unlink', run: () => open({ what: 'disconnect', token }) });
-    items.push({ text: 'Revoke…', icon: 'bin', danger: true, run: () => open({ what: 'revoke', token }) });
-  }
-  const name = token.name || token.prefix;
+function New() {
   return (
-    <tr role="row">
-      <td role="cell">
-        <StateBadge state={token.state} />
-      </td>
-      <td role="cell" class="wide">
-        <div>
-          {token.account ? (
-            <Link href={`/terminal/${token.id}`}>
-              <strong>{name}</strong>
-            </Link>
-          ) : (
-            <strong>{name}</strong>
-          )}{' '}
-          {token.prefix && <code class="muted small">{token.prefix}…</code>}
-        </div>
-        {wrong.length > 0 && (
-          <div class="small error">
-            <Icon name="warning" /> {wrong.join('; ')}
-          </div>
-        )}
-        {token.state === 'offline' && (
-          <div class="small muted">The terminal is closed, its machine asleep, or the address not allowed in it.</div>
-        )}
-      </td>
-      <td role="cell" class="wide">
-        {token.account && (
-          <>
-            <span class="nowrap">{accountName(token.account)}</span> <Money mode={terminal?.trade_mode_name} />
-          </>
-        )}
-      </td>
-      <td role="cell" data-label="Seen">
-        <LastSeen token={token} />
-      </td>
-      <td role="cell" class="num" data-label={token.rtt_ms == null ? undefined : 'Round trip'}>
-        {token.rtt_ms == null ? '' : `${token.rtt_ms < 10 ? token.rtt_ms.toFixed(1) : Math.round(token.rtt_ms)} ms`}
-      </td>
-      <td role="cell" data-label="Expires">
-        <Expires token={token} />
-      </td>
-      <td role="cell" class="actions">
-        {acts.value && items.length > 0 && <Menu label={`More for ${name}`} items={items} />}
-      </td>
-    </tr>
+    <button type="button" class="primary" data-new onClick={newConnection}>
+      <Icon name="plus" /> New connection
+    </button>
   );
 }
 
-function Filter({ counts }: { counts: Map<string, number> }) {
-  const chosen = where.value.searchParams.get('state') ?? '';
-  const choose = (state: string) => go(state ? `/connections?state=${state}` : '/connections', true);
+function Expiring({ list }: { list: Token[] }) {
+  const { soon, urgent } = expiring(list, minute.value);
+  const all = soon + urgent;
+  if (all === 0) return null;
   return (
-    <div class="chips" role="group" aria-label="Show only">
-      <button type="button" class="chip" aria-pressed={chosen === ''} data-filter onClick={() => choose('')}>
-        All but revoked
-      </button>
-      {STATES.filter((state) => counts.get(state)).map((state) => (
-        <button
-          type="button"
-          class="chip"
-          key={state}
-          aria-pressed={chosen === state}
-          onClick={() => choose(chosen === state ? '' : state)}
-        >
-          {state[0]!.toUpperCase() + state.slice(1)} <span class="muted">{counts.get(state)}</span>
-        </button>
-      ))}
+    <p class={`note row line ${urgent ? 'bad' : 'warn'}`}>
+      <Icon name="clock" />{' '}
+      <span>
+        {all === 1 ? 'One token expires' : `${all} tokens expire`} within 30 days
+        {urgent > 0 && (all === urgent ? ', within 7 in fact' : `, ${urgent} of them within 7`)}. Replace gives a new one while
+        the old one still works.
+      </span>
+    </p>
+  );
+}
+
+/** Which rows are on the screen, read out when the filter or the page changes; below the list only the way to the others. */
+function Pages({ page, pages, count, below }: { page: number; pages: number; count: number; below?: boolean }) {
+  const to = (next: number) => {
+    go(address({ page: next > 1 ? String(next) : '' }));
+    document.querySelector('h1')?.scrollIntoView();
+  };
+  const first = (page - 1) * PAGE + 1;
+  return (
+    <div class="row between">
+      <p class="small muted" role={below ? undefined : 'status'}>
+        {count === 0
+          ? 'No connection matches.'
+          : pages > 1
+            ? `${first} to ${Math.min(page * PAGE, count)} of ${count} connections`
+            : `${count} ${count === 1 ? 'connection' : 'connections'}`}
+      </p>
+      {pages > 1 && (
+        <nav class="row" aria-label={below ? 'Pages of the list, below it' : 'Pages of the list'}>
+          <button type="button" disabled={page === 1} onClick={() => to(page - 1)}>
+            <Icon name="left" /> Before
+          </button>
+          <button type="button" disabled={page === pages} onClick={() => to(page + 1)}>
+            Next <Icon name="right" />
+          </button>
+        </nav>
+      )}
+    </div>
+  );
+}
+
+function List({ list }: { list: Token[] }) {
+  const query = where.value.searchParams;
+  const [state, text] = [query.get('state') ?? '', query.get('q') ?? ''];
+  const rows = terminals.value;
+  const found = list.filter((token) => matches(token, rows.get(token.id), text));
+  const counts = new Map<TokenState, number>();
+  for (const token of found) counts.set(token.state, (counts.get(token.state) ?? 0) + 1);
+  const shown = ordered(
+    found.filter((token) => (state ? token.state === state : token.state !== 'revoked')),
+    rows,
+    minute.value,
+  );
+  const pages = Math.max(1, Math.ceil(shown.length / PAGE));
+  const page = Math.min(pages, Math.max(1, Number(query.get('page')) || 1));
+  const old = replaced(list);
+  return (
+    <div class="stack live">
+      <Filter counts={counts} />
+      <Pages page={page} pages={pages} count={shown.length} />
+      {shown.length > 0 ? (
+        <table class="table cards-on-phone connections" role="table" aria-label="Connections">
+          <thead role="rowgroup">
+            <tr role="row">
+              {COLUMNS.map((name) => (
+                <th key={name} role="columnheader" scope="col" class={name === 'Latency' ? 'num' : ''}>
+                  {name}
+                </th>
+              ))}
+              <th role="columnheader" scope="col">
+                <span class="visually-hidden">Actions</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody role="rowgroup">
+            {shown.slice((page - 1) * PAGE, page * PAGE).map((token) => (
+              <Row key={token.id} token={token} terminal={rows.get(token.id)} old={old.get(token.id)} />
+            ))}
+          </tbody>
+        </table>
+      ) : (
+        <p class="muted">
+          <Link href="/connections">Clear the filter</Link> to see all.
+        </p>
+      )}
+      {pages > 1 && <Pages below page={page} pages={pages} count={shown.length} />}
     </div>
   );
 }
 
 /** Who is connected, and every token behind it. */
 export default function Connections() {
-  const open = useSignal<Open>(null);
-  useEffect(() => void loadTokens(), []);
+  useEffect(() => {
+    void loadTokens();
+    // Revoking must not have to wait for a file of the page, nor fail for want of one.
+    void import('./connections/over').catch(() => undefined);
+    const again = setInterval(() => {
+      if (document.visibilityState === 'visible') void loadTokens();
+    }, AGAIN_MS);
+    return () => {
+      clearInterval(again);
+      opened.value = null;
+    };
+  }, []);
   const list = tokens.value;
-  const chosen = where.value.searchParams.get('state') ?? '';
-  const counts = new Map<string, number>();
-  for (const token of list ?? []) counts.set(token.state, (counts.get(token.state) ?? 0) + 1);
-  const shown = ordered(
-    (list ?? []).filter((token) => (chosen ? token.state === chosen : token.state !== 'revoked')),
-    terminals.value,
-  );
-  const expiring = (list ?? []).filter(
-    (token) => !['revoked', 'expired'].includes(token.state) && expiry(token, now.peek()) !== 'fine',
-  ).length;
-  const close = () => (open.value = null);
-  const what = open.value;
   return (
     <>
       <div class="head">
@@ -142,69 +147,23 @@ export default function Connections() {
           <h1 tabIndex={-1}>Connections</h1>
           <p>One token for each terminal. It locks itself to the first account that uses it.</p>
         </div>
-        {acts.value && (
-          <button type="button" class="primary" data-new onClick={() => (open.value = { what: 'new' })}>
-            <Icon name="plus" /> New connection
-          </button>
-        )}
+        {acts.value && list && list.length > 0 && <New />}
       </div>
-      {expiring > 0 && (
-        <p class="note warn row">
-          <Icon name="clock" /> {expiring === 1 ? 'One token expires' : `${expiring} tokens expire`} within 30 days. Replace gives
-          a new one while the old one still works.
-        </p>
-      )}
+      {list && <Expiring list={list} />}
       {tokensFailed.value && <Failed what={tokensFailed.value} again={() => void loadTokens()} />}
       {list === undefined && !tokensFailed.value && <Loading />}
-      {list &&
-        (list.length === 0 ? (
-          <Empty icon="plug" title="No terminal yet">
-            <p>Make a token, paste it into the Expert Advisor, and watch it connect here.</p>
-            {acts.value && (
-              <button type="button" class="primary" onClick={() => (open.value = { what: 'new' })}>
-                <Icon name="plus" /> New connection
-              </button>
-            )}
-          </Empty>
-        ) : (
-          <div class="stack live">
-            <Filter counts={counts} />
-            <table class="table cards-on-phone" role="table" aria-label="Connections">
-              <thead role="rowgroup">
-                <tr role="row">
-                  {['State', 'Name', 'Account', 'Seen', 'Round trip', 'Expires'].map((name) => (
-                    <th key={name} role="columnheader" scope="col" class={name === 'Round trip' ? 'num' : ''}>
-                      {name}
-                    </th>
-                  ))}
-                  <th role="columnheader" scope="col">
-                    <span class="visually-hidden">Actions</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody role="rowgroup">
-                {shown.map((token) => (
-                  <Row
-                    key={token.id}
-                    token={token}
-                    terminal={terminals.value.get(token.id)}
-                    open={(next) => (open.value = next)}
-                  />
-                ))}
-              </tbody>
-            </table>
-            {shown.length === 0 && (
-              <p class="muted">
-                No token is in this state. <Link href="/connections">Show all</Link>
-              </p>
-            )}
-          </div>
-        ))}
-      {what?.what === 'new' && <NewConnection onClose={close} />}
-      {what?.what === 'disconnect' && <Disconnect token={what.token} onClose={close} />}
-      {what?.what === 'revoke' && <Revoke token={what.token} onClose={close} />}
-      {what?.what === 'rename' && <Rename token={what.token} onClose={close} />}
-      {what?.what === 'replace' && <Replace token={what.token} onClose={close} />}
+      {list?.length === 0 && (
+        <Empty icon="plug" title="No terminal yet">
+          <p>
+            {acts.value
+              ? 'Make a token, paste it into the Expert Advisor, and watch it connect here.'
+              : 'Terminals stand here once an owner has connected them.'}
+          </p>
+          {acts.value && <New />}
+        </Empty>
+      )}
+      {list && list.length > 0 && <List list={list} />}
+      {(opened.value || where.value.searchParams.has('token')) && <Over />}
     </>
   );
 }

@@ -1,9 +1,11 @@
-import { acts } from '../lib/session';
+import './settings/settings.css';
+import { switches } from '../live/store';
 import { Link, where } from '../lib/router';
-import { session } from '../lib/session';
+import { acts, session } from '../lib/session';
 import { Hooks } from './settings/hooks';
 import { KillSwitches } from './settings/kill';
 import { Mine } from './settings/mine';
+import { Plans } from './settings/plans';
 import { Users } from './settings/users';
 import { Webhooks } from './settings/webhooks';
 
@@ -14,6 +16,7 @@ export default function Settings() {
     { path: '/settings', name: 'You', show: true, Part: Mine },
     { path: '/settings/kill-switch', name: 'Kill switch', show: true, Part: KillSwitches },
     { path: '/settings/users', name: 'Users', show: owner, Part: Users },
+    { path: '/settings/plans', name: 'Plans', show: true, Part: Plans },
     { path: '/settings/hooks', name: 'TradingView', show: acts.value, Part: Hooks },
     { path: '/settings/webhooks', name: 'Webhooks', show: acts.value, Part: Webhooks },
   ].filter((part) => part.show);
@@ -23,10 +26,10 @@ export default function Settings() {
       <div class="head">
         <h1 tabIndex={-1}>Settings</h1>
       </div>
-      <nav class="chips subnav" aria-label="Settings">
+      <nav class="chips subnav settings-nav" aria-label="Settings">
         {parts.map((one) => (
           <Link key={one.path} class="chip" href={one.path} aria-current={one === part ? 'page' : undefined}>
-            {one.name}
+            {one.name} {one.Part === KillSwitches && switches.value.length > 0 && <span class="badge plain bad">on</span>}
           </Link>
         ))}
       </nav>

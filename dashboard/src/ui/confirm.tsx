@@ -12,6 +12,7 @@ interface Props {
   /** "Revoking…" */
   doing: string;
   danger?: boolean;
+  wide?: boolean;
   /** Cannot be pressed until then. */
   ready?: boolean;
   children: ComponentChildren;
@@ -23,7 +24,7 @@ interface Props {
 }
 
 /** Asks before something is done that cannot be undone; the focus is on Cancel. */
-export function Confirm({ title, verb, doing, danger, ready = true, children, action, onClose, onDone = onClose }: Props) {
+export function Confirm({ title, verb, doing, danger, wide, ready = true, children, action, onClose, onDone = onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState('');
   const go = async () => {
@@ -39,6 +40,7 @@ export function Confirm({ title, verb, doing, danger, ready = true, children, ac
   };
   return (
     <Modal
+      wide={wide}
       title={title}
       onCancel={busy ? undefined : onClose}
       footer={

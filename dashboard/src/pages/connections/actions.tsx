@@ -1,9 +1,12 @@
-import { useState } from 'preact/hooks';
-import { hub, ok } from '../../api/client';
-import type { Token } from '../../api/types';
+import { useEffect, useState } from 'preact/hooks';
+import { get, hub, ok, Unreachable } from '../../api/client';
+import type { List, Position, Token } from '../../api/types';
 import { loadTokens, terminals } from '../../live/store';
-import { accountName } from '../../lib/tokens';
+import { signed } from '../../lib/money';
+import { confirmed } from '../../lib/session';
+import { accountName, tokenName } from '../../lib/tokens';
 import { Confirm } from '../../ui/confirm';
+import { Icon } from '../../ui/icon';
 import { toast } from '../../ui/toast';
 import { ShownOnce } from './shown-once';
 
@@ -11,77 +14,147 @@ interface Props {
   token: Token;
   onClose: () => void;
 }
-const nameOf = (token: Token) => token.name || `${token.prefix}…`;
+
+/** Rows that are counted at most: a long history is not fetched for its length. */
+const COUNTED = 500;
+const count = async (path: string, one: string, many: string) => {
+  const page = await get<List<unknown>>(`${path}&limit=${COUNTED}`);
+  const rows = page.data.length;
+  return `${page.next_cursor ? 'more than ' : ''}${rows} ${rows === 1 ? one : many}`;
+};
+
+/** How much "Delete all" would take. */
+function Records({ token }: { token: Token }) {
+  const [words, setWords] = useState('Counting what there is…');
+  useEffect(() => {
+    const account = encodeURIComponent(`${token.account!.login}@${token.account!.server}`);
+    Promise.all([
+      count(`/api/v1/audit/trades?account=${account}`, 'row', 'rows'),
+      count(`/api/v1/commands?terminal=${account}`, 'command', 'commands'),
+    ]).then(
+      ([trades, commands]) => setWords(`It has ${trades} of trade history and ${commands}.`),
+      () => setWords('How much there is cannot be counted now.'),
+    );
+  }, [token.id]);
+  return (
+    <p class="note bad" role="status">
+      {words} Its stored bars go, too. All of it is destroyed at once, and this can’t be undone.
+    </p>
+  );
+}
 
 /** Frees the token from its account. */
 export function Disconnect({ token, onClose }: Props) {
   const [history, setHistory] = useState<'keep' | 'delete'>('keep');
   const [typed, setTyped] = useState('');
-  const login = String(token.account?.login ?? '');
+  // The account as it was when the dialog was opened: afterwards the token has none.
+  const [account] = useState(token.account);
+  const login = String(account?.login ?? '');
   const action = async () => {
-    await hub.POST('/api/v1/tokens/{id}/disconnect', { params: { path: { id: token.id } }, body: { history } });
+    await confirmed(() => hub.POST('/api/v1/tokens/{id}/disconnect', { params: { path: { id: token.id } }, body: { history } }));
     await loadTokens();
-    toast(`${nameOf(token)} is free for another account`);
+    toast(`${tokenName(token)} is Pending: free for the next account`);
   };
   return (
     <Confirm
-      title={`Disconnect ${accountName(token.account)}?`}
-      verb="Disconnect"
+      title={`Disconnect ${accountName(account)}?`}
+      verb={history === 'delete' ? 'Disconnect and delete all' : 'Disconnect'}
       doing="Disconnecting…"
       danger={history === 'delete'}
       ready={history === 'keep' || typed === login}
       action={action}
       onClose={onClose}
     >
-      <p>The terminal is cut off, and the token “{nameOf(token)}” turns Pending: the next account that uses it gets it.</p>
+      <p>
+        The terminal is cut off, and its Expert Advisor stops until it is attached anew. The token “{tokenName(token)}” turns
+        Pending: the next account that uses it gets it. What is open at the broker stays open.
+      </p>
       <fieldset>
-        <legend>What has been recorded of this account</legend>
+        <legend>Its recorded history</legend>
         <label class="check">
           <input type="radio" name="history" checked={history === 'keep'} onChange={() => setHistory('keep')} />{' '}
           <span>
             <strong>Keep history</strong>
-            <span class="hint">Its trades stay in Audit.</span>
+            <span class="hint">Its trades and commands stay in Audit.</span>
           </span>
         </label>
         <label class="check">
           <input type="radio" name="history" checked={history === 'delete'} onChange={() => setHistory('delete')} />{' '}
           <span>
             <strong>Delete all</strong>
-            <span class="hint">Every record of this account is destroyed. This cannot be undone.</span>
+            <span class="hint">Every record of this account is destroyed.</span>
           </span>
         </label>
       </fieldset>
-      {history === 'delete' && (
-        <label class="field">
-          Type the account number {login} to delete everything
-          <input
-            inputMode="numeric"
-            autocomplete="off"
-            value={typed}
-            onInput={(event) => setTyped(event.currentTarget.value.trim())}
-          />
-        </label>
+      {history === 'delete' && account && (
+        <>
+          <Records token={{ ...token, account }} />
+          <label class="field">
+            Type the account number {login} to delete everything
+            <input
+              inputMode="numeric"
+              autocomplete="off"
+              value={typed}
+              onInput={(event) => setTyped(event.currentTarget.value.trim())}
+            />
+          </label>
+        </>
       )}
     </Confirm>
   );
 }
 
+/** What is open on the account now: asked for, and nobody waits for it. */
+function OpenNow({ token }: { token: Token }) {
+  const [words, setWords] = useState('Looking whether positions are open…');
+  const [alarm, setAlarm] = useState(false);
+  useEffect(() => {
+    const ended = new AbortController();
+    get<List<Position>>(`/api/v1/terminals/${token.id}/positions`, ended.signal).then(
+      ({ data }) => {
+        const profit = data.reduce((sum, one) => sum + one.profit, 0);
+        setAlarm(data.length > 0);
+        setWords(
+          data.length === 0
+            ? 'No position is open on it now.'
+            : `${data.length === 1 ? 'One position is' : `${data.length} positions are`} open on it now, at ${signed(profit)}. No bot can close ${data.length === 1 ? 'it' : 'them'} after this.`,
+        );
+      },
+      () => {
+        if (!ended.signal.aborted) setWords('Whether positions are open could not be asked.');
+      },
+    );
+    return () => ended.abort();
+  }, [token.id]);
+  return (
+    <p class={`note row line ${alarm ? 'warn' : ''}`} role="status">
+      <Icon name={alarm ? 'warning' : 'info'} /> <span>{words}</span>
+    </p>
+  );
+}
+
 /** Ends a token for good. */
 export function Revoke({ token, onClose }: Props) {
-  const online = terminals.value.get(token.id)?.state === 'connected';
+  // As it was when the dialog was opened.
+  const [online] = useState(terminals.value.get(token.id)?.state === 'connected');
   const action = async () => {
     await hub.DELETE('/api/v1/tokens/{id}', { params: { path: { id: token.id } } });
     await loadTokens();
-    toast(`${nameOf(token)} is revoked`);
+    toast(`${tokenName(token)} is revoked`);
   };
   return (
-    <Confirm title={`Revoke ${nameOf(token)}?`} verb="Revoke token" doing="Revoking…" danger action={action} onClose={onClose}>
-      <p>The Expert Advisor stops at once and shows “Error 401”. It cannot be undone: the terminal will need a new token.</p>
-      {token.account && (
-        <p>
-          {online ? 'It is connected now. ' : ''}Positions and orders of account {accountName(token.account)} stay as they are at
-          the broker; bots can no longer reach them.
-        </p>
+    <Confirm title={`Revoke ${tokenName(token)}?`} verb="Revoke token" doing="Revoking…" danger action={action} onClose={onClose}>
+      <p>The EA stops at once with error 401. This can’t be undone: the terminal will need a new token.</p>
+      {token.account ? (
+        <>
+          {online && <OpenNow token={token} />}
+          <p>
+            {online ? '' : 'Its terminal is not connected, so what is open on the account is not known. '}Positions and orders of
+            account {accountName(token.account)} stay as they are at the broker. Its recorded history stays, too.
+          </p>
+        </>
+      ) : (
+        <p>No terminal has used it yet.</p>
       )}
     </Confirm>
   );
@@ -95,7 +168,7 @@ export function Rename({ token, onClose }: Props) {
     await loadTokens();
   };
   return (
-    <Confirm title={`Rename ${nameOf(token)}`} verb="Rename" doing="Renaming…" action={action} onClose={onClose}>
+    <Confirm title={`Rename ${tokenName(token)}`} verb="Rename" doing="Renaming…" action={action} onClose={onClose}>
       <label class="field">
         Name
         <input maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />
@@ -104,36 +177,63 @@ export function Rename({ token, onClose }: Props) {
   );
 }
 
+const OVERLAPS: [number, string][] = [
+  [0, 'now'],
+  [3600, 'in 1 hour'],
+  [86_400, 'in 24 hours'],
+  [604_800, 'in 7 days'],
+];
+
 /** A new token with the same lock; the old one goes on for a while. */
 export function Replace({ token, onClose }: Props) {
   const [overlap, setOverlap] = useState(86_400);
   const [minted, setMinted] = useState<Token>();
   if (minted) return <ShownOnce minted={minted} onClose={onClose} />;
   const action = async () => {
-    setMinted(
-      await ok(hub.POST('/api/v1/tokens/{id}/rotate', { params: { path: { id: token.id } }, body: { overlap_s: overlap } })),
-    );
+    try {
+      setMinted(
+        await confirmed(() =>
+          ok(hub.POST('/api/v1/tokens/{id}/rotate', { params: { path: { id: token.id } }, body: { overlap_s: overlap } })),
+        ),
+      );
+    } catch (error) {
+      void loadTokens();
+      if (!(error instanceof Unreachable)) throw error;
+      throw new Error(
+        'The answer was lost. If the list shows this token as “old”, a new one was made that nobody has seen: replace that new one, with its end “now”.',
+      );
+    }
     await loadTokens();
   };
   return (
     <Confirm
-      title={`Replace ${nameOf(token)}`}
+      title={`Replace ${tokenName(token)}`}
       verb="Make the new token"
       doing="Making it…"
       action={action}
       onClose={onClose}
       onDone={() => undefined}
     >
-      <p>You get a new token for the same account. The old one is accepted until you have put the new one into the terminal:</p>
+      <p>
+        You get a new token of the same name
+        {token.account && `, for account ${accountName(token.account)} and no other`}, good for a year. The old one is accepted
+        until you have put the new one into the terminal:
+      </p>
       <label class="field">
         The old one ends
         <select value={overlap} onChange={(event) => setOverlap(Number(event.currentTarget.value))}>
-          <option value={0}>now</option>
-          <option value={3600}>in 1 hour</option>
-          <option value={86_400}>in 24 hours</option>
-          <option value={604_800}>in 7 days</option>
+          {OVERLAPS.map(([seconds, words]) => (
+            <option key={seconds} value={seconds}>
+              {words}
+            </option>
+          ))}
         </select>
       </label>
+      {overlap === 0 && (
+        <p class="note warn row line">
+          <Icon name="warning" /> <span>The terminal is cut off at once, and stays so until it has the new token.</span>
+        </p>
+      )}
     </Confirm>
   );
 }

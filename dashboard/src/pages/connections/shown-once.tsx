@@ -1,14 +1,63 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Token } from '../../api/types';
-import { tokens } from '../../live/store';
-import { accountName } from '../../lib/tokens';
-import { Link } from '../../lib/router';
+import { loadToken, tokens } from '../../live/store';
+import { now } from '../../lib/time';
+import { accountName, refusal, refusalWords } from '../../lib/tokens';
+import { hold, Link } from '../../lib/router';
 import { Icon } from '../../ui/icon';
 import { Modal } from '../../ui/modal';
 import { Copyable } from '../../ui/secret';
+import { Steps } from './steps';
 
 /** Where the Expert Advisor dials: the page's own address with the scheme of a WebSocket. */
 export const terminalUrl = () => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`;
+
+/** While one waits: that a terminal came is told at once, that one was refused is asked for. */
+const ASK_MS = 3_000;
+
+/** Neither a reload nor going back takes the token away before it was stored. */
+function useHeld(held: boolean): void {
+  useEffect(() => {
+    if (!held) return;
+    const stay = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener('beforeunload', stay);
+    hold(true);
+    return () => {
+      removeEventListener('beforeunload', stay);
+      hold(false);
+    };
+  }, [held]);
+}
+
+/** What became of the first terminal that used it. */
+function Arrival({ live, minted }: { live: Token | undefined; minted: Token }) {
+  const refused = live && live.state !== 'connected' ? refusal(live, now.value) : null;
+  const connected = live?.state === 'connected';
+  return (
+    <div role="status" class={`note row line ${connected ? 'good' : refused ? 'bad' : ''}`}>
+      {connected ? (
+        <>
+          <Icon name="check" />{' '}
+          <span>
+            Connected: account {accountName(live.account)}. <Link href={`/terminal/${minted.id}`}>Look at it</Link>
+          </span>
+        </>
+      ) : refused ? (
+        <>
+          <Icon name="ban" /> <span>A terminal was refused: {refusalWords(refused, live!)}. Waiting for the right one…</span>
+        </>
+      ) : (
+        <>
+          <span class="pulse" aria-hidden="true" />{' '}
+          <span>
+            Waiting for the terminal…
+            {minted.account && <span class="hint">It must be logged in to account {accountName(minted.account)}.</span>}
+          </span>
+        </>
+      )}
+    </div>
+  );
+}
 
 /**
  * The token, once. It lives in this component's memory alone, and the dialog cannot be left by a key press before the token is stored.
@@ -18,55 +67,42 @@ export function ShownOnce({ minted, onClose }: { minted: Token; onClose: () => v
   const [stored, setStored] = useState(false);
   const live = tokens.value?.find((token) => token.id === minted.id);
   const connected = live?.state === 'connected';
-  useEffect(() => {
-    if (stored || connected) return;
-    const hold = (event: BeforeUnloadEvent) => event.preventDefault();
-    addEventListener('beforeunload', hold);
-    return () => removeEventListener('beforeunload', hold);
-  }, [stored, connected]);
   const free = stored || connected;
+  useHeld(!free);
+  useEffect(() => {
+    if (connected) return;
+    const ask = setInterval(() => void loadToken(minted.id).catch(() => undefined), ASK_MS);
+    return () => clearInterval(ask);
+  }, [connected]);
+  const url = terminalUrl();
   return (
     <Modal
       wide
       title={`Token for ${minted.name || 'the new connection'}`}
       onCancel={free ? onClose : undefined}
       footer={
-        <button type="button" class="primary" disabled={!free} onClick={onClose}>
-          {connected ? 'Done' : 'Close'}
-        </button>
+        <>
+          {!free && <span class="small muted grow">Copy the token first, or say that you have stored it.</span>}
+          <button type="button" class="primary" disabled={!free} onClick={onClose}>
+            {connected ? 'Done' : 'Close'}
+          </button>
+        </>
       }
     >
-      <p class="note warn row">
-        <Icon name="warning" /> This is the only time that it is shown. Copy it now.
+      <p class="note warn row line">
+        <Icon name="warning" />{' '}
+        <span>This is the only time that the token is shown. Whoever has it can connect as this terminal.</span>
       </p>
-      <Copyable label="API_TOKEN" text={minted.token ?? ''} onCopied={() => setStored(true)} />
-      <Copyable label="BackendURL" text={terminalUrl()} />
-      <ol class="steps">
-        <li>
-          MetaTrader 5: Tools &gt; Options &gt; Expert Advisors: allow <code>{location.hostname}</code>. MetaTrader 4: allow DLL
-          imports.
-        </li>
-        <li>Drag MtBridge onto any chart, and paste both values into its inputs.</li>
-        <li>Switch Algo Trading on.</li>
-      </ol>
+      <div class="once stack">
+        <Copyable label="API_TOKEN" text={minted.token ?? ''} onCopied={() => setStored(true)} />
+        <Copyable label="BackendURL" text={url} />
+      </div>
+      <Steps url={url} />
+      <Arrival live={live} minted={minted} />
       <label class="check">
         <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />{' '}
         <span>I have stored the token</span>
       </label>
-      <div role="status" class={`note row ${connected ? 'good' : ''}`}>
-        {connected ? (
-          <>
-            <Icon name="check" />{' '}
-            <span>
-              Connected: account {accountName(live.account)}. <Link href={`/terminal/${minted.id}`}>Look at it</Link>
-            </span>
-          </>
-        ) : (
-          <>
-            <Icon name="clock" /> <span>Waiting for the terminal…</span>
-          </>
-        )}
-      </div>
     </Modal>
   );
 }

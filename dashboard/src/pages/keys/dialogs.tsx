@@ -1,65 +1,81 @@
 import { useSignal } from '@preact/signals';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
-import type { ApiKey } from '../../api/types';
-import { PRESETS } from '../../lib/permissions';
+import type { ApiKey, Plans } from '../../api/types';
+import { useLoaded } from '../../lib/load';
 import { confirmed } from '../../lib/session';
+import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { Icon } from '../../ui/icon';
 import { Modal } from '../../ui/modal';
+import { Once } from '../../ui/once';
+import { Overlap } from '../../ui/overlap';
 import { Copyable } from '../../ui/secret';
 import { toast } from '../../ui/toast';
-import { body, KeyForm, problems, type Draft } from './form';
+import { body, draftOf, fresh, problems, type Draft } from './draft';
+import { KeyForm } from './form';
+import { Summary } from './summary';
+
+const named = (row: ApiKey) => row.name || `${row.prefix}…`;
+const readPlans = () => ok(hub.GET('/api/v1/plans'));
 
 /** The key, once, with a line that tries it. */
 function ShownOnce({ minted, onClose }: { minted: ApiKey; onClose: () => void }) {
-  const [stored, setStored] = useState(false);
-  const path = minted.permissions.some((one) => one === 'admin' || one === 'read:account')
-    ? '/api/v1/terminals'
-    : '/api/external/symbols';
   return (
-    <Modal
-      wide
+    <Once
       title={`Key for ${minted.name || 'the new bot'}`}
-      onCancel={stored ? onClose : undefined}
-      footer={
-        <button type="button" class="primary" disabled={!stored} onClick={onClose}>
-          Done
-        </button>
-      }
+      about="Copy it now, and keep it where the bot reads it: not in its code."
+      label="API key"
+      secret={minted.key ?? ''}
+      kept="I have stored the key"
+      onClose={onClose}
     >
-      <p class="note warn row">
-        <Icon name="warning" /> This is the only time that it is shown. Copy it now.
-      </p>
-      <Copyable label="API key" text={minted.key ?? ''} onCopied={() => setStored(true)} />
-      <Copyable label="A line to try it" text={`curl -s ${location.origin}${path} -H 'Authorization: Bearer ${minted.key}'`} />
-      <label class="check">
-        <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />{' '}
-        <span>I have stored the key</span>
-      </label>
-    </Modal>
+      <Copyable
+        label="A line to try it: it answers what the key may"
+        text={`curl -s ${location.origin}/api/v1/session -H 'Authorization: Bearer ${minted.key}'`}
+      />
+    </Once>
   );
 }
 
-/** Least first: the form begins with reading, and says in words what the key will be. */
+function Wrong({ what }: { what: string[] }) {
+  return (
+    <div role="alert">
+      {what.map((one) => (
+        <p class="error" key={one}>
+          <Icon name="alert" /> <span>{one}</span>
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** What was chosen, in words; it has the focus, so that it is read before anything is pressed. */
+function Check({ draft, plans }: { draft: Draft; plans: Plans | undefined }) {
+  const shown = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    shown.current?.focus({ preventScroll: true });
+    shown.current?.closest('dialog')?.scrollTo(0, 0);
+  }, []);
+  return (
+    <div class="stack" ref={shown} tabIndex={-1} role="group" aria-label={`What ${draft.name || 'the new key'} will be`}>
+      <Summary draft={draft} plans={plans} />
+    </div>
+  );
+}
+
+/** Least first: the form begins with reading, and says in words what the key will be before it is made. */
 export function NewKey({ onClose }: { onClose: () => void }) {
-  const draft = useSignal<Draft>({
-    name: '',
-    permissions: PRESETS[0]!.permissions,
-    symbols: '',
-    accounts: '',
-    ips: '',
-    plan: 'unlimited',
-    days: '90',
-    test: false,
-  });
+  const draft = useSignal<Draft>(fresh());
+  const { value: plans } = useLoaded<Plans>(readPlans);
+  const [checking, setChecking] = useState(false);
   const [minted, setMinted] = useState<ApiKey>();
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState('');
+  const form = useRef<HTMLFormElement>(null);
   if (minted) return <ShownOnce minted={minted} onClose={onClose} />;
   const wrong = problems(draft.value);
-  const submit = async (event: Event) => {
-    event.preventDefault();
+  const make = async () => {
     setBusy(true);
     setFailure('');
     try {
@@ -69,54 +85,67 @@ export function NewKey({ onClose }: { onClose: () => void }) {
       setBusy(false);
     }
   };
+  const back = () => {
+    setChecking(false);
+    setFailure('');
+    requestAnimationFrame(() => form.current?.querySelector('input')?.focus());
+  };
   return (
     <Modal
       wide
-      title="New API key"
-      onCancel={busy ? undefined : onClose}
+      title={checking ? 'Make this key?' : 'New API key'}
+      onCancel={busy ? undefined : checking ? back : onClose}
       footer={
-        <>
-          <button type="button" disabled={busy} onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" form="new-key" class="primary" disabled={busy || wrong.length > 0}>
-            {busy ? 'Making it…' : 'Make the key'}
-          </button>
-        </>
+        checking ? (
+          <>
+            <button type="button" key="back" disabled={busy} onClick={back}>
+              Back
+            </button>
+            <button type="button" key="make" class="primary" disabled={busy} onClick={() => void make()}>
+              {busy ? 'Making it…' : 'Make the key'}
+            </button>
+          </>
+        ) : (
+          <>
+            <button type="button" key="cancel" onClick={onClose}>
+              Cancel
+            </button>
+            <button type="submit" key="go" form="new-key" class="primary" disabled={wrong.length > 0}>
+              Continue
+            </button>
+          </>
+        )
       }
     >
-      <form id="new-key" onSubmit={submit}>
-        <KeyForm draft={draft} whole />
-      </form>
-      <div role="alert">
-        {[...wrong, failure].filter(Boolean).map((one) => (
-          <p class="error" key={one}>
-            <Icon name="alert" /> <span>{one}</span>
-          </p>
-        ))}
-      </div>
+      {checking ? (
+        <Check draft={draft.value} plans={plans.value} />
+      ) : (
+        <form
+          id="new-key"
+          ref={form}
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (wrong.length === 0) setChecking(true);
+          }}
+        >
+          <KeyForm draft={draft} plans={plans.value} />
+        </form>
+      )}
+      <Wrong what={[...wrong, failure].filter(Boolean)} />
     </Modal>
   );
 }
 
 /** The rights of a key that is in use; its secret stays. */
 export function EditKey({ row, onClose }: { row: ApiKey; onClose: () => void }) {
-  const text = (list: (string | number)[] | null) => (list ?? []).join(', ');
-  const draft = useSignal<Draft>({
-    name: row.name,
-    permissions: row.permissions,
-    symbols: text(row.symbols),
-    accounts: text(row.accounts),
-    ips: text(row.ips),
-    plan: row.plan,
-    days: '',
-    test: row.test,
-  });
+  const draft = useSignal<Draft>(draftOf(row));
+  const { value: plans } = useLoaded<Plans>(readPlans);
   const wrong = problems(draft.value);
   return (
     <Confirm
-      title={`Change ${row.name || row.prefix}`}
-      verb="Change"
+      wide
+      title={`Change ${named(row)}`}
+      verb="Change the key"
       doing="Changing…"
       ready={wrong.length === 0}
       onClose={onClose}
@@ -127,46 +156,37 @@ export function EditKey({ row, onClose }: { row: ApiKey; onClose: () => void }) 
         toast('It holds from the next request on');
       }}
     >
-      <KeyForm draft={draft} whole={false} />
-      {wrong.map((one) => (
-        <p class="error" key={one}>
-          <Icon name="alert" /> <span>{one}</span>
-        </p>
-      ))}
+      <p class="muted">The bot keeps its key; what you change holds from its next request on.</p>
+      <KeyForm draft={draft} plans={plans.value} ends={row.expires_at} />
+      <Wrong what={wrong} />
     </Confirm>
   );
 }
 
 /** A new secret with the same rights. */
 export function RollKey({ row, onClose }: { row: ApiKey; onClose: () => void }) {
-  const [overlap, setOverlap] = useState(86_400);
+  const overlap = useSignal(86_400);
   const [minted, setMinted] = useState<ApiKey>();
   if (minted) return <ShownOnce minted={minted} onClose={onClose} />;
   return (
     <Confirm
-      title={`Roll ${row.name || row.prefix}`}
+      title={`Roll ${named(row)}`}
       verb="Make the new key"
       doing="Making it…"
+      danger={overlap.value === 0}
       onClose={onClose}
       onDone={() => undefined}
       action={async () =>
         setMinted(
           await confirmed(() =>
-            ok(hub.POST('/api/v1/keys/{id}/rotate', { params: { path: { id: row.id } }, body: { overlap_s: overlap } })),
+            ok(hub.POST('/api/v1/keys/{id}/rotate', { params: { path: { id: row.id } }, body: { overlap_s: overlap.value } })),
           ),
         )
       }
     >
-      <p>You get a new key with the same rights. The old one still works for a while, so that no bot has to stop.</p>
-      <label class="field">
-        The old one ends
-        <select value={overlap} onChange={(event) => setOverlap(Number(event.currentTarget.value))}>
-          <option value={0}>now</option>
-          <option value={3600}>in 1 hour</option>
-          <option value={86_400}>in 24 hours</option>
-          <option value={604_800}>in 7 days</option>
-        </select>
-      </label>
+      <p>You get a new key with the same rights, plan and count of requests. Put it into the bot before the old one ends.</p>
+      <Overlap label="The old one ends" value={overlap} />
+      {overlap.value === 0 && <p class="muted">A bot that still has it is refused from its next request on.</p>}
     </Confirm>
   );
 }
@@ -174,7 +194,7 @@ export function RollKey({ row, onClose }: { row: ApiKey; onClose: () => void }) 
 export function RevokeKey({ row, onClose }: { row: ApiKey; onClose: () => void }) {
   return (
     <Confirm
-      title={`Revoke ${row.name || row.prefix}?`}
+      title={`Revoke ${named(row)}?`}
       verb="Revoke key"
       doing="Revoking…"
       danger
@@ -185,8 +205,12 @@ export function RevokeKey({ row, onClose }: { row: ApiKey; onClose: () => void }
       }}
     >
       <p>
-        The next request under it is refused, and its streams are cut. It cannot be undone. Positions that the bot has opened stay
-        open.
+        The next request under it is refused, and its streams are cut; a hook that acts under it trades no more. It cannot be
+        undone. Positions that the bot has opened stay open.
+      </p>
+      <p class="muted">
+        Last used: <Ago at={row.last_used_at} />
+        {row.last_used_from && ` from ${row.last_used_from}`}.
       </p>
     </Confirm>
   );

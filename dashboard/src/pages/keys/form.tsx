@@ -1,70 +1,133 @@
 import type { Signal } from '@preact/signals';
-import type { NewKey, Permission, Plan } from '../../api/types';
+import { useState } from 'preact/hooks';
+import { hub, ok, sentence } from '../../api/client';
+import type { Permission, Plan, Plans } from '../../api/types';
+import { terminals } from '../../live/store';
+import { useLoaded } from '../../lib/load';
+import { notNetwork } from '../../lib/network';
 import { GROUPS, PRESETS } from '../../lib/permissions';
-import { isNetwork, words } from '../../lib/network';
+import { capital, grants } from '../../lib/plans';
+import { stamp } from '../../lib/time';
 import { Icon } from '../../ui/icon';
+import { Picks } from '../../ui/picks';
+import { accountsOf, money, type Draft } from './draft';
 
-/** What a key is to be, as the form holds it: lists as texts. */
-export interface Draft {
-  name: string;
-  permissions: Permission[];
-  symbols: string;
-  accounts: string;
-  ips: string;
-  plan: Plan;
-  days: string;
-  test: boolean;
+interface Props {
+  draft: Signal<Draft>;
+  plans: Plans | undefined;
+  /** When a key that is changed ends; undefined: a new one. */
+  ends?: string | null;
 }
 
-/** An empty text means: no limit. */
-const list = (text: string): string[] | null => (words(text).length ? words(text) : null);
-
-/** The body of a call; `expires_at` only when the form chose one. */
-export function body(draft: Draft, whole: boolean): NewKey {
-  const days = Number(draft.days);
-  return {
-    name: draft.name.trim(),
-    permissions: draft.permissions,
-    symbols: list(draft.symbols),
-    accounts: list(draft.accounts),
-    ips: list(draft.ips),
-    plan: draft.plan,
-    ...(whole && draft.test ? { test: true } : {}),
-    ...(whole && days > 0 ? { expires_at: new Date(Date.now() + days * 86_400_000).toISOString() } : {}),
-  };
+/** What every connected terminal has, by name; nothing where none is connected. */
+async function symbols(): Promise<{ value: string; text: string }[]> {
+  if (![...terminals.value.values()].some((row) => row.state === 'connected')) return [];
+  const answer = await ok(hub.GET('/api/external/symbols'));
+  return answer.symbols.map((value) => ({ value, text: value }));
 }
 
-export function problems(draft: Draft): string[] {
-  const found = [];
-  if (draft.permissions.length === 0) found.push('Choose at least one permission.');
-  for (const word of words(draft.ips)) if (!isNetwork(word)) found.push(`${word} is no address and no network.`);
-  if (draft.permissions.includes('admin') && (words(draft.symbols).length || words(draft.accounts).length))
-    found.push('A key for some symbols or accounts cannot hold admin.');
-  return found;
+/** The address that the hub sees this page come from: that of its own login. */
+function MyAddress({ add }: { add: (address: string) => void }) {
+  const [failure, setFailure] = useState('');
+  const go = () =>
+    ok(hub.GET('/api/v1/sessions')).then(
+      ({ data }) => {
+        const from = data.find((login) => login.current)?.from;
+        if (from) add(from);
+        else setFailure('The hub does not say from where this page comes.');
+      },
+      (error) => setFailure(sentence(error)),
+    );
+  return (
+    <>
+      <button type="button" class="ghost" onClick={() => void go()}>
+        <Icon name="plus" /> Add my address
+      </button>
+      {failure && <p class="error">{failure}</p>}
+    </>
+  );
+}
+
+function Permissions({ draft, set }: { draft: Draft; set: (permissions: Permission[]) => void }) {
+  const held = draft.permissions;
+  const toggle = (permission: Permission) =>
+    set(held.includes(permission) ? held.filter((one) => one !== permission) : [...held, permission]);
+  const boxes = (permissions: [Permission, string][]) =>
+    permissions.map(([permission, label]) => (
+      <label class="check" key={permission}>
+        <input type="checkbox" checked={held.includes(permission)} onChange={() => toggle(permission)} />{' '}
+        <span>
+          {label} <code class="muted small">{permission}</code>
+        </span>
+      </label>
+    ));
+  return (
+    <fieldset>
+      <legend>It may</legend>
+      <div class="chips" role="group" aria-label="Presets">
+        {PRESETS.map((preset) => (
+          <button
+            type="button"
+            class="chip"
+            key={preset.name}
+            title={preset.about}
+            aria-pressed={preset.permissions.length === held.length && preset.permissions.every((one) => held.includes(one))}
+            onClick={() => set(preset.permissions)}
+          >
+            {preset.name}
+          </button>
+        ))}
+      </div>
+      {GROUPS.filter((group) => !group.risk).map((group) => (
+        <div key={group.name} class="group" role="group" aria-label={group.name}>
+          <h3>{group.name}</h3>
+          {boxes(group.permissions)}
+        </div>
+      ))}
+      {GROUPS.filter((group) => group.risk).map((group) => (
+        <fieldset key={group.name} class="risk">
+          <legend>{group.name}</legend>
+          <span class="hint">
+            <Icon name="warning" /> {group.risk}
+          </span>
+          {boxes(group.permissions)}
+        </fieldset>
+      ))}
+    </fieldset>
+  );
+}
+
+function PlanChoice({ draft, plans, set }: { draft: Draft; plans: Plans | undefined; set: (plan: Plan) => void }) {
+  const above = plans?.data.some((row) => !row.available);
+  return (
+    <label class="field">
+      Plan
+      <select value={draft.plan || plans?.ceiling} disabled={!plans} onChange={(event) => set(event.currentTarget.value as Plan)}>
+        {plans?.data.map((row) => (
+          <option key={row.plan} value={row.plan} disabled={!row.available && row.plan !== draft.plan}>
+            {capital(row.plan)}: {grants(row)}
+            {!row.available && ' (above yours)'}
+          </option>
+        ))}
+      </select>
+      <span class="hint">
+        {above
+          ? `How much it may ask for. Yours goes up to ${capital(plans!.ceiling)}; whoever runs this hub can change that.`
+          : 'How much it may ask for. Closing and cancelling is never held up by it.'}
+      </span>
+    </label>
+  );
 }
 
 /** The fields of a key; for a new one also what cannot be changed later. */
-export function KeyForm({ draft, whole }: { draft: Signal<Draft>; whole: boolean }) {
+export function KeyForm({ draft, plans, ends }: Props) {
   const value = draft.value;
   const set = (change: Partial<Draft>) => (draft.value = { ...draft.value, ...change });
-  const toggle = (permission: Permission) =>
-    set({
-      permissions: value.permissions.includes(permission)
-        ? value.permissions.filter((one) => one !== permission)
-        : [...value.permissions, permission],
-    });
-  const text = (name: 'symbols' | 'accounts' | 'ips', label: string, hint: string) => (
-    <label class="field">
-      {label}
-      <span class="hint">{hint}</span>
-      <input
-        autocomplete="off"
-        spellcheck={false}
-        value={value[name]}
-        onInput={(event) => set({ [name]: event.currentTarget.value })}
-      />
-    </label>
-  );
+  const { value: seen } = useLoaded(symbols);
+  const accounts = accountsOf(terminals.value.values());
+  const whole = ends === undefined;
+  const homes = accounts.filter((one) => !value.accounts || value.accounts.includes(one.value));
+  const { risk, text } = money(value, accounts);
   return (
     <div class="stack">
       <label class="field">
@@ -77,74 +140,72 @@ export function KeyForm({ draft, whole }: { draft: Signal<Draft>; whole: boolean
           placeholder="mean-reversion bot"
         />
       </label>
-      <fieldset>
-        <legend>It may</legend>
-        <div class="chips" role="group" aria-label="Presets">
-          {PRESETS.map((preset) => (
-            <button
-              type="button"
-              class="chip"
-              key={preset.name}
-              title={preset.about}
-              aria-pressed={
-                preset.permissions.length === value.permissions.length &&
-                preset.permissions.every((one) => value.permissions.includes(one))
-              }
-              onClick={() => set({ permissions: preset.permissions })}
-            >
-              {preset.name}
-            </button>
-          ))}
-        </div>
-        {GROUPS.map((group) => (
-          <div key={group.name} class="group" role="group" aria-label={group.name}>
-            <h3>
-              {group.name}
-              {group.risk && (
-                <span class="small down">
-                  {' '}
-                  <Icon name="warning" /> {group.risk}
-                </span>
-              )}
-            </h3>
-            {group.permissions.map(([permission, label]) => (
-              <label class="check" key={permission}>
-                <input type="checkbox" checked={value.permissions.includes(permission)} onChange={() => toggle(permission)} />{' '}
-                <span>
-                  {label} <code class="muted small">{permission}</code>
-                </span>
-              </label>
-            ))}
-          </div>
-        ))}
-      </fieldset>
-      {text('symbols', 'Symbols', 'Empty: all of them. Names as the broker has them; * at either end stands for any letters.')}
-      {text('accounts', 'Accounts', 'Empty: all of yours.')}
-      {text('ips', 'Addresses it may come from', 'Empty: any. Addresses and networks such as 203.0.113.7 or 10.0.0.0/8')}
-      <div class="ticket">
-        <div class="pair">
-          <label class="field">
-            Plan
-            <select value={value.plan} onChange={(event) => set({ plan: event.currentTarget.value as Plan })}>
-              <option value="unlimited">Unlimited</option>
-              <option value="free">Free: 100 an hour, 5 at once</option>
-              <option value="pro">Pro: 1,000 an hour, 20 at once</option>
-              <option value="enterprise">Enterprise: as configured</option>
-            </select>
-          </label>
-          {whole && (
-            <label class="field">
-              Expires
-              <select value={value.days} onChange={(event) => set({ days: event.currentTarget.value })}>
-                <option value="30">in 30 days</option>
-                <option value="90">in 90 days</option>
-                <option value="365">in a year</option>
-                <option value="">never</option>
-              </select>
-            </label>
+      <Permissions draft={value} set={(permissions) => set({ permissions })} />
+      {risk && (
+        <p class="note warn money">
+          <Icon name="warning" /> {text}
+        </p>
+      )}
+      <Picks
+        label="Symbols"
+        every="All symbols"
+        only="Only these"
+        field="Symbol"
+        placeholder="EURUSD, or GBP* for all that begin so"
+        values={value.symbols}
+        known={seen.value}
+        onChange={(symbols) => set({ symbols })}
+      />
+      <Picks
+        label="Accounts"
+        every="All of yours, also later ones"
+        only="Only these"
+        field="Account"
+        placeholder="1001 or 1001@Server"
+        values={value.accounts}
+        known={accounts}
+        onChange={(chosen) => set({ accounts: chosen })}
+      />
+      <Picks
+        label="Addresses it may come from"
+        hint={value.ips ? undefined : 'A key that is stolen is worth nothing elsewhere: name them if you can.'}
+        every="Any address"
+        only="Only these"
+        field="Address or network"
+        placeholder="203.0.113.7 or 10.0.0.0/8"
+        values={value.ips}
+        wrong={notNetwork}
+        onChange={(ips) => set({ ips })}
+      >
+        <MyAddress add={(address) => !value.ips?.includes(address) && set({ ips: [...(value.ips ?? []), address] })} />
+      </Picks>
+      <label class="field">
+        Where a call names no terminal
+        <select value={value.terminal} onChange={(event) => set({ terminal: event.currentTarget.value })}>
+          <option value="">the only one there is</option>
+          {value.terminal && !homes.some((one) => one.value === value.terminal) && (
+            <option value={value.terminal}>{value.terminal}</option>
           )}
-        </div>
-      </div>
+          {homes.map((one) => (
+            <option key={one.value} value={one.value}>
+              {one.text}
+            </option>
+          ))}
+        </select>
+      </label>
+      <PlanChoice draft={value} plans={plans} set={(plan) => set({ plan })} />
+      <label class="field">
+        Ends
+        <select value={value.ends} onChange={(event) => set({ ends: event.currentTarget.value })}>
+          {!whole && <option value="keep">as it is: {ends ? stamp(Date.parse(ends), 'local').slice(0, 10) : 'never'}</option>}
+          <option value="7">in 7 days</option>
+          <option value="30">in 30 days</option>
+          <option value="90">in 90 days</option>
+          <option value="365">in a year</option>
+          <option value="never">never</option>
+        </select>
+        {value.ends === 'never' && <span class="hint">One that is forgotten somewhere stays good.</span>}
+      </label>
       {whole && (
         <label class="check">
           <input type="checkbox" checked={value.test} onChange={(event) => set({ test: event.currentTarget.checked })} />{' '}

@@ -1,151 +1,154 @@
 import { useSignal } from '@preact/signals';
-import { useState } from 'preact/hooks';
 import { hub, ok } from '../../api/client';
 import type { Hook } from '../../api/types';
 import { terminals } from '../../live/store';
 import { useLoaded } from '../../lib/load';
-import { words } from '../../lib/network';
+import { short } from '../../lib/network';
 import { confirmed } from '../../lib/session';
+import { accountName } from '../../lib/tokens';
 import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { Empty, Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Menu } from '../../ui/menu';
-import { Modal } from '../../ui/modal';
-import { Copyable } from '../../ui/secret';
+import { Overlap } from '../../ui/overlap';
+import { Facts } from './facts';
+import { Alerts } from './hook-alerts';
+import { body, creation, draftOf, HookForm, problems } from './hook-form';
+import { Shown, Texts } from './hook-texts';
 
-/** The address, once. */
-function Shown({ hook, onClose }: { hook: Hook; onClose: () => void }) {
-  const [stored, setStored] = useState(false);
-  return (
-    <Modal
-      wide
-      title="The address for TradingView"
-      onCancel={stored ? onClose : undefined}
-      footer={
-        <button type="button" class="primary" disabled={!stored} onClick={onClose}>
-          Done
-        </button>
-      }
-    >
-      <p class="note warn row">
-        <Icon name="warning" /> It holds a secret and is shown this once. Put it into “Webhook URL” of the alert, and nowhere
-        else.
-      </p>
-      <Copyable label="Webhook URL" text={`${location.origin}${hook.path ?? ''}`} onCopied={() => setStored(true)} />
-      <Copyable
-        label="Message, for a strategy"
-        text={
-          '{"action": "{{strategy.order.action}}", "symbol": "{{ticker}}", "volume": {{strategy.order.contracts}}, "id": "{{strategy.order.id}} {{time}}", "timenow": "{{timenow}}"}'
-        }
-      />
-      {hook.dry_run && <p class="note">It is a dry run: alerts are written down and nothing is sent until you change that.</p>}
-      <label class="check">
-        <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />{' '}
-        <span>I have stored the address</span>
-      </label>
-    </Modal>
-  );
-}
+const named = (hook: Hook) => hook.name || `${hook.prefix}…`;
+const at = (hook: Hook) => ({ params: { path: { id: hook.id } } });
 
-function NewHook({ onClose, onMade }: { onClose: () => void; onMade: (hook: Hook) => void }) {
-  const form = useSignal({ name: '', terminal: [...terminals.value.values()][0]?.id ?? '', dry_run: true, ips: 'tradingview' });
-  const set = (change: Partial<typeof form.value>) => (form.value = { ...form.value, ...change });
+function Edit({ row, onClose, onMade }: { row?: Hook; onClose: () => void; onMade: (hook: Hook) => void }) {
+  const draft = useSignal(draftOf(row));
+  const wrong = problems(draft.value);
   return (
     <Confirm
-      title="New hook for TradingView"
-      verb="Make the hook"
-      doing="Making…"
+      wide
+      title={row ? `Change ${named(row)}` : 'New hook for TradingView'}
+      verb={row ? 'Change the hook' : 'Make the hook'}
+      doing={row ? 'Changing…' : 'Making…'}
+      ready={wrong.length === 0}
       onClose={onClose}
-      onDone={() => undefined}
-      action={async () =>
-        onMade(
-          await confirmed(() =>
-            ok(
-              hub.POST('/api/v1/hooks', {
-                body: {
-                  kind: 'tradingview',
-                  name: form.value.name,
-                  ...(form.value.terminal ? { terminal: form.value.terminal } : {}),
-                  dry_run: form.value.dry_run,
-                  ips: words(form.value.ips),
-                },
-              }),
-            ),
-          ),
-        )
-      }
+      onDone={row ? onClose : () => undefined}
+      action={async () => {
+        if (row) await confirmed(() => hub.PATCH('/api/v1/hooks/{id}', { ...at(row), body: body(draft.value, row) }));
+        else onMade(await confirmed(() => ok(hub.POST('/api/v1/hooks', { body: creation(draft.value) }))));
+      }}
     >
-      <label class="field">
-        Name
-        <input maxLength={100} value={form.value.name} onInput={(event) => set({ name: event.currentTarget.value })} />
-      </label>
-      <label class="field">
-        Trades go to
-        <select value={form.value.terminal} onChange={(event) => set({ terminal: event.currentTarget.value })}>
-          {[...terminals.value.values()].map((row) => (
-            <option key={row.id} value={row.id}>
-              {row.account.login} · {row.name || row.account.server}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="field">
-        Addresses it takes alerts from
-        <span class="hint">“tradingview” stands for those that TradingView publishes. Empty: any, its secret alone counts.</span>
-        <input value={form.value.ips} onInput={(event) => set({ ips: event.currentTarget.value })} />
-      </label>
-      <label class="check">
-        <input type="checkbox" checked={form.value.dry_run} onChange={(event) => set({ dry_run: event.currentTarget.checked })} />{' '}
-        <span>
-          Dry run
-          <span class="hint">Alerts are understood and written down, and nothing is traded: look at what comes first.</span>
-        </span>
-      </label>
+      <HookForm draft={draft} fresh={!row} />
+      {wrong.map((one) => (
+        <p class="error" key={one}>
+          <Icon name="alert" /> <span>{one}</span>
+        </p>
+      ))}
     </Confirm>
   );
 }
 
-function Alerts({ hook, onClose }: { hook: Hook; onClose: () => void }) {
-  const { value, failure, load } = useLoaded(() =>
-    ok(hub.GET('/api/v1/hooks/{id}/received', { params: { path: { id: hook.id }, query: { limit: 50 } } })),
-  );
+/** Between trading for real and only writing down. */
+function DryRun({ hook, onClose }: { hook: Hook; onClose: () => void }) {
+  const real = hook.dry_run;
   return (
-    <Modal
-      wide
-      title={`What came to ${hook.name || hook.prefix}`}
-      onCancel={onClose}
-      footer={
-        <>
-          <button type="button" onClick={() => void load()}>
-            <Icon name="refresh" /> Look again
-          </button>
-          <button type="button" class="primary" onClick={onClose}>
-            Close
-          </button>
-        </>
-      }
+    <Confirm
+      title={real ? `Let ${named(hook)} trade for real?` : `Only a dry run for ${named(hook)}?`}
+      verb={real ? 'Trade for real' : 'Dry run only'}
+      doing="Changing…"
+      danger={real}
+      onClose={onClose}
+      action={async () => {
+        await confirmed(() => hub.PATCH('/api/v1/hooks/{id}', { ...at(hook), body: { dry_run: !real } }));
+      }}
     >
-      {failure.value && <Failed what={failure.value} />}
-      {value.value?.data.length === 0 && <p class="muted">No alert has come yet.</p>}
-      {value.value?.data.map((one) => (
-        <div class="note stack" key={one.alert}>
-          <div class="row">
-            <span class={`badge plain ${one.state === 'sent' ? 'good' : one.state === 'refused' ? 'bad' : 'warn'}`}>
-              {one.state.replace('_', ' ')}
-            </span>
-            <Ago at={one.at} />
-            <span class="muted small">{one.from}</span>
-          </div>
-          <code class="wrap">{one.text}</code>
-          {one.detail && <div class="small">{one.detail}</div>}
-        </div>
-      ))}
-    </Modal>
+      <p>
+        {real
+          ? 'From now on every alert that is understood becomes a trade, with real money if the account has it.'
+          : 'Alerts are understood and written down, and nothing is traded. Positions that are open stay open.'}
+      </p>
+    </Confirm>
   );
 }
 
-type Open = { what: 'new' } | { what: 'shown'; hook: Hook } | { what: 'alerts' | 'delete' | 'rotate' | 'dry'; hook: Hook } | null;
+function Rotate({ hook, onClose, onMade }: { hook: Hook; onClose: () => void; onMade: (hook: Hook) => void }) {
+  const overlap = useSignal(86_400);
+  return (
+    <Confirm
+      title={`New address for ${named(hook)}?`}
+      verb="Make a new address"
+      doing="Making…"
+      danger={overlap.value === 0}
+      onClose={onClose}
+      onDone={() => undefined}
+      action={async () =>
+        onMade(
+          await confirmed(() => ok(hub.POST('/api/v1/hooks/{id}/rotate', { ...at(hook), body: { overlap_s: overlap.value } }))),
+        )
+      }
+    >
+      <p>Change your alerts before the old address ends: an alert that goes there afterwards is refused.</p>
+      <Overlap label="The old address ends" value={overlap} />
+    </Confirm>
+  );
+}
+
+type Open = { what: 'new' } | { what: 'shown' | 'edit' | 'alerts' | 'texts' | 'delete' | 'rotate' | 'dry'; hook: Hook } | null;
+
+function Card({ hook, open }: { hook: Hook; open: (what: Open) => void }) {
+  const terminal = terminals.value.get(hook.terminal);
+  return (
+    <section class="card stack thing" aria-label={`Hook ${named(hook)}`}>
+      <div class="top">
+        <span>
+          <strong>{named(hook)}</strong>
+          <span class={`badge plain ${hook.dry_run ? '' : 'warn'}`}>{hook.dry_run ? 'Dry run' : 'Trades for real'}</span>
+        </span>
+        <Menu
+          label={`More for ${named(hook)}`}
+          items={[
+            { text: 'Change…', icon: 'edit', run: () => open({ what: 'edit', hook }) },
+            { text: hook.dry_run ? 'Trade for real…' : 'Dry run only…', icon: 'play', run: () => open({ what: 'dry', hook }) },
+            { text: 'New address…', icon: 'refresh', run: () => open({ what: 'rotate', hook }) },
+            { text: 'Delete…', icon: 'bin', danger: true, run: () => open({ what: 'delete', hook }) },
+          ]}
+        />
+      </div>
+      <Facts
+        of={[
+          [
+            'Trades go to',
+            terminal ? accountName(terminal.account) : hook.terminal === '-' ? 'the only terminal there is' : hook.terminal,
+          ],
+          [
+            'Symbols',
+            Object.entries(hook.symbol_map)
+              .map(([from, to]) => `${from} is ${to}`)
+              .join(', '),
+          ],
+          ['Lots', hook.defaults.volume && `${hook.defaults.volume} where the alert names none`],
+          ['Takes from', hook.ips.length ? hook.ips.map(short).join(', ') : 'any address'],
+          ['Shape', hook.template && 'that of its template'],
+          [
+            'Old address',
+            hook.previous_until && Date.parse(hook.previous_until) > Date.now() && (
+              <>
+                ends <Ago at={hook.previous_until} />
+              </>
+            ),
+          ],
+        ]}
+      />
+      <div class="row">
+        <button type="button" onClick={() => open({ what: 'alerts', hook })}>
+          What came<span class="visually-hidden"> to {named(hook)}</span>
+        </button>
+        <button type="button" onClick={() => open({ what: 'texts', hook })}>
+          Messages<span class="visually-hidden"> for {named(hook)}</span>
+        </button>
+      </div>
+    </section>
+  );
+}
 
 /** Alerts of TradingView that become trades. */
 export function Hooks() {
@@ -155,6 +158,7 @@ export function Hooks() {
     open.value = null;
     void load();
   };
+  const shown = (hook: Hook) => (open.value = { what: 'shown', hook });
   const what = open.value;
   const rows = value.value?.data;
   return (
@@ -165,98 +169,36 @@ export function Hooks() {
           <Icon name="plus" /> New hook
         </button>
       </div>
+      <p class="muted">A hook is an address that TradingView sends alerts to; each becomes a trade, once.</p>
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
       {!rows && !failure.value && <Loading rows={2} />}
       {rows?.length === 0 && (
         <Empty icon="bell" title="No hook yet">
-          <p>A hook is an address that TradingView sends alerts to; each becomes a trade, once.</p>
+          <p>Begin with a dry run: you see what each alert would trade.</p>
         </Empty>
       )}
       {rows?.map((hook) => (
-        <div class="card switch-line" key={hook.id}>
-          <span>
-            <strong>{hook.name || hook.prefix}</strong> {hook.dry_run && <span class="badge plain warn">Dry run</span>}
-            <span class="hint">
-              {hook.ips.length ? `from ${hook.ips.join(', ')}` : 'from anywhere'} · made <Ago at={hook.created_at} />
-            </span>
-          </span>
-          <span class="row">
-            <button type="button" onClick={() => (open.value = { what: 'alerts', hook })}>
-              What came
-            </button>
-            <Menu
-              label={`More for ${hook.name || hook.prefix}`}
-              items={[
-                {
-                  text: hook.dry_run ? 'Trade for real…' : 'Dry run only…',
-                  icon: 'play',
-                  run: () => (open.value = { what: 'dry', hook }),
-                },
-                { text: 'New address…', icon: 'refresh', run: () => (open.value = { what: 'rotate', hook }) },
-                { text: 'Delete…', icon: 'bin', danger: true, run: () => (open.value = { what: 'delete', hook }) },
-              ]}
-            />
-          </span>
-        </div>
+        <Card key={hook.id} hook={hook} open={(next) => (open.value = next)} />
       ))}
-      {what?.what === 'new' && <NewHook onClose={close} onMade={(hook) => (open.value = { what: 'shown', hook })} />}
+      {what?.what === 'new' && <Edit onClose={close} onMade={shown} />}
+      {what?.what === 'edit' && <Edit row={what.hook} onClose={close} onMade={shown} />}
       {what?.what === 'shown' && <Shown hook={what.hook} onClose={close} />}
+      {what?.what === 'texts' && <Texts hook={what.hook} onClose={close} />}
       {what?.what === 'alerts' && <Alerts hook={what.hook} onClose={close} />}
-      {what?.what === 'dry' && (
-        <Confirm
-          title={what.hook.dry_run ? 'Trade for real?' : 'Dry run only?'}
-          verb={what.hook.dry_run ? 'Trade for real' : 'Dry run'}
-          doing="Changing…"
-          danger={what.hook.dry_run}
-          onClose={close}
-          action={async () =>
-            void (await confirmed(() =>
-              hub.PATCH('/api/v1/hooks/{id}', {
-                params: { path: { id: what.hook.id } },
-                body: { dry_run: !what.hook.dry_run },
-              }),
-            ))
-          }
-        >
-          <p>
-            {what.hook.dry_run ? 'From now on every alert becomes a trade.' : 'Alerts are written down, and nothing is traded.'}
-          </p>
-        </Confirm>
-      )}
-      {what?.what === 'rotate' && (
-        <Confirm
-          title="New address?"
-          verb="Make a new address"
-          doing="Making…"
-          onClose={close}
-          onDone={() => undefined}
-          action={async () => {
-            const hook = await confirmed(() =>
-              ok(
-                hub.POST('/api/v1/hooks/{id}/rotate', {
-                  params: { path: { id: what.hook.id } },
-                  body: { overlap_s: 86_400 },
-                }),
-              ),
-            );
-            open.value = { what: 'shown', hook };
-          }}
-        >
-          <p>The old address is good for another day, so that you can change your alerts.</p>
-        </Confirm>
-      )}
+      {what?.what === 'dry' && <DryRun hook={what.hook} onClose={close} />}
+      {what?.what === 'rotate' && <Rotate hook={what.hook} onClose={close} onMade={shown} />}
       {what?.what === 'delete' && (
         <Confirm
-          title={`Delete ${what.hook.name || 'the hook'}?`}
+          title={`Delete ${named(what.hook)}?`}
           verb="Delete the hook"
           doing="Deleting…"
           danger
           onClose={close}
-          action={async () =>
-            void (await confirmed(() => hub.DELETE('/api/v1/hooks/{id}', { params: { path: { id: what.hook.id } } })))
-          }
+          action={async () => {
+            await confirmed(() => hub.DELETE('/api/v1/hooks/{id}', at(what.hook)));
+          }}
         >
-          <p>Its alerts are refused from now on; what it has traded stays.</p>
+          <p>Its alerts are refused from now on, and the list of what came is gone for good. What it has traded stays.</p>
         </Confirm>
       )}
     </div>

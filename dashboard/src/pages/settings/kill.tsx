@@ -1,8 +1,10 @@
 import { useSignal } from '@preact/signals';
-import { hub } from '../../api/client';
+import { hub, ok } from '../../api/client';
 import type { KillLevel, KillSwitch } from '../../api/types';
 import { loadSwitches, switches, terminals } from '../../live/store';
-import { confirmed, may, operates } from '../../lib/session';
+import { useLoaded } from '../../lib/load';
+import { Link } from '../../lib/router';
+import { acts, confirmed, may, operates, session } from '../../lib/session';
 import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { Icon } from '../../ui/icon';
@@ -10,51 +12,87 @@ import { Icon } from '../../ui/icon';
 const LEVELS: [KillLevel, string, string][] = [
   ['block', 'Block', 'No order that opens anything is let through. Closing still works.'],
   ['cancel', 'Block and cancel', 'The same, and every pending order is cancelled.'],
-  ['flatten', 'Flatten', 'The same, and every position is closed at the market.'],
+  ['flatten', 'Flatten', 'The same, and every position is closed at the market. Losses become real.'],
 ];
-const scopeName = (scope: string) =>
+/** Names by what stands in a switch: a key's id, or a person's own line. */
+type Names = Map<string, string>;
+interface Known {
+  names: Names;
+  /** Lines of keys that a switch can be raised for. */
+  keys: string[];
+}
+
+const levelName = (level: string) => LEVELS.find(([one]) => one === level)?.[1] ?? level;
+const scopeName = (scope: string, names: Names) =>
   scope === 'owner'
     ? 'All your accounts'
     : scope === 'hub'
       ? 'The whole hub'
       : scope.startsWith('key')
-        ? 'One key'
+        ? `Key ${names.get(scope) ?? scope}`
         : `Account ${scope.replace('@', ' on ')}`;
+const byName = (by: string | undefined, names: Names) =>
+  !by ? 'somebody' : by === 'hub' ? 'the hub itself' : (names.get(by) ?? `${by.slice(0, 8)}…${by.slice(-4)}`);
 
-function Raise({ onClose }: { onClose: () => void }) {
+/** Whoever can be named: oneself, the keys for those who see keys, the users for those who see users. */
+async function who(): Promise<Known> {
+  const names: Names = new Map();
+  const keys: string[] = [];
+  // A person acts under a line of their own, with the letters of their user's id.
+  const person = (id: string, name: string) => names.set(id, name).set(`key_${id.slice(4)}`, name);
+  if (acts.value)
+    for (const key of (await ok(hub.GET('/api/v1/keys'))).data) {
+      const name = key.name || `${key.prefix}…`;
+      // A switch of a key stands for the whole line of those that it came of by rotation.
+      names.set(key.id, name).set(key.line, name);
+      if (key.state === 'active' && !keys.includes(key.line)) keys.push(key.line);
+    }
+  const me = session.value?.user;
+  if (me?.role === 'owner')
+    for (const user of (await ok(hub.GET('/api/v1/users'))).data) person(user.id, user.name || user.login);
+  if (me) person(me.id, 'you');
+  return { names, keys };
+}
+
+function Raise({ names, keys, onClose }: Known & { onClose: () => void }) {
   const form = useSignal({ scope: 'owner', level: 'block' as KillLevel, reason: '' });
   const set = (change: Partial<typeof form.value>) => (form.value = { ...form.value, ...change });
   const accounts = [...new Set([...terminals.value.values()].map((row) => `${row.account.login}@${row.account.server}`))];
+  const { scope, level, reason } = form.value;
+  // Whose an open position is cannot be told of a key: it can be blocked, no more.
+  const levels = scope.startsWith('key_') ? LEVELS.slice(0, 1) : LEVELS;
+  const choose = (next: string) => set({ scope: next, ...(next.startsWith('key_') ? { level: 'block' } : {}) });
   return (
     <Confirm
       title="Stop trading?"
-      verb="Stop trading"
+      verb={level === 'flatten' ? 'Stop and close everything' : 'Stop trading'}
       doing="Stopping…"
       danger
-      ready={form.value.reason.trim().length > 0}
+      ready={reason.trim().length > 0}
       onClose={onClose}
       action={async () => {
         await hub.POST('/api/v1/kill-switch', { body: form.value });
         await loadSwitches();
       }}
     >
+      <p>It holds at once, for bots and for people, until somebody lifts it.</p>
       <label class="field">
         For
-        <select value={form.value.scope} onChange={(event) => set({ scope: event.currentTarget.value })}>
+        <select value={scope} onChange={(event) => choose(event.currentTarget.value)}>
           <option value="owner">All your accounts</option>
-          {operates.value && <option value="hub">The whole hub</option>}
-          {accounts.map((account) => (
-            <option key={account} value={account}>
-              {scopeName(account)}
+          {operates.value && <option value="hub">The whole hub: everybody's accounts</option>}
+          {[...accounts, ...keys].map((scope) => (
+            <option key={scope} value={scope}>
+              {scopeName(scope, names)}
             </option>
           ))}
         </select>
       </label>
       <fieldset>
         <legend>How far</legend>
-        {LEVELS.map(([level, name, about]) => (
-          <label class="check" key={level}>
-            <input type="radio" name="level" checked={form.value.level === level} onChange={() => set({ level })} />{' '}
+        {levels.map(([one, name, about]) => (
+          <label class="check" key={one}>
+            <input type="radio" name="level" checked={level === one} onChange={() => set({ level: one })} />{' '}
             <span>
               <strong>{name}</strong>
               <span class="hint">{about}</span>
@@ -63,18 +101,18 @@ function Raise({ onClose }: { onClose: () => void }) {
         ))}
       </fieldset>
       <label class="field">
-        Why<span class="hint">Stands in the audit, and in every refusal.</span>
-        <input maxLength={200} value={form.value.reason} onInput={(event) => set({ reason: event.currentTarget.value })} />
+        Why<span class="hint">Stands in the banner, in the audit, and in every refusal.</span>
+        <input maxLength={200} value={reason} onInput={(event) => set({ reason: event.currentTarget.value })} />
       </label>
     </Confirm>
   );
 }
 
-function Lift({ row, onClose }: { row: KillSwitch; onClose: () => void }) {
+function Lift({ row, names, onClose }: { row: KillSwitch; names: Names; onClose: () => void }) {
   const reason = useSignal('');
   return (
     <Confirm
-      title={`Let ${scopeName(row.scope).toLowerCase()} trade again?`}
+      title={`Let ${scopeName(row.scope, names).replace(/^(All|The)/, (word) => word.toLowerCase())} trade again?`}
       verb="Lift it"
       doing="Lifting…"
       ready={reason.value.trim().length > 0}
@@ -86,7 +124,10 @@ function Lift({ row, onClose }: { row: KillSwitch; onClose: () => void }) {
         await loadSwitches();
       }}
     >
-      <p>It is on because: {row.reason}</p>
+      <p>
+        {byName(row.by, names).replace(/^./, (letter) => letter.toUpperCase())} raised it <Ago at={row.at} />: {row.reason}
+      </p>
+      <p>Bots may open positions again with their next order. What was cancelled or closed stays so.</p>
       <label class="field">
         What has changed
         <input maxLength={200} value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
@@ -100,14 +141,19 @@ export function KillSwitches() {
   const open = useSignal<'raise' | KillSwitch | null>(null);
   const close = () => (open.value = null);
   const standing = switches.value;
+  const known = useLoaded(who).value.value ?? { names: new Map<string, string>(), keys: [] };
+  const { names } = known;
   return (
     <div class="stack narrow">
       <section class="card stack" aria-label="Kill switch">
         <div class="switch-line">
-          <span>
-            <h2>{standing.length ? 'Trading is stopped' : 'Trading is on'}</h2>
-            <span class="hint">
-              A kill switch holds until a person lifts it, also over restarts of the hub. Closing positions is never blocked.
+          <span class={`kill-state ${standing.length ? 'on' : ''}`}>
+            <Icon name={standing.length ? 'stop' : 'check'} />
+            <span>
+              <h2>{standing.length ? 'Trading is stopped' : 'Trading is on'}</h2>
+              <span class="hint">
+                {standing.length ? 'See below for what, and why. Closing still works.' : 'No kill switch stands.'}
+              </span>
             </span>
           </span>
           {may('trade:reduce') && (
@@ -120,10 +166,10 @@ export function KillSwitches() {
           <div class="note bad switch-line" key={row.id}>
             <span>
               <strong>
-                {scopeName(row.scope)}: {row.level_name}
+                {scopeName(row.scope, names)}: {levelName(row.level_name)}
               </strong>
-              <span class="hint">
-                {row.reason} · <Ago at={row.at} /> by <code>{row.by}</code>
+              <span class="hint wrap">
+                “{row.reason}” · <Ago at={row.at} /> by {byName(row.by, names)}
               </span>
             </span>
             {may('admin') && (row.scope !== 'hub' || operates.value) && (
@@ -133,9 +179,14 @@ export function KillSwitches() {
             )}
           </div>
         ))}
+        <p class="small muted">
+          A kill switch holds until a person lifts it, also over restarts of the hub; one that stands is shown above every page.
+          Raising it needs no password, lifting it does.{' '}
+          {operates.value && <Link href="/audit/changes?action=kill_switch">Who raised and lifted them</Link>}
+        </p>
       </section>
-      {open.value === 'raise' && <Raise onClose={close} />}
-      {open.value && open.value !== 'raise' && <Lift row={open.value} onClose={close} />}
+      {open.value === 'raise' && <Raise {...known} onClose={close} />}
+      {open.value && open.value !== 'raise' && <Lift row={open.value} names={names} onClose={close} />}
     </div>
   );
 }

@@ -1,31 +1,43 @@
 import { useSignal } from '@preact/signals';
 import { hub, ok, sentence } from '../../api/client';
 import type { Login } from '../../api/types';
+import { browser } from '../../lib/browser';
 import { useLoaded } from '../../lib/load';
+import { capital } from '../../lib/plans';
 import { Link } from '../../lib/router';
 import { session, signOut } from '../../lib/session';
 import { setTheme, theme, type Theme } from '../../lib/theme';
-import { browser } from '../../lib/browser';
 import { zone, type Zone } from '../../lib/time';
 import { Ago } from '../../ui/ago';
+import { Confirm } from '../../ui/confirm';
 import { Failed } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Password } from '../../ui/password';
 import { toast } from '../../ui/toast';
 
-function ChangePassword() {
+/** Characters: docs/users.md. */
+const SHORTEST = 12;
+
+function ChangePassword({ onChanged }: { onChanged: () => void }) {
   const form = useSignal({ current: '', new: '' });
   const failure = useSignal('');
+  const busy = useSignal(false);
+  const given = form.value.new.length;
   const submit = async (event: Event) => {
     event.preventDefault();
+    const fields = event.currentTarget as HTMLFormElement;
     failure.value = '';
+    busy.value = true;
     try {
       await hub.PUT('/api/v1/session/password', { body: form.value });
-      (event.target as HTMLFormElement).reset?.();
+      fields.reset();
+      form.value = { current: '', new: '' };
       toast('The password is changed; every other login of yours has ended');
+      onChanged();
     } catch (error) {
       failure.value = sentence(error);
     }
+    busy.value = false;
   };
   return (
     <form class="card stack" onSubmit={submit}>
@@ -40,9 +52,14 @@ function ChangePassword() {
         name="new"
         label="The new one"
         autocomplete="new-password"
-        hint="At least 12 characters; 15 or more are better."
+        hint={
+          given > 0 && given < SHORTEST
+            ? `${SHORTEST - given} more ${SHORTEST - given === 1 ? 'character' : 'characters'} at least.`
+            : `At least ${SHORTEST} characters of any kind; 15 or more are better. Common words, keyboard rows, repetitions and your login are refused.`
+        }
         onInput={(value) => (form.value = { ...form.value, new: value })}
       />
+      <p class="small muted">Every other login of yours ends. API keys and terminals go on as they are.</p>
       <div role="alert">
         {failure.value && (
           <p class="error">
@@ -50,48 +67,88 @@ function ChangePassword() {
           </p>
         )}
       </div>
-      <button type="submit" class="primary">
-        Change the password
+      <button type="submit" class="primary" disabled={busy.value || !form.value.current || given < SHORTEST}>
+        {busy.value ? 'Changing…' : 'Change the password'}
       </button>
     </form>
   );
 }
 
-function Logins() {
-  const { value, failure, load } = useLoaded(() => ok(hub.GET('/api/v1/sessions')));
-  const end = async (login: Login) => {
-    await hub
-      .DELETE('/api/v1/sessions/{id}', { params: { path: { id: login.id } } })
-      .catch((error) => (failure.value = sentence(error)));
-    await load();
-  };
+const end = (login: Login) => hub.DELETE('/api/v1/sessions/{id}', { params: { path: { id: login.id } } });
+
+function Logins({ loaded }: { loaded: ReturnType<typeof useLogins> }) {
+  const { value, failure, load } = loaded;
+  const open = useSignal<Login[] | null>(null);
+  // This one first, then those that were used last.
+  const rows = [...(value.value?.data ?? [])].sort(
+    (a, b) => Number(b.current) - Number(a.current) || b.last_seen_at.localeCompare(a.last_seen_at),
+  );
+  const others = rows.filter((login) => !login.current);
+  const going = open.value;
   return (
     <section class="card stack" aria-label="Logins">
-      <h2>Where you are signed in</h2>
+      <div class="row between">
+        <h2>Where you are signed in</h2>
+        {others.length > 1 && (
+          <button type="button" onClick={() => (open.value = others)}>
+            End all others…
+          </button>
+        )}
+      </div>
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
-      {value.value?.data.map((login) => (
+      {rows.map((login) => (
         <div class="switch-line" key={login.id}>
           <span>
-            <strong>{login.from ?? 'Browser'}</strong> {login.current && <span class="badge plain good">this one</span>}
+            <strong>{login.agent ? browser(login.agent) : 'A program'}</strong>{' '}
+            {login.current && <span class="badge plain good">this one</span>}
             <span class="hint">
-              since <Ago at={login.created_at} />
-              {login.agent && ` · ${browser(login.agent)}`}
+              from {login.from} · used <Ago at={login.last_seen_at} /> · signed in <Ago at={login.created_at} /> · ends by itself{' '}
+              <Ago at={[login.idle_expires_at, login.expires_at].sort()[0]} />
             </span>
           </span>
           {!login.current && (
-            <button type="button" onClick={() => void end(login)}>
-              End it
+            <button type="button" onClick={() => (open.value = [login])}>
+              End it…
             </button>
           )}
         </div>
       ))}
+      {going && (
+        <Confirm
+          title={going.length === 1 ? 'End this login?' : `End ${going.length} logins?`}
+          verb={going.length === 1 ? 'End it' : 'End them'}
+          doing="Ending…"
+          danger
+          onClose={() => {
+            open.value = null;
+            void load();
+          }}
+          action={async () => {
+            await Promise.all(going.map(end));
+          }}
+        >
+          <p>
+            {going.length === 1 ? (
+              <>
+                {browser(going[0]!.agent)} from {going[0]!.from} has to sign in again.
+              </>
+            ) : (
+              'Every browser but this one has to sign in again.'
+            )}{' '}
+            If it was not you, change the password, too.
+          </p>
+        </Confirm>
+      )}
     </section>
   );
 }
 
+const useLogins = () => useLoaded(() => ok(hub.GET('/api/v1/sessions')));
+
 /** What belongs to whoever is signed in. */
 export function Mine() {
   const user = session.value?.user;
+  const logins = useLogins();
   return (
     <div class="stack narrow">
       <section class="card stack" aria-label="You">
@@ -99,7 +156,7 @@ export function Mine() {
           <span>
             <strong>{user?.name || user?.login}</strong>
             <span class="hint">
-              {user?.login} · {user?.role}
+              {user?.login} · {capital(user?.role ?? '')}
               {session.value?.operator && ', runs this hub'}
             </span>
           </span>
@@ -134,8 +191,8 @@ export function Mine() {
           </select>
         </label>
       </section>
-      <ChangePassword />
-      <Logins />
+      <Logins loaded={logins} />
+      <ChangePassword onChanged={() => void logins.load()} />
       <p class="small">
         <Link href="/about">About this hub, and licences</Link>
       </p>

@@ -1,116 +1,70 @@
 import { useSignal } from '@preact/signals';
-import { useState } from 'preact/hooks';
 import { hub, ok } from '../../api/client';
-import type { Role, User } from '../../api/types';
+import type { User } from '../../api/types';
 import { useLoaded } from '../../lib/load';
-import { confirmed, operates, session } from '../../lib/session';
+import { operates, session } from '../../lib/session';
+import { now } from '../../lib/time';
 import { Ago } from '../../ui/ago';
-import { Confirm } from '../../ui/confirm';
 import { Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Menu, type Item } from '../../ui/menu';
-import { Modal } from '../../ui/modal';
-import { Copyable } from '../../ui/secret';
+import { type Asked, Code, DeleteUser, EditUser, NewUser, ResetUser, Stop } from './user-dialogs';
 
-const ROLES: [Role, string][] = [
-  ['viewer', 'Sees what is yours, and cannot act'],
-  ['member', 'Has terminals, keys and trades of their own, which you do not see'],
-  ['owner', 'As a member, and makes viewers of their own'],
-];
+const TONES: Record<string, string> = { active: 'good', disabled: 'bad', invited: 'warn' };
 
-/** The one-time code with which a user sets a password; shown once. */
-function Code({ user, onClose }: { user: User; onClose: () => void }) {
-  const [stored, setStored] = useState(false);
+/** What there is to know about whether they can come in. */
+function State({ user }: { user: User }) {
+  const code = user.setup_expires_at;
   return (
-    <Modal
-      title={`Set-up code for ${user.name || user.login}`}
-      onCancel={stored ? onClose : undefined}
-      footer={
-        <button type="button" class="primary" disabled={!stored} onClick={onClose}>
-          Done
-        </button>
-      }
-    >
-      <p class="note warn">
-        It is shown this once, works once, and for a day. Give it to {user.login} by a way that you trust; at the sign-in they
-        choose “I have a set-up code”.
-      </p>
-      <Copyable label="Set-up code" text={user.setup_code ?? ''} onCopied={() => setStored(true)} />
-      <label class="check">
-        <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />{' '}
-        <span>I have passed it on</span>
-      </label>
-    </Modal>
+    <>
+      <span class={`badge plain ${TONES[user.state] ?? ''}`}>{user.state}</span>
+      {user.state === 'invited' && (
+        <div class="small muted">
+          {code && Date.parse(code) > now.value ? (
+            <>
+              code ends <Ago at={code} />
+            </>
+          ) : (
+            'their code has ended: make another'
+          )}
+        </div>
+      )}
+      {user.disabled_at && (
+        <div class="small muted">
+          since <Ago at={user.disabled_at} />
+        </div>
+      )}
+    </>
   );
 }
-
-function NewUser({ onClose, onMade }: { onClose: () => void; onMade: (user: User) => void }) {
-  const form = useSignal<{ login: string; name: string; role: Role }>({ login: '', name: '', role: 'viewer' });
-  const set = (change: Partial<typeof form.value>) => (form.value = { ...form.value, ...change });
-  return (
-    <Confirm
-      title="New user"
-      verb="Make the user"
-      doing="Making…"
-      ready={form.value.login.trim() !== ''}
-      onClose={onClose}
-      onDone={() => undefined}
-      action={async () => onMade(await confirmed(() => ok(hub.POST('/api/v1/users', { body: form.value }))))}
-    >
-      <label class="field">
-        Login
-        <input
-          autocomplete="off"
-          spellcheck={false}
-          value={form.value.login}
-          onInput={(event) => set({ login: event.currentTarget.value.trim() })}
-        />
-      </label>
-      <label class="field">
-        Name
-        <input autocomplete="off" value={form.value.name} onInput={(event) => set({ name: event.currentTarget.value })} />
-      </label>
-      <fieldset>
-        <legend>Role</legend>
-        {ROLES.filter(([role]) => role === 'viewer' || operates.value).map(([role, about]) => (
-          <label class="check" key={role}>
-            <input type="radio" name="role" checked={form.value.role === role} onChange={() => set({ role })} />{' '}
-            <span>
-              <strong>{role[0]!.toUpperCase() + role.slice(1)}</strong>
-              <span class="hint">{about}</span>
-            </span>
-          </label>
-        ))}
-      </fieldset>
-    </Confirm>
-  );
-}
-
-type Open =
-  | { what: 'new' }
-  | { what: 'disable' | 'enable' | 'delete' | 'reset'; user: User }
-  | { what: 'code'; user: User }
-  | null;
 
 /** Who may sign in. */
 export function Users() {
   const { value, failure, load } = useLoaded(() => ok(hub.GET('/api/v1/users')));
-  const open = useSignal<Open>(null);
+  const open = useSignal<Asked | null>(null);
   const close = () => {
     open.value = null;
     void load();
   };
   const what = open.value;
-  const items = (user: User): Item[] =>
-    user.id === session.value?.user?.id
-      ? []
-      : [
-          { text: 'New set-up code…', icon: 'refresh', run: () => (open.value = { what: 'reset', user }) },
-          user.state === 'disabled'
-            ? { text: 'Enable…', icon: 'check', run: () => (open.value = { what: 'enable', user }) }
-            : { text: 'Disable…', icon: 'ban', run: () => (open.value = { what: 'disable', user }) },
-          { text: 'Delete…', icon: 'bin', danger: true, run: () => (open.value = { what: 'delete', user }) },
-        ];
+  const users = value.value?.data ?? [];
+  // A viewer looks at what belongs to an owner or a member.
+  const sees = (user: User) => {
+    const of = user.role === 'viewer' && users.find((one) => one.tenant === user.tenant && one.role !== 'viewer');
+    return of ? `sees what is ${of.id === session.value?.user?.id ? 'yours' : `of ${of.name || of.login}`}` : '';
+  };
+  const items = (user: User): Item[] => {
+    const ask = (next: 'edit' | 'disable' | 'enable' | 'delete' | 'reset') => () => (open.value = { what: next, user });
+    if (user.id === session.value?.user?.id) return [];
+    return [
+      { text: 'Change…', icon: 'edit', run: ask('edit') },
+      { text: user.state === 'invited' ? 'New code…' : 'Reset password…', icon: 'refresh', run: ask('reset') },
+      user.state === 'disabled'
+        ? { text: 'Enable…', icon: 'check', run: ask('enable') }
+        : { text: 'Disable…', icon: 'ban', run: ask('disable') },
+      ...(user.operator ? [] : [{ text: 'Delete…', icon: 'bin' as const, danger: true, run: ask('delete') }]),
+    ];
+  };
   return (
     <div class="stack">
       <div class="row between">
@@ -119,6 +73,11 @@ export function Users() {
           <Icon name="plus" /> New user
         </button>
       </div>
+      <p class="muted">
+        {operates.value
+          ? 'Who may sign in at this hub. Owners and members share nothing with each other; a viewer looks at what is of one of them.'
+          : 'Who may look at what is yours.'}
+      </p>
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
       {!value.value && !failure.value && <Loading rows={2} />}
       {value.value && (
@@ -136,21 +95,21 @@ export function Users() {
             </tr>
           </thead>
           <tbody role="rowgroup">
-            {value.value.data.map((user) => (
+            {users.map((user) => (
               <tr role="row" key={user.id}>
                 <td role="cell" class="wide">
-                  <strong>{user.name || user.login}</strong> <span class="muted small">{user.login}</span>
+                  <strong>{user.name || user.login}</strong> {user.name && <span class="muted small">{user.login}</span>}{' '}
+                  {user.id === session.value?.user?.id && <span class="badge plain">you</span>}
                 </td>
                 <td role="cell">
                   {user.role}
                   {user.operator && <span class="muted small">, runs the hub</span>}
+                  <div class="muted small">{sees(user)}</div>
                 </td>
                 <td role="cell">
-                  <span class={`badge plain ${user.state === 'active' ? 'good' : user.state === 'disabled' ? 'bad' : 'warn'}`}>
-                    {user.state}
-                  </span>
+                  <State user={user} />
                 </td>
-                <td role="cell">
+                <td role="cell" data-label="Since">
                   <Ago at={user.created_at} />
                 </td>
                 <td role="cell" class="actions">
@@ -161,74 +120,16 @@ export function Users() {
           </tbody>
         </table>
       )}
-      {what?.what === 'new' && <NewUser onClose={close} onMade={(user) => (open.value = { what: 'code', user })} />}
+      {what?.what === 'new' && <NewUser users={users} onClose={close} onMade={(user) => (open.value = { what: 'code', user })} />}
       {what?.what === 'code' && <Code user={what.user} onClose={close} />}
+      {what?.what === 'edit' && <EditUser user={what.user} onClose={close} />}
       {what?.what === 'reset' && (
-        <Confirm
-          title={`New code for ${what.user.login}?`}
-          verb="Make a code"
-          doing="Making…"
-          danger
-          onClose={close}
-          onDone={() => undefined}
-          action={async () => {
-            const user = await confirmed(() =>
-              ok(hub.POST('/api/v1/users/{id}/reset', { params: { path: { id: what.user.id } } })),
-            );
-            open.value = { what: 'code', user };
-          }}
-        >
-          <p>The password stops working and every login ends. With the code they set a new one.</p>
-        </Confirm>
+        <ResetUser user={what.user} onClose={close} onMade={(user) => (open.value = { what: 'code', user })} />
       )}
-      {what?.what === 'disable' && (
-        <Confirm
-          title={`Disable ${what.user.login}?`}
-          verb="Disable"
-          doing="Disabling…"
-          danger
-          onClose={close}
-          action={async () =>
-            void (await confirmed(() =>
-              hub.PATCH('/api/v1/users/{id}', { params: { path: { id: what.user.id } }, body: { disabled: true } }),
-            ))
-          }
-        >
-          <p>
-            Their logins end at once, their keys are refused and their terminals are cut. Everything is kept, and can be enabled
-            again.
-          </p>
-        </Confirm>
+      {(what?.what === 'disable' || what?.what === 'enable') && (
+        <Stop user={what.user} disable={what.what === 'disable'} onClose={close} />
       )}
-      {what?.what === 'enable' && (
-        <Confirm
-          title={`Enable ${what.user.login}?`}
-          verb="Enable"
-          doing="Enabling…"
-          onClose={close}
-          action={async () =>
-            void (await confirmed(() =>
-              hub.PATCH('/api/v1/users/{id}', { params: { path: { id: what.user.id } }, body: { disabled: false } }),
-            ))
-          }
-        >
-          <p>Their password, keys and terminals work again.</p>
-        </Confirm>
-      )}
-      {what?.what === 'delete' && (
-        <Confirm
-          title={`Delete ${what.user.login}?`}
-          verb="Delete user"
-          doing="Deleting…"
-          danger
-          onClose={close}
-          action={async () =>
-            void (await confirmed(() => hub.DELETE('/api/v1/users/{id}', { params: { path: { id: what.user.id } } })))
-          }
-        >
-          <p>As disabled, and for good. What the audit says of them stays.</p>
-        </Confirm>
-      )}
+      {what?.what === 'delete' && <DeleteUser user={what.user} onClose={close} />}
     </div>
   );
 }

@@ -1,107 +1,169 @@
 import { useSignal } from '@preact/signals';
-import { useState } from 'preact/hooks';
-import { hub, ok } from '../../api/client';
+import { hub, ok, sentence } from '../../api/client';
 import type { Webhook } from '../../api/types';
+import { terminals } from '../../live/store';
 import { useLoaded } from '../../lib/load';
-import { words } from '../../lib/network';
 import { confirmed } from '../../lib/session';
+import { accountName } from '../../lib/tokens';
 import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { Empty, Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
-import { Menu } from '../../ui/menu';
-import { Modal } from '../../ui/modal';
-import { Copyable } from '../../ui/secret';
+import { Menu, type Item } from '../../ui/menu';
+import { Once } from '../../ui/once';
 import { toast } from '../../ui/toast';
+import { Deliveries } from './deliveries';
+import { Facts } from './facts';
+import { Overlap } from '../../ui/overlap';
+import { body, draftOf, ready, WebhookForm } from './webhook-form';
 
-function Shown({ webhook, onClose }: { webhook: Webhook; onClose: () => void }) {
-  const [stored, setStored] = useState(false);
+const named = (webhook: Webhook) => webhook.name || webhook.url;
+const at = (webhook: Webhook) => ({ params: { path: { id: webhook.id } } });
+
+function Edit({ row, onClose, onMade }: { row?: Webhook; onClose: () => void; onMade: (made: Webhook) => void }) {
+  const draft = useSignal(draftOf(row));
   return (
-    <Modal
-      title="The secret of the webhook"
-      onCancel={stored ? onClose : undefined}
-      footer={
-        <button type="button" class="primary" disabled={!stored} onClick={onClose}>
-          Done
-        </button>
-      }
+    <Confirm
+      wide
+      title={row ? `Change ${named(row)}` : 'New webhook'}
+      verb={row ? 'Change the webhook' : 'Make the webhook'}
+      doing={row ? 'Changing…' : 'Making…'}
+      ready={ready(draft.value)}
+      onClose={onClose}
+      onDone={row ? onClose : () => undefined}
+      action={async () => {
+        const to = body(draft.value);
+        if (row) await confirmed(() => hub.PATCH('/api/v1/webhooks/{id}', { ...at(row), body: to }));
+        else onMade(await confirmed(() => ok(hub.POST('/api/v1/webhooks', { body: to }))));
+      }}
     >
-      <p class="note warn">Messages are signed with it (Standard Webhooks). It is shown this once.</p>
-      <Copyable label="Secret" text={webhook.secret ?? ''} onCopied={() => setStored(true)} />
-      <label class="check">
-        <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />{' '}
-        <span>I have stored it</span>
-      </label>
-    </Modal>
+      <WebhookForm draft={draft} />
+    </Confirm>
   );
 }
 
-function NewWebhook({ onClose, onMade }: { onClose: () => void; onMade: (webhook: Webhook) => void }) {
-  const form = useSignal({ url: '', events: 'command.*, deal', name: '' });
-  const set = (change: Partial<typeof form.value>) => (form.value = { ...form.value, ...change });
+function Rotate({ row, onClose, onMade }: { row: Webhook; onClose: () => void; onMade: (made: Webhook) => void }) {
+  const overlap = useSignal(86_400);
   return (
     <Confirm
-      title="New webhook"
-      verb="Make the webhook"
+      title={`New secret for ${named(row)}?`}
+      verb="Make a new secret"
       doing="Making…"
-      ready={form.value.url.startsWith('http') && words(form.value.events).length > 0}
       onClose={onClose}
       onDone={() => undefined}
       action={async () =>
         onMade(
-          await confirmed(() =>
-            ok(
-              hub.POST('/api/v1/webhooks', {
-                body: {
-                  url: form.value.url.trim(),
-                  events: words(form.value.events),
-                  name: form.value.name,
-                },
-              }),
-            ),
-          ),
+          await confirmed(() => ok(hub.POST('/api/v1/webhooks/{id}/rotate', { ...at(row), body: { overlap_s: overlap.value } }))),
         )
       }
     >
-      <label class="field">
-        Name
-        <input maxLength={100} value={form.value.name} onInput={(event) => set({ name: event.currentTarget.value })} />
-      </label>
-      <label class="field">
-        Address
-        <input
-          type="url"
-          placeholder="https://example.org/mtbridge"
-          value={form.value.url}
-          onInput={(event) => set({ url: event.currentTarget.value })}
-        />
-      </label>
-      <label class="field">
-        Events<span class="hint">By their names, * for any: command.*, deal, incident.*</span>
-        <input value={form.value.events} onInput={(event) => set({ events: event.currentTarget.value })} />
-      </label>
+      <p>Until the old one ends, messages are signed with both: receivers with either take them.</p>
+      <Overlap label="The old secret ends" value={overlap} />
     </Confirm>
+  );
+}
+
+type Open =
+  | { what: 'new' }
+  | { what: 'edit' | 'rotate' | 'shown' | 'deliveries' | 'disable' | 'delete'; webhook: Webhook }
+  | null;
+
+function Card({ webhook, open, load }: { webhook: Webhook; open: (what: Open) => void; load: () => Promise<void> }) {
+  const tested = useSignal<{ good: boolean; text: string } | null>(null);
+  const test = async () => {
+    tested.value = null;
+    try {
+      const answer = await ok(hub.POST('/api/v1/webhooks/{id}/test', at(webhook)));
+      tested.value = answer.delivered
+        ? { good: true, text: `The test was taken: ${answer.response_status}.` }
+        : { good: false, text: `The test was not taken: ${answer.detail ?? answer.response_status}` };
+    } catch (error) {
+      tested.value = { good: false, text: sentence(error) };
+    }
+  };
+  const enable = () =>
+    confirmed(() => hub.PATCH('/api/v1/webhooks/{id}', { ...at(webhook), body: { enabled: true } })).then(
+      () => {
+        toast('It goes on where it stopped');
+        return load();
+      },
+      (error) => (tested.value = { good: false, text: sentence(error) }),
+    );
+  const items: Item[] = [
+    { text: 'Change…', icon: 'edit', run: () => open({ what: 'edit', webhook }) },
+    { text: 'New secret…', icon: 'refresh', run: () => open({ what: 'rotate', webhook }) },
+    webhook.enabled
+      ? { text: 'Disable…', icon: 'ban', run: () => open({ what: 'disable', webhook }) }
+      : { text: 'Enable', icon: 'check', run: () => void enable() },
+    { text: 'Delete…', icon: 'bin', danger: true, run: () => open({ what: 'delete', webhook }) },
+  ];
+  const failing = webhook.enabled && webhook.failing_since;
+  const terminal = webhook.terminal ? terminals.value.get(webhook.terminal) : undefined;
+  return (
+    <section class="card stack thing" aria-label={`Webhook ${named(webhook)}`}>
+      <div class="top">
+        <span>
+          <strong>{named(webhook)}</strong>
+          <span class={`badge plain ${!webhook.enabled ? 'bad' : failing ? 'warn' : 'good'}`}>
+            {!webhook.enabled ? 'Disabled' : failing ? 'Failing' : 'Working'}
+          </span>
+        </span>
+        <Menu label={`More for ${named(webhook)}`} items={items} />
+      </div>
+      <Facts
+        of={[
+          ['To', webhook.name ? webhook.url : ''],
+          ['Sends', webhook.events.join(', ')],
+          ['Of', webhook.terminal && (terminal ? accountName(terminal.account) : webhook.terminal)],
+          [
+            'Failing since',
+            failing && (
+              <>
+                <Ago at={webhook.failing_since} />: nothing was taken since
+              </>
+            ),
+          ],
+          [
+            'Disabled',
+            !webhook.enabled && (
+              <>
+                <Ago at={webhook.disabled_at} none="" /> {webhook.disabled_reason}
+              </>
+            ),
+          ],
+          ['Not taken', webhook.waiting + webhook.dead > 0 && `${webhook.waiting} waiting, ${webhook.dead} given up`],
+        ]}
+      />
+      <div class="row">
+        <button type="button" onClick={() => open({ what: 'deliveries', webhook })}>
+          What was not taken<span class="visually-hidden"> by {named(webhook)}</span>
+        </button>
+        <button type="button" onClick={() => void test()}>
+          Send a test<span class="visually-hidden"> to {named(webhook)}</span>
+        </button>
+      </div>
+      <div role="status">
+        {tested.value && (
+          <p class={`note line ${tested.value.good ? 'good' : 'bad'}`}>
+            <Icon name={tested.value.good ? 'check' : 'alert'} /> <span>{tested.value.text}</span>
+          </p>
+        )}
+      </div>
+    </section>
   );
 }
 
 /** What happens, sent signed to an address. */
 export function Webhooks() {
   const { value, failure, load } = useLoaded(() => ok(hub.GET('/api/v1/webhooks')));
-  const open = useSignal<{ what: 'new' } | { what: 'shown'; webhook: Webhook } | { what: 'delete'; webhook: Webhook } | null>(
-    null,
-  );
+  const open = useSignal<Open>(null);
   const close = () => {
     open.value = null;
     void load();
   };
   const what = open.value;
+  const shown = (webhook: Webhook) => (open.value = { what: 'shown', webhook });
   const rows = value.value?.data;
-  const test = async (webhook: Webhook) => {
-    const answer = await ok(hub.POST('/api/v1/webhooks/{id}/test', { params: { path: { id: webhook.id } } }));
-    toast(
-      answer.delivered ? `Delivered (${answer.response_status})` : `Not delivered: ${answer.detail ?? answer.response_status}`,
-    );
-  };
   return (
     <div class="stack narrow">
       <div class="row between">
@@ -110,86 +172,56 @@ export function Webhooks() {
           <Icon name="plus" /> New webhook
         </button>
       </div>
+      <p class="muted">What happens is sent to an address of yours, signed, and again until it is taken.</p>
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
       {!rows && !failure.value && <Loading rows={2} />}
       {rows?.length === 0 && (
         <Empty icon="webhook" title="No webhook yet">
-          <p>Trades and changes are sent to an address of yours, signed, at least once.</p>
+          <p>One tells your own program of every deal and of what becomes of every order.</p>
         </Empty>
       )}
       {rows?.map((webhook) => (
-        <div class="card switch-line" key={webhook.id}>
-          <span class="wrap">
-            <strong>{webhook.name || webhook.url}</strong>{' '}
-            <span class={`badge plain ${!webhook.enabled ? 'bad' : webhook.failing_since ? 'warn' : 'good'}`}>
-              {!webhook.enabled ? 'Disabled' : webhook.failing_since ? 'Failing' : 'Working'}
-            </span>
-            <span class="hint">
-              {webhook.url} · {webhook.events.join(', ')}
-              {webhook.waiting > 0 && ` · ${webhook.waiting} waiting`}
-              {webhook.dead > 0 && ` · ${webhook.dead} dead`}
-              {webhook.failing_since && (
-                <>
-                  {' '}
-                  · since <Ago at={webhook.failing_since} />
-                </>
-              )}
-              {webhook.disabled_reason && ` · ${webhook.disabled_reason}`}
-            </span>
-          </span>
-          <Menu
-            label={`More for ${webhook.name || webhook.url}`}
-            items={[
-              { text: 'Send a test', icon: 'bell', run: () => void test(webhook).catch((error) => toast(String(error))) },
-              ...(webhook.dead > 0
-                ? [
-                    {
-                      text: 'Send dead ones again',
-                      icon: 'refresh' as const,
-                      run: () =>
-                        void hub
-                          .POST('/api/v1/webhooks/{id}/replay', {
-                            params: { path: { id: webhook.id } },
-                            body: { dead: true },
-                          })
-                          .then(load),
-                    },
-                  ]
-                : []),
-              ...(!webhook.enabled
-                ? [
-                    {
-                      text: 'Enable',
-                      icon: 'check' as const,
-                      run: () =>
-                        void hub
-                          .PATCH('/api/v1/webhooks/{id}', {
-                            params: { path: { id: webhook.id } },
-                            body: { enabled: true },
-                          })
-                          .then(load),
-                    },
-                  ]
-                : []),
-              { text: 'Delete…', icon: 'bin', danger: true, run: () => (open.value = { what: 'delete', webhook }) },
-            ]}
-          />
-        </div>
+        <Card key={webhook.id} webhook={webhook} open={(next) => (open.value = next)} load={load} />
       ))}
-      {what?.what === 'new' && <NewWebhook onClose={close} onMade={(webhook) => (open.value = { what: 'shown', webhook })} />}
-      {what?.what === 'shown' && <Shown webhook={what.webhook} onClose={close} />}
+      {what?.what === 'new' && <Edit onClose={close} onMade={shown} />}
+      {what?.what === 'edit' && <Edit row={what.webhook} onClose={close} onMade={shown} />}
+      {what?.what === 'rotate' && <Rotate row={what.webhook} onClose={close} onMade={shown} />}
+      {what?.what === 'deliveries' && <Deliveries webhook={what.webhook} onClose={close} />}
+      {what?.what === 'shown' && (
+        <Once
+          title="The secret of the webhook"
+          about="Every message is signed with it (Standard Webhooks): your program refuses whatever is not."
+          label="Secret"
+          secret={what.webhook.secret ?? ''}
+          kept="I have stored it"
+          onClose={close}
+        />
+      )}
+      {what?.what === 'disable' && (
+        <Confirm
+          title={`Disable ${named(what.webhook)}?`}
+          verb="Disable the webhook"
+          doing="Disabling…"
+          onClose={close}
+          action={async () => {
+            await confirmed(() => hub.PATCH('/api/v1/webhooks/{id}', { ...at(what.webhook), body: { enabled: false } }));
+          }}
+        >
+          <p>Nothing is sent there until you enable it; then it goes on where it stopped, if that is at most 14 days ago.</p>
+        </Confirm>
+      )}
       {what?.what === 'delete' && (
         <Confirm
-          title={`Delete ${what.webhook.name || what.webhook.url}?`}
+          title={`Delete ${named(what.webhook)}?`}
           verb="Delete the webhook"
           doing="Deleting…"
           danger
           onClose={close}
-          action={async () =>
-            void (await confirmed(() => hub.DELETE('/api/v1/webhooks/{id}', { params: { path: { id: what.webhook.id } } })))
-          }
+          action={async () => {
+            await confirmed(() => hub.DELETE('/api/v1/webhooks/{id}', at(what.webhook)));
+          }}
         >
-          <p>Nothing more is sent there, and what waits is dropped.</p>
+          <p>Nothing more is sent there, and what waits is dropped. It cannot be undone.</p>
         </Confirm>
       )}
     </div>
