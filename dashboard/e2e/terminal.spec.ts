@@ -288,6 +288,8 @@ test('a tab that was hidden gets its link and its bars back where they were', as
   await open(page, hub, `/terminal/${id}?timeframe=M1`);
   const chart = candles(page, /M1: \d+ bars since .*; the last closed at/);
   await expect(chart).toBeVisible();
+  // A price comes by the link: it stands.
+  await expect(chartOf(page).locator('.quote').first()).toContainText('Bid');
   const bars = async () => Number((await chart.getAttribute('aria-label'))?.match(/(\d+) bars/)?.[1]);
   const before = await bars();
   const hide = (state: string) =>
