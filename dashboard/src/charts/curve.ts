@@ -1,9 +1,9 @@
 // Curves over time: the balance, or the equity in stretches.
 import {
-  AreaSeries,
   ColorType,
   createChart,
   createSeriesMarkers,
+  LineSeries,
   LineType,
   type IChartApi,
   type ISeriesApi,
@@ -11,6 +11,7 @@ import {
   type Time,
   type UTCTimestamp,
 } from 'lightweight-charts';
+import { token } from './price';
 
 export interface CurvePoint {
   time_msc: number;
@@ -23,18 +24,9 @@ export interface Note {
   above: boolean;
 }
 
-function token(name: string): string {
-  const probe = document.createElement('span');
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const color = getComputedStyle(probe).color;
-  probe.remove();
-  return color;
-}
-
 export class Curve {
   readonly #chart: IChartApi;
-  readonly #series: ISeriesApi<'Area'>[] = [];
+  readonly #series: ISeriesApi<'Line'>[] = [];
   #marks: ISeriesMarkersPluginApi<Time> | undefined;
   #notes: Note[] = [];
   readonly #theme: MutationObserver;
@@ -62,7 +54,7 @@ export class Curve {
   set(stretches: CurvePoint[][], steps: boolean, notes: Note[] = []): void {
     this.#notes = notes;
     stretches.forEach((points, index) => {
-      this.#series[index] ??= this.#chart.addSeries(AreaSeries, {
+      this.#series[index] ??= this.#chart.addSeries(LineSeries, {
         lineWidth: 2,
         priceLineVisible: false,
         lastValueVisible: false,
@@ -91,13 +83,7 @@ export class Curve {
       layout: { background: { type: ColorType.Solid, color: token('--card') }, textColor: token('--muted') },
       grid: { vertLines: { visible: false }, horzLines: { color: token('--line') } },
     });
-    const soft = token('--accent-soft');
-    for (const series of this.#series)
-      series.applyOptions({
-        lineColor: token('--accent'),
-        topColor: soft,
-        bottomColor: soft.replace(/^rgb\((.*)\)$/, 'rgba($1, 0)'),
-      });
+    for (const series of this.#series) series.applyOptions({ color: token('--accent') });
     this.#marks?.setMarkers(
       this.#notes.map(({ time_msc, text, above }) => ({
         time: Math.floor(time_msc / 1000) as UTCTimestamp,

@@ -81,7 +81,7 @@ const candle = (bar: Bar): CandlestickData => ({
 const STYLE = { solid: LineStyle.Solid, dashed: LineStyle.Dashed, dotted: LineStyle.Dotted };
 
 /** A colour of the page's style sheet, as the theme has it now: the canvas knows no custom properties. */
-function token(name: string): string {
+export function token(name: string): string {
   const probe = document.createElement('span');
   probe.style.color = `var(${name})`;
   document.body.append(probe);
