@@ -37,7 +37,7 @@ test('pictures of every page @phone', async ({ page }, info) => {
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
       await expect(page.getByRole('status', { name: 'Loading' })).toHaveCount(0);
       if (name === 'terminal') {
-        await expect(page.getByRole('img', { name: /the last closed at/ })).toBeVisible();
+        await expect(page.getByRole('application', { name: /the last closed at/ })).toBeVisible();
         await expect(page.getByText(/[1-9]\d* samples/)).toBeVisible();
         await expect(page.getByText(/deals, largest fall/)).toBeVisible();
       }

@@ -92,3 +92,13 @@ test('a hub that failed in the middle of it is not taken for a refusal', async (
     text: 'Nothing was sent.',
   });
 });
+
+test('a doubled order is told as not sent, and offers to be sent again for whoever means it', async () => {
+  answers = [answered({ code: 'duplicate_order', message: 'say allow_duplicate if it is meant', command: 'cmd_9' }, 422)];
+  const told = await buy();
+  expect(told).toMatchObject({ done: false, unknown: false, again: true });
+  expect(told.text).toContain('cmd_9');
+  expect(told.text, 'the ticket has no such field').not.toContain('allow_duplicate');
+  answers = [answered({ code: 'kill_switch', message: 'The kill switch is on.' }, 409)];
+  expect((await buy()).again).toBeUndefined();
+});

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { histogram, quantile } from '../src/lib/histogram';
 import { amount, price, signed, tone } from '../src/lib/money';
 import { isNetwork, words } from '../src/lib/network';
 import { learnClock, skew, span, stamp } from '../src/lib/time';
@@ -51,29 +50,6 @@ test('ages are told by the hub’s clock; what is no time teaches nothing', () =
   expect(Math.round(skew.value / 1000)).toBe(60);
   learnClock(new Date().toISOString());
   expect(Math.abs(skew.value)).toBeLessThan(2_000);
-});
-
-test('each sample falls into one place, the empty ends are left out and the empty middle is not', () => {
-  expect(histogram([0, 0.5, 1, 1.1, 18, 2000])).toEqual([
-    { label: '≤ 1 ms', count: 3 },
-    { label: '≤ 2 ms', count: 1 },
-    { label: '≤ 5 ms', count: 0 },
-    { label: '≤ 10 ms', count: 0 },
-    { label: '≤ 20 ms', count: 1 },
-    ...['≤ 50 ms', '≤ 100 ms', '≤ 200 ms', '≤ 500 ms', '≤ 1000 ms'].map((label) => ({ label, count: 0 })),
-    { label: '> 1000 ms', count: 1 },
-  ]);
-  expect(histogram([])).toEqual([]);
-});
-
-test('a quantile is a sample that was seen', () => {
-  expect(quantile([5, 1, 3, 2, 4], 0.5)).toBe(3);
-  expect(quantile([1, 2, 3, 4], 0.99)).toBe(4);
-  expect(quantile([7], 0.01)).toBe(7);
-  expect(quantile([], 0.5)).toBeUndefined();
-  const samples = [3, 1, 2];
-  quantile(samples, 0.5);
-  expect(samples).toEqual([3, 1, 2]);
 });
 
 test.each([

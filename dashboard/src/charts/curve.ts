@@ -1,10 +1,13 @@
-// One curve over time: balance and equity.
+// Curves over time: the balance, or the equity in stretches.
 import {
   AreaSeries,
   ColorType,
   createChart,
+  createSeriesMarkers,
+  LineType,
   type IChartApi,
   type ISeriesApi,
+  type ISeriesMarkersPluginApi,
   type Time,
   type UTCTimestamp,
 } from 'lightweight-charts';
@@ -13,11 +16,29 @@ export interface CurvePoint {
   time_msc: number;
   value: number;
 }
+/** Something beside the curve that is to be read at it. */
+export interface Note {
+  time_msc: number;
+  text: string;
+  above: boolean;
+}
+
+function token(name: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const color = getComputedStyle(probe).color;
+  probe.remove();
+  return color;
+}
 
 export class Curve {
   readonly #chart: IChartApi;
-  readonly #series: ISeriesApi<'Area'>;
+  readonly #series: ISeriesApi<'Area'>[] = [];
+  #marks: ISeriesMarkersPluginApi<Time> | undefined;
+  #notes: Note[] = [];
   readonly #theme: MutationObserver;
+  readonly #dark = matchMedia('(prefers-color-scheme: dark)');
 
   constructor(root: HTMLElement, format: (ms: number, long: boolean) => string) {
     this.#chart = createChart(root, {
@@ -32,42 +53,59 @@ export class Curve {
       localization: { timeFormatter: (time: Time) => format(Number(time) * 1000, true) },
       handleScroll: { vertTouchDrag: false },
     });
-    this.#series = this.#chart.addSeries(AreaSeries, { lineWidth: 2, priceLineVisible: false });
     this.#theme = new MutationObserver(() => this.#paint());
     this.#theme.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
-    this.#paint();
+    this.#dark.addEventListener('change', this.#paint);
   }
 
-  /** Points, oldest first; of several in one second the last counts. */
-  set(points: CurvePoint[]): void {
-    const rows = new Map<number, number>();
-    for (const point of points) rows.set(Math.floor(point.time_msc / 1000), point.value);
-    this.#series.setData([...rows].sort((a, b) => a[0] - b[0]).map(([time, value]) => ({ time: time as UTCTimestamp, value })));
+  /** Stretches, each oldest first; between two of them nothing is drawn. Of several points in one second the last counts. */
+  set(stretches: CurvePoint[][], steps: boolean, notes: Note[] = []): void {
+    this.#notes = notes;
+    stretches.forEach((points, index) => {
+      this.#series[index] ??= this.#chart.addSeries(AreaSeries, {
+        lineWidth: 2,
+        priceLineVisible: false,
+        lastValueVisible: false,
+      });
+      const rows = new Map<number, number>();
+      for (const point of points) rows.set(Math.floor(point.time_msc / 1000), point.value);
+      this.#series[index].applyOptions({ lineType: steps ? LineType.WithSteps : LineType.Simple });
+      this.#series[index].setData(
+        [...rows].sort((a, b) => a[0] - b[0]).map(([time, value]) => ({ time: time as UTCTimestamp, value })),
+      );
+    });
+    for (const surplus of this.#series.splice(Math.max(1, stretches.length))) this.#chart.removeSeries(surplus);
+    if (this.#series[0]) this.#marks ??= createSeriesMarkers(this.#series[0], []);
+    this.#paint();
     this.#chart.timeScale().fitContent();
   }
 
   remove(): void {
     this.#theme.disconnect();
+    this.#dark.removeEventListener('change', this.#paint);
     this.#chart.remove();
   }
 
-  #paint(): void {
-    const color = (name: string) => {
-      const probe = document.createElement('span');
-      probe.style.color = `var(--${name})`;
-      document.body.append(probe);
-      const value = getComputedStyle(probe).color;
-      probe.remove();
-      return value;
-    };
+  readonly #paint = () => {
     this.#chart.applyOptions({
-      layout: { background: { type: ColorType.Solid, color: color('card') }, textColor: color('muted') },
-      grid: { vertLines: { visible: false }, horzLines: { color: color('line') } },
+      layout: { background: { type: ColorType.Solid, color: token('--card') }, textColor: token('--muted') },
+      grid: { vertLines: { visible: false }, horzLines: { color: token('--line') } },
     });
-    this.#series.applyOptions({
-      lineColor: color('accent'),
-      topColor: color('accent-soft'),
-      bottomColor: color('accent-soft').replace(/^rgb\((.*)\)$/, 'rgba($1, 0)'),
-    });
-  }
+    const soft = token('--accent-soft');
+    for (const series of this.#series)
+      series.applyOptions({
+        lineColor: token('--accent'),
+        topColor: soft,
+        bottomColor: soft.replace(/^rgb\((.*)\)$/, 'rgba($1, 0)'),
+      });
+    this.#marks?.setMarkers(
+      this.#notes.map(({ time_msc, text, above }) => ({
+        time: Math.floor(time_msc / 1000) as UTCTimestamp,
+        position: above ? 'aboveBar' : 'belowBar',
+        shape: above ? 'arrowDown' : 'arrowUp',
+        color: token('--muted'),
+        text,
+      })),
+    );
+  };
 }

@@ -27,7 +27,7 @@ export interface Bar {
   tick_volume: number;
   complete: boolean;
 }
-/** A sign on a bar: a trade of one's own, or an indicator's point. */
+/** A sign at a bar: a trade of one's own. A colour that begins with `--` is one of the page's style sheet. */
 export interface Mark {
   time_msc: number;
   above: boolean;
@@ -43,13 +43,23 @@ export interface Level {
   title: string;
   dashed: boolean;
 }
-/** A line of an indicator. */
-export interface Stroke {
+/** An indicator: every time in it is the open of a bar that is there. */
+export interface Layer {
   id: string;
   color: string;
-  width: 1 | 2 | 3;
-  style: 'solid' | 'dashed' | 'dotted';
-  points: { time_msc: number; value: number }[];
+  /** Its values are no prices: it has a pane of its own. */
+  apart: boolean;
+  points: (Mark & { value: number })[];
+  lines: {
+    id: string;
+    value: number;
+    from: number;
+    to: number;
+    color: string;
+    style: 'solid' | 'dashed' | 'dotted';
+    width: 1 | 2 | 3;
+    text: string;
+  }[];
 }
 
 interface Options {
@@ -73,22 +83,30 @@ const STYLE = { solid: LineStyle.Solid, dashed: LineStyle.Dashed, dotted: LineSt
 /** A colour of the page's style sheet, as the theme has it now: the canvas knows no custom properties. */
 function token(name: string): string {
   const probe = document.createElement('span');
-  probe.style.color = `var(--${name})`;
+  probe.style.color = `var(${name})`;
   document.body.append(probe);
   const color = getComputedStyle(probe).color;
   probe.remove();
   return color;
 }
+const shade = (color: string) => (color.startsWith('--') ? token(color) : color);
+/** What is drawn over the candles must not press them flat. */
+const UNSCALED = { autoscaleInfoProvider: () => null };
+const QUIET = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
 
 export class PriceChart {
   readonly #chart: IChartApi;
   readonly #candles: ISeriesApi<'Candlestick'>;
   readonly #marks: ISeriesMarkersPluginApi<Time>;
   readonly #levels = new Map<string, { line: IPriceLine; level: Level }>();
-  readonly #strokes = new Map<string, ISeriesApi<'Line'>>();
+  readonly #layers = new Map<string, { series: ISeriesApi<'Line'>[]; apart: boolean }>();
+  #layerMarks: (Mark & { value: number })[] = [];
+  #ownMarks: Mark[] = [];
   readonly #theme: MutationObserver;
   readonly #dark = matchMedia('(prefers-color-scheme: dark)');
   #bars: Bar[] = [];
+  #count = 0;
+  #first: number | undefined;
   #options: Options;
 
   constructor(root: HTMLElement, options: Options) {
@@ -125,7 +143,7 @@ export class PriceChart {
 
   /** Takes the colours of the theme that is on. */
   readonly paint = () => {
-    const [good, bad, text, line, card] = ['good', 'bad', 'muted', 'line', 'card'].map(token) as [
+    const [good, bad, text, line, card] = ['--good', '--bad', '--muted', '--line', '--card'].map(token) as [
       string,
       string,
       string,
@@ -133,9 +151,15 @@ export class PriceChart {
       string,
     ];
     this.#chart.applyOptions({
-      layout: { background: { type: ColorType.Solid, color: card }, textColor: text },
+      layout: {
+        background: { type: ColorType.Solid, color: card },
+        textColor: text,
+        panes: { separatorColor: line, separatorHoverColor: line },
+      },
       grid: { vertLines: { color: line }, horzLines: { color: line } },
     });
+    this.#drawMarks();
+    for (const { line, level } of this.#levels.values()) line.applyOptions({ color: shade(level.color) });
     this.#candles.applyOptions({
       upColor: good,
       wickUpColor: good,
@@ -146,17 +170,24 @@ export class PriceChart {
     });
   };
 
-  /** All bars, oldest first; the part in sight stays where it is when older ones were put in front. */
+  /** All bars, oldest first; the part in sight stays where it is, whether older ones were put in front or newer ones behind. */
   setBars(bars: Bar[]): void {
     const scale = this.#chart.timeScale();
     const range = scale.getVisibleLogicalRange();
-    const first = this.#bars[0]?.time_msc;
-    const added = first === undefined ? 0 : bars.findIndex((bar) => bar.time_msc === first);
+    const before = this.#count;
+    const first = this.#first;
     this.#bars = bars;
+    this.#count = bars.length;
+    this.#first = bars[0]?.time_msc;
     this.#candles.setData(bars.map(candle));
-    if (range && added > 0) scale.setVisibleLogicalRange({ from: range.from + added, to: range.to + added });
-    else if (first === undefined && bars.length)
-      scale.setVisibleLogicalRange({ from: Math.max(0, bars.length - 120), to: bars.length + 6 });
+    const moved = bars.findIndex((bar) => bar.time_msc === first);
+    if (!range || first === undefined || moved < 0) {
+      if (bars.length) scale.setVisibleLogicalRange({ from: Math.max(0, bars.length - 120), to: bars.length + 6 });
+      return;
+    }
+    // Whoever looks at the newest bar goes on doing so.
+    const shift = range.to >= before - 1 ? bars.length - before : moved;
+    scale.setVisibleLogicalRange({ from: range.from + shift, to: range.to + shift });
   }
 
   /** The forming bar, or a new one. An older one than the last would throw and is left out: a reload brings it. */
@@ -165,18 +196,13 @@ export class PriceChart {
     if (last && bar.time_msc < last.time_msc) return;
     if (last && bar.time_msc === last.time_msc) this.#bars[this.#bars.length - 1] = bar;
     else this.#bars.push(bar);
+    this.#count = this.#bars.length;
     this.#candles.update(candle(bar));
   }
 
   setMarks(marks: Mark[]): void {
-    const rows: SeriesMarker<Time>[] = marks.map((mark) => ({
-      time: seconds(this.#barAt(mark.time_msc)),
-      position: mark.above ? 'aboveBar' : 'belowBar',
-      shape: mark.shape,
-      color: mark.color,
-      text: mark.text,
-    }));
-    this.#marks.setMarkers(rows.sort((a, b) => Number(a.time) - Number(b.time)));
+    this.#ownMarks = marks;
+    this.#drawMarks();
   }
 
   setLevels(levels: Level[]): void {
@@ -189,7 +215,7 @@ export class PriceChart {
     for (const level of levels) {
       const options = {
         price: level.price,
-        color: level.color,
+        color: shade(level.color),
         title: level.title,
         lineWidth: 1 as const,
         lineStyle: level.dashed ? LineStyle.Dashed : LineStyle.Solid,
@@ -201,21 +227,86 @@ export class PriceChart {
     }
   }
 
-  setStrokes(strokes: Stroke[]): void {
-    const wanted = new Set(strokes.map((stroke) => stroke.id));
-    for (const [id, series] of this.#strokes) {
-      if (wanted.has(id)) continue;
-      this.#chart.removeSeries(series);
-      this.#strokes.delete(id);
+  setLayers(layers: Layer[]): void {
+    const wanted = new Map(layers.map((layer) => [layer.id, layer]));
+    for (const [id, { series, apart }] of this.#layers) {
+      if (wanted.get(id)?.apart === apart) continue;
+      for (const one of series) this.#chart.removeSeries(one);
+      this.#layers.delete(id);
     }
-    for (const stroke of strokes) {
-      const series =
-        this.#strokes.get(stroke.id) ??
-        this.#chart.addSeries(LineSeries, { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false });
-      series.applyOptions({ color: stroke.color, lineWidth: stroke.width, lineStyle: STYLE[stroke.style] });
-      series.setData(stroke.points.map((point) => ({ time: seconds(point.time_msc), value: point.value })));
-      this.#strokes.set(stroke.id, series);
+    for (const layer of layers) this.#setLayer(layer);
+    this.#layerMarks = layers.filter((layer) => !layer.apart).flatMap((layer) => layer.points);
+    this.#drawMarks();
+    // The candles keep the most of it.
+    for (const [index, pane] of this.#chart.panes().entries()) pane.setStretchFactor(index === 0 ? 3 : 1);
+  }
+
+  #setLayer({ id, color, apart, points, lines }: Layer): void {
+    const strokes = lines.map((line) => ({
+      options: { color: line.color, lineWidth: line.width, lineStyle: STYLE[line.style], title: line.text },
+      data: new Map([line.from, line.to].map((time) => [time, line.value])),
+    }));
+    if (apart)
+      strokes.unshift({
+        options: { color, lineWidth: 2, lineStyle: LineStyle.Solid, title: '' },
+        data: new Map(points.map((point) => [point.time_msc, point.value])),
+      });
+    const standing = this.#layers.get(id)?.series ?? [];
+    for (const surplus of standing.splice(strokes.length)) this.#chart.removeSeries(surplus);
+    const pane = apart ? (standing[0]?.getPane().paneIndex() ?? this.#chart.panes().length) : 0;
+    strokes.forEach(({ options, data }, at) => {
+      standing[at] ??= this.#chart.addSeries(LineSeries, { ...QUIET, ...(apart ? {} : UNSCALED) }, pane);
+      const precision = Math.max(0, ...data.values()) < 1 ? 5 : 2;
+      const priceFormat = { type: 'price' as const, precision, minMove: 10 ** -precision };
+      standing[at].applyOptions({
+        ...options,
+        ...(apart ? { priceFormat } : {}),
+        pointMarkersVisible: apart && at === 0 && data.size < 60,
+      });
+      standing[at].setData([...data].map(([time, value]) => ({ time: seconds(time), value })));
+    });
+    this.#layers.set(id, { series: standing, apart });
+  }
+
+  /** Puts the crosshair on a bar and brings it into sight; none: takes it away. */
+  point(at: number | undefined): void {
+    const bar = at === undefined ? undefined : this.#bars[at];
+    if (at === undefined || !bar) {
+      this.#chart.clearCrosshairPosition();
+      return;
     }
+    const scale = this.#chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
+    const shift = !range ? 0 : at < range.from ? at - range.from - 5 : at > range.to ? at - range.to + 5 : 0;
+    if (range && shift) scale.setVisibleLogicalRange({ from: range.from + shift, to: range.to + shift });
+    this.#chart.setCrosshairPosition(bar.close, seconds(bar.time_msc), this.#candles);
+  }
+
+  /** How many panes there are: the candles', and one for each indicator of another scale. */
+  get panes(): number {
+    return this.#chart.panes().length;
+  }
+
+  #drawMarks(): void {
+    const first = this.#bars[0]?.time_msc ?? Infinity;
+    const shared = (mark: Mark) => ({
+      time: seconds(mark.time_msc),
+      shape: mark.shape,
+      color: shade(mark.color),
+      text: mark.text,
+    });
+    const rows: SeriesMarker<Time>[] = [
+      ...this.#ownMarks.map((mark) => ({
+        ...shared(mark),
+        position: mark.above ? ('aboveBar' as const) : ('belowBar' as const),
+      })),
+      ...this.#layerMarks.map((mark) => ({
+        ...shared(mark),
+        position: mark.above ? ('atPriceTop' as const) : ('atPriceBottom' as const),
+        price: mark.value,
+      })),
+    ].filter((row) => Number(row.time) * 1000 >= first);
+    this.#marks.setMarkers(rows.sort((a, b) => Number(a.time) - Number(b.time)));
   }
 
   /** Writes the times anew, after the choice of UTC, broker or local time. */
@@ -231,17 +322,5 @@ export class PriceChart {
     this.#theme.disconnect();
     this.#dark.removeEventListener('change', this.paint);
     this.#chart.remove();
-  }
-
-  /** The open of the bar that a moment lies in; before the first bar, that one's. */
-  #barAt(ms: number): number {
-    let low = 0;
-    let high = this.#bars.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.#bars[middle]!.time_msc <= ms) low = middle;
-      else high = middle - 1;
-    }
-    return this.#bars[low]?.time_msc ?? ms;
   }
 }

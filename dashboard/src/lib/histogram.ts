@@ -1,22 +1,21 @@
-/** Upper bounds in milliseconds, each about twice the one before. */
-const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, Infinity];
-
-/** How many samples fell where; empty ends are left out. */
-export function histogram(samples: number[]): { label: string; count: number }[] {
-  const counts = BOUNDS.map(
-    (bound, index) => samples.filter((sample) => sample <= bound && sample > (BOUNDS[index - 1] ?? -1)).length,
-  );
-  const first = counts.findIndex((count) => count > 0);
-  const last = counts.findLastIndex((count) => count > 0);
-  if (first < 0) return [];
-  return counts.slice(first, last + 1).map((count, index) => {
-    const bound = BOUNDS[first + index]!;
-    return { label: bound === Infinity ? '> 1000 ms' : `≤ ${bound} ms`, count };
-  });
+/** How many took at most so long, and longer than the row before. */
+export interface Row {
+  le_ms: number;
+  count: number;
 }
 
-/** The value that `share` of the samples do not exceed (nearest rank). */
-export function quantile(samples: number[], share: number): number | undefined {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+/** Milliseconds as people read them. */
+export const millis = (value: number): string =>
+  value < 10 ? `${Number(value.toFixed(1))} ms` : value < 10_000 ? `${Math.round(value)} ms` : `${Math.round(value / 1000)} s`;
+
+/** At most so many rows, by taking neighbours together: each keeps its upper edge, and no sample is lost. */
+export function fewer(rows: Row[], most = 12): Row[] {
+  const together = Math.ceil(rows.length / most);
+  if (together < 2) return rows;
+  return rows.flatMap((row, at) => {
+    const ends = at % together === together - 1 || at === rows.length - 1;
+    if (!ends) return [];
+    const from = at - (at % together);
+    return { le_ms: row.le_ms, count: rows.slice(from, at + 1).reduce((sum, { count }) => sum + count, 0) };
+  });
 }

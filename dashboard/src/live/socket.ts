@@ -95,7 +95,8 @@ function take(text: string): void {
   staleSince.value = Date.now();
   if (phase.value === 'stale') phase.value = 'live';
   const message = JSON.parse(text) as Message;
-  if (message.at) learnClock(message.at);
+  // A state says when its value was heard, which may be long ago.
+  if (message.at && message.type !== 'state') learnClock(message.at);
   if (message.type !== 'snapshot' && message.type !== 'event' && message.type !== 'state') return;
   for (const listener of [...listeners]) {
     if (!means(message, listener.wish)) continue;

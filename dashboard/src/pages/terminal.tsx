@@ -1,11 +1,13 @@
 import { useEffect } from 'preact/hooks';
 import type { Terminal as Row } from '../api/types';
-import { loadTerminals, terminals, terminalsLoaded } from '../live/store';
+import { loadTerminals, terminals, terminalsLoaded, tokens } from '../live/store';
 import { go, Link, where } from '../lib/router';
+import { now, span } from '../lib/time';
 import { accountName, troubles } from '../lib/tokens';
 import { Money, StateBadge } from '../ui/badge';
 import { Empty, Loading } from '../ui/empty';
 import { Icon } from '../ui/icon';
+import { Combo } from './terminal/combo';
 import { View } from './terminal/view';
 
 /** Its account's number is what people know it by. */
@@ -13,16 +15,61 @@ function Picker({ chosen }: { chosen: Row }) {
   const rows = [...terminals.value.values()].sort((a, b) => a.account.login - b.account.login);
   if (rows.length < 2) return null;
   return (
-    <label class="nowrap">
-      <span class="visually-hidden">Terminal</span>
-      <select value={chosen.id} onChange={(event) => go(`/terminal/${event.currentTarget.value}`)}>
-        {rows.map((row) => (
-          <option key={row.id} value={row.id}>
-            {row.account.login} · {row.name || row.account.server} ({row.state})
-          </option>
-        ))}
-      </select>
-    </label>
+    <Combo
+      label="Account"
+      chosen={chosen.id}
+      choices={rows.map((row) => ({
+        id: row.id,
+        name: String(row.account.login),
+        about: [row.name, row.account.server, row.trade_mode_name === 'real' ? 'REAL' : row.trade_mode_name, row.state]
+          .filter(Boolean)
+          .join(' · '),
+      }))}
+      kept="accounts"
+      choose={(id) => go(`/terminal/${id}`)}
+    />
+  );
+}
+
+/** Nothing to show yet, and what to do about it. */
+function Nothing({ id }: { id: string | undefined }) {
+  const token = id ? tokens.value?.find((one) => one.id === id) : undefined;
+  const waits = token?.state === 'pending';
+  const title = waits
+    ? `${token.name || 'This connection'} waits for its terminal`
+    : id
+      ? 'There is no such terminal'
+      : 'No terminal has connected yet';
+  const words = waits
+    ? 'Put its token into the Expert Advisor in MetaTrader. As soon as the terminal connects, its account, prices and positions show here by themselves.'
+    : id
+      ? 'Its token may have been revoked or disconnected, or it has no account yet.'
+      : 'Make a connection first; its prices and positions then show here.';
+  return (
+    <>
+      <h1 tabIndex={-1}>Terminal</h1>
+      <Empty icon={waits ? 'key' : 'activity'} title={title}>
+        <p>{words}</p>
+        <Link class="button" href="/connections">
+          <Icon name="plug" /> Connections
+        </Link>
+      </Empty>
+    </>
+  );
+}
+
+/** Since when it is away, and what of the page is old for it. */
+function Away({ row }: { row: Row }) {
+  if (row.state === 'connected') return null;
+  const seen = row.last_seen_at ? Date.parse(row.last_seen_at) : undefined;
+  return (
+    <p class="note warn row away">
+      <Icon name="info" />
+      <span>
+        {seen === undefined ? 'Not connected.' : `Not connected: last heard of ${span(now.value - seen)} ago.`} Bars come from the
+        hub's memory; figures that are still shown are as old as that, and nothing can be sent.
+      </span>
+    </p>
   );
 }
 
@@ -40,23 +87,7 @@ export default function Terminal() {
     );
   const first = [...rows.values()].find((row) => row.state === 'connected') ?? [...rows.values()][0];
   const chosen = id ? (rows.get(id) ?? [...rows.values()].find((row) => String(row.account.login) === id)) : first;
-  if (!chosen) {
-    return (
-      <>
-        <h1 tabIndex={-1}>Terminal</h1>
-        <Empty icon="activity" title={id ? 'There is no such terminal' : 'No terminal has connected yet'}>
-          <p>
-            {id
-              ? 'Its token may have been revoked or disconnected.'
-              : 'Make a connection first; its prices and positions then show here.'}
-          </p>
-          <Link class="button" href="/connections">
-            <Icon name="plug" /> Connections
-          </Link>
-        </Empty>
-      </>
-    );
-  }
+  if (!chosen) return <Nothing id={id} />;
   const wrong = troubles(chosen);
   return (
     <>
@@ -65,9 +96,7 @@ export default function Terminal() {
           <h1 tabIndex={-1}>{accountName(chosen.account)}</h1>
           <p class="row">
             <StateBadge state={chosen.state} /> <Money mode={chosen.trade_mode_name} />{' '}
-            <span>
-              {chosen.platform?.toUpperCase()} · {chosen.company}
-            </span>
+            <span>{[chosen.platform?.toUpperCase(), chosen.company].filter(Boolean).join(' · ')}</span>
           </p>
         </div>
         <Picker chosen={chosen} />
@@ -77,11 +106,7 @@ export default function Terminal() {
           <Icon name="warning" /> {wrong.join('; ')}
         </p>
       )}
-      {chosen.state !== 'connected' && (
-        <p class="note row">
-          <Icon name="info" /> It is not connected: bars come from the hub's memory, and positions cannot be read.
-        </p>
-      )}
+      <Away row={chosen} />
       <View key={chosen.id} terminal={chosen} />
     </>
   );

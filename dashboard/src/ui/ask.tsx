@@ -11,16 +11,18 @@ interface Props {
   ready?: boolean;
   danger?: boolean;
   action: () => Promise<Told>;
+  /** Sends once more what the hub took for a doubling. */
+  anyway?: () => Promise<Told>;
   onClose: (told?: Told) => void;
 }
 
 /** Asks before a trade, and stays open until its outcome is known in words; "unknown" is not "failed". */
-export function Ask({ title, verb, children, ready = true, danger, action, onClose }: Props) {
+export function Ask({ title, verb, children, ready = true, danger, action, anyway, onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [told, setTold] = useState<Told>();
-  const go = async () => {
+  const go = async (what: () => Promise<Told>) => {
     setBusy(true);
-    setTold(await action().catch((error): Told => ({ done: false, unknown: true, text: String(error) })));
+    setTold(await what().catch((error): Told => ({ done: false, unknown: true, text: String(error) })));
     setBusy(false);
   };
   return (
@@ -29,15 +31,27 @@ export function Ask({ title, verb, children, ready = true, danger, action, onClo
       onCancel={busy ? undefined : () => onClose(told)}
       footer={
         told ? (
-          <button type="button" class="primary" onClick={() => onClose(told)}>
-            Close
-          </button>
+          <>
+            {told.again && anyway && (
+              <button type="button" class="danger" disabled={busy} onClick={() => go(anyway)}>
+                {busy ? 'Sending…' : 'Send it again anyway'}
+              </button>
+            )}
+            <button type="button" class="primary" disabled={busy} ref={(close) => close?.focus()} onClick={() => onClose(told)}>
+              Close
+            </button>
+          </>
         ) : (
           <>
             <button type="button" autofocus disabled={busy} onClick={() => onClose()}>
               Cancel
             </button>
-            <button type="button" class={danger ? 'danger filled' : 'primary'} disabled={busy || !ready} onClick={go}>
+            <button
+              type="button"
+              class={danger ? 'danger filled' : 'primary'}
+              disabled={busy || !ready}
+              onClick={() => go(action)}
+            >
               {busy ? 'Sending…' : verb}
             </button>
           </>

@@ -1,19 +1,29 @@
 import type { Terminal } from '../../api/types';
 import { amount, signed, tone } from '../../lib/money';
-import { now, skew, span } from '../../lib/time';
 import { Failed } from '../../ui/empty';
 import type { Feed } from './feed';
+import { Old } from './rows';
 
-/** Balance, equity and margin, with their age once they are old. */
+/** Balance, equity and margin, with their age once they are not kept up to date. */
 export function AccountCard({ feed, terminal }: { feed: Feed; terminal: Terminal }) {
   const known = feed.account.value;
-  if (!known)
-    return feed.failure.value && terminal.state === 'connected' ? (
+  if (!known) {
+    if (terminal.state !== 'connected')
+      return (
+        <section class="card muted" aria-label="Account">
+          Balance, positions and orders are read from the terminal: they show once it is connected again.
+        </section>
+      );
+    return feed.failure.value ? (
       <Failed what={feed.failure.value} again={() => void feed.read()} />
-    ) : null;
+    ) : (
+      <section class="card account-waits" aria-label="Account" aria-busy="true">
+        <div class="skeleton" />
+      </section>
+    );
+  }
   const { value } = known;
   const digits = value.currency_digits;
-  const age = now.value - skew.value - known.at;
   const figures: [string, string, string][] = [
     ['Balance', amount(value.balance, digits), ''],
     ['Equity', amount(value.equity, digits), ''],
@@ -35,7 +45,7 @@ export function AccountCard({ feed, terminal }: { feed: Feed; terminal: Terminal
           <dd class="figure">{value.currency}</dd>
         </div>
       </dl>
-      {age > 10_000 && <span class="badge plain warn">{span(age)} old</span>}
+      <Old known={known} />
     </section>
   );
 }

@@ -6,6 +6,8 @@ export interface Told {
   done: boolean;
   unknown: boolean;
   text: string;
+  /** The hub took the same order a moment ago and sent nothing this time: whoever means it may say so. */
+  again?: boolean;
 }
 
 /** The headers of a call that trades. */
@@ -82,6 +84,15 @@ export async function trade(call: (header: Once) => Promise<{ data?: Command | C
         unknown: true,
         text: `${error.message} Whether it was done is not known. Look at the positions and at Audit before you send it again.`,
       };
+    if (error instanceof Problem && error.code === 'duplicate_order') {
+      const earlier = typeof error.body.command === 'string' ? ` (its record is ${error.body.command})` : '';
+      return {
+        done: false,
+        unknown: false,
+        again: true,
+        text: `Nothing was sent: the same order was taken a moment ago${earlier}. Look at the positions first; if you mean a second one, send it again.`,
+      };
+    }
     if (error instanceof Problem) return { done: false, unknown: false, text: error.message };
     throw error;
   }

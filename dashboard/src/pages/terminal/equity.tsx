@@ -1,90 +1,137 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
-import type { Deal, List, Terminal } from '../../api/types';
+import type { Deal, Terminal } from '../../api/types';
 import { Curve, type CurvePoint } from '../../charts/curve';
-import { amount } from '../../lib/money';
-import { stamp, zone } from '../../lib/time';
+import { subscribe } from '../../live/socket';
+import { coalesced } from '../../live/store';
+import { amount, signed, tone } from '../../lib/money';
+import { now, stamp, zone, zoneName } from '../../lib/time';
 import { Failed } from '../../ui/empty';
+import { balances, gridded, summary, type Step } from './balance';
 import type { Feed } from './feed';
 
+const DAY_MS = 86_400_000;
 const ALL = 36_500;
+/** What is watched on this page, and not read from the past. */
+const WATCHED = 0;
 const RANGES: [string, number][] = [
+  ['Live', WATCHED],
   ['7 d', 7],
   ['30 d', 30],
   ['90 d', 90],
   ['All', ALL],
 ];
+const NONE: CurvePoint[][] = [];
+/** More deals are not read for one picture. */
+const MOST = 10_000;
 
-/** When it was, in UTC; a terminal that does not know its broker's clock yet tells none. */
-const at = (deal: Deal): number => deal.time_msc ?? 0;
-
-/** The balance after each deal, counted back from what it is now, so that it needs no beginning. */
-export function balances(deals: Deal[], balance: number): CurvePoint[] {
-  const points: CurvePoint[] = [];
-  let after = balance;
-  for (const deal of [...deals].sort((a, b) => at(b) - at(a))) {
-    points.push({ time_msc: at(deal), value: after });
-    after -= deal.profit + deal.swap + deal.commission + deal.fee;
-  }
-  return points.reverse();
+/** Where the picture ends: now, or where the account's own time stands if that is another (a simulated one). */
+function ends(steps: Step[], from: number): [number, number] {
+  const first = steps[0]?.time_msc ?? 0;
+  const last = steps.at(-1)?.time_msc ?? 0;
+  const present = now.peek();
+  const to = present - last > 90 * DAY_MS ? last + Math.max(60_000, (last - first) / 20) : present;
+  // An account begins with its first deposit: nothing before it is of interest, and it would press the rest flat.
+  const before = steps[0] ? steps[0].value - steps[0].gain - steps[0].cash : 0;
+  return [Math.max(from, Math.abs(before) < 0.005 ? first : first - (to - first) / 20), to];
 }
 
-/** The largest fall from a height, in money. */
-export function drawdown(points: CurvePoint[]): number {
-  let peak = -Infinity;
-  let worst = 0;
-  for (const { value } of points) {
-    peak = Math.max(peak, value);
-    worst = Math.max(worst, peak - value);
-  }
-  return worst;
-}
-
-/** Balance over time, with today's equity at its end. */
+/** Balance over time as the deals tell it; and the equity, which nobody keeps, as long as this page watches it. */
 export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal }) {
   const root = useRef<HTMLDivElement>(null);
   const curve = useRef<Curve>(undefined);
   const range = useSignal(30);
+  /** The picture is of a day or two: hours say more than dates. */
+  const brief = useRef(false);
   const deals = useSignal<Deal[] | undefined>(undefined);
+  const partly = useSignal(false);
   const failure = useSignal('');
   const account = feed.account.value?.value;
-  const load = async () => {
+  const read = async () => {
+    if (range.peek() === WATCHED) return;
+    const from = new Date(Date.now() - range.peek() * DAY_MS).toISOString();
     try {
-      const found: Deal[] = [];
+      const list: Deal[] = [];
       let cursor: string | null = null;
+      partly.value = false;
       do {
-        const from = new Date(Date.now() - range.value * 86_400_000).toISOString();
-        const query = cursor ? { cursor } : { from, limit: 1000 };
+        const query: object = cursor ? { cursor } : { from, limit: 1000 };
         const params = { path: { terminal: terminal.id }, query };
-        const list: List<Deal> = await ok(hub.GET('/api/v1/terminals/{terminal}/history/deals', { params }));
-        found.push(...list.data);
-        cursor = list.next_cursor;
-      } while (cursor && found.length < 10_000);
+        const page = await ok(hub.GET('/api/v1/terminals/{terminal}/history/deals', { params }));
+        list.push(...page.data);
+        cursor = page.next_cursor;
+        if (page.loading) partly.value = true;
+      } while (cursor && list.length < MOST);
+      if (cursor) partly.value = true;
       // A quiet month says less than what there was before it.
-      if (found.length === 0 && deals.value === undefined && range.value === 30) range.value = ALL;
-      else deals.value = found;
+      if (list.length === 0 && deals.peek() === undefined && range.peek() === 30) range.value = ALL;
+      else deals.value = list;
       failure.value = '';
     } catch (error) {
       failure.value = sentence(error);
     }
   };
-  useEffect(() => void load(), [range.value, terminal.id]);
-  const points = account && deals.value ? balances(deals.value, account.balance) : [];
-  const last = deals.value?.at(-1)?.time_msc;
+  const load = useRef(coalesced(read));
+  const connected = terminal.state === 'connected';
+  useEffect(() => {
+    if (connected || !deals.peek()) void load.current();
+  }, [range.value, connected]);
+  useEffect(
+    () =>
+      subscribe({ topic: 'deals', terminal: terminal.id, account: terminal.account }, ({ type }) => {
+        if (type === 'event') void load.current();
+      }),
+    [],
+  );
+  const watched = range.value === WATCHED;
+  const balance = account?.balance;
+  // The account is told with every tick, and its balance changes with a deal only.
+  const steps = useMemo(
+    () => (balance !== undefined && deals.value ? balances(deals.value, balance) : []),
+    [deals.value, balance],
+  );
+  const found = useMemo(() => summary(steps), [steps]);
+  const stretches = watched ? feed.equity.value : NONE;
   useEffect(() => {
     if (!root.current) return;
-    const made = new Curve(root.current, (ms, long) =>
-      stamp(ms, zone.value, terminal.utc_offset_s ?? 0).slice(5, long ? 16 : 10),
-    );
-    curve.current = made;
-    return () => made.remove();
+    curve.current = new Curve(root.current, (ms, long) => {
+      const text = stamp(ms, zone.peek(), terminal.utc_offset_s ?? 0);
+      if (range.peek() === WATCHED) return text.slice(11);
+      return long ? text.slice(0, 16) : brief.current ? text.slice(11, 16) : text.slice(5, 10);
+    });
+    return () => curve.current?.remove();
   }, []);
-  useEffect(() => curve.current?.set(points), [deals.value, account?.balance]);
+  useEffect(() => {
+    if (watched) {
+      const seen = stretches.filter((one) => one.length > 0);
+      curve.current?.set(seen.length ? seen : [[]], false);
+      return;
+    }
+    const [from, to] = ends(steps, Date.now() - range.value * DAY_MS);
+    brief.current = to - from < 2 * DAY_MS;
+    const grid = gridded(steps, from, to);
+    const notes = steps
+      .filter(({ cash, time_msc }) => cash !== 0 && time_msc > from)
+      .map(({ cash, time_msc }) => ({
+        time_msc: grid.find((point) => point.time_msc >= time_msc)?.time_msc ?? to,
+        text: cash > 0 ? `paid in ${amount(cash, 0)}` : `taken out ${amount(-cash, 0)}`,
+        above: cash < 0,
+      }));
+    curve.current?.set([grid], true, notes.slice(-20));
+  }, [watched, stretches, steps, zone.value]);
+  const currency = account?.currency ?? '';
+  const since = stretches[0]?.[0]?.time_msc;
+  const gaps = stretches.filter((one) => one.length > 0).length - 1;
+  const words = watched
+    ? since
+      ? `Equity each second since ${stamp(since, zone.value, terminal.utc_offset_s ?? 0).slice(11)} ${zoneName(zone.value)}, as long as this page is open${gaps > 0 ? `; ${gaps} ${gaps === 1 ? 'gap' : 'gaps'}` : ''}`
+      : 'The equity is not known now'
+    : `Balance after each deal${steps.length ? `, ${steps.length} deals` : ''}`;
   return (
-    <section class="card stack" aria-label="Balance">
+    <section class="card stack" aria-label="Balance and equity">
       <div class="row between">
-        <h2>Balance</h2>
+        <h2>{watched ? 'Equity' : 'Balance'}</h2>
         <div class="segmented" role="group" aria-label="Range">
           {RANGES.map(([name, days]) => (
             <button type="button" key={name} aria-pressed={range.value === days} onClick={() => (range.value = days)}>
@@ -93,18 +140,28 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
           ))}
         </div>
       </div>
-      {failure.value && <Failed what={failure.value} again={() => void load()} />}
-      <div
-        ref={root}
-        class="chart small"
-        role="img"
-        aria-label={`Balance after each deal${points.length ? `, ${points.length} deals` : ''}`}
-      />
+      {failure.value && connected && <Failed what={failure.value} again={() => void load.current()} />}
+      <div role="img" aria-label={words}>
+        <div ref={root} class="chart small" aria-hidden="true" />
+      </div>
       <p class="small muted">
-        {points.length === 0
-          ? 'No deal in this time.'
-          : `${points.length} deals, largest fall ${amount(drawdown(points))}${account ? `, equity now ${amount(account.equity)} ${account.currency}` : ''}`}
-        {last === undefined && ''}
+        {watched ? (
+          `${words}.`
+        ) : !connected && steps.length === 0 ? (
+          'Deals are read from the terminal, which is not connected.'
+        ) : steps.length === 0 ? (
+          'No deal in this time.'
+        ) : (
+          <>
+            {found.deals} deals, largest fall {amount(found.fall)}
+            {found.fallPercent !== undefined && ` (${found.fallPercent.toFixed(1)} %)`} of the balance. Result{' '}
+            <span class={tone(found.gain)}>{signed(found.gain)}</span> {currency}
+            {found.paidIn > 0 && `, paid in ${amount(found.paidIn)}`}
+            {found.takenOut > 0 && `, taken out ${amount(found.takenOut)}`}.
+            {account && ` Equity now ${amount(account.equity, account.currency_digits)} ${currency}.`}
+            {partly.value && ' Older deals are not in it yet.'}
+          </>
+        )}
       </p>
     </section>
   );
