@@ -34,7 +34,7 @@ async fn key_generate_prints_one_key_of_the_right_form_and_nothing_else() {
         let line = program.line().await.unwrap();
         assert!(Secret::parse(&line, &[KEY_LIVE]).is_some(), "{line}");
         assert_eq!(program.line().await, None);
-        assert!(program.ended().await.success());
+        program.ended_well().await;
         assert_eq!(program.stderr(), "");
         assert!(seen.insert(line));
     }
@@ -52,7 +52,7 @@ async fn the_first_start_prints_an_admin_key_once_on_standard_error_and_the_read
     Api::new(&http, key, client()).get("/api/v1/tokens").await.expect(200);
     program.terminate().await;
     assert_eq!(program.line().await, None, "nothing else on standard output");
-    assert!(program.ended().await.success());
+    program.ended_well().await;
 
     let mut again = serve(dir.path(), &[], &[]);
     let http = address(&mut again).await;
@@ -68,7 +68,7 @@ async fn a_preset_admin_key_works_from_the_environment_and_from_a_private_file()
     assert!(!program.stderr().contains(&first[12..]), "a preset key is not printed");
     Api::new(&http, &first, client()).get("/api/v1/tokens").await.expect(200);
     program.terminate().await;
-    assert!(program.ended().await.success());
+    program.ended_well().await;
 
     let file = dir.path().join("admin.key");
     std::fs::write(&file, format!("{second}\n")).unwrap();

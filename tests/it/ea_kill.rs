@@ -185,7 +185,7 @@ async fn a_hub_that_dies_over_the_ea_at_any_step_of_a_trade_finds_one_true_outco
         let mut records = vec![order_that_lives(&api, "before").await];
         for point in POINTS {
             hub.program.terminate().await;
-            assert!(hub.program.ended().await.success());
+            hub.program.ended_well().await;
             hub = HubProcess::start(dir.path(), port, &key, &[("FAILPOINTS", point)]).await;
             eventually("the EA is back", async || {
                 let row = api.get(&format!("/api/v1/tokens/{}", token.id)).await.expect(200);

@@ -46,7 +46,7 @@ async fn the_hub_dies(armed: &[&str]) {
     for (round, failpoint) in armed.iter().enumerate() {
         // Stopped as an operator does, so that nothing is left for the armed one to do at its start.
         hub.program.terminate().await;
-        assert!(hub.program.ended().await.success());
+        hub.program.ended_well().await;
         hub = HubProcess::start(dir.path(), port, &key, &[("FAILPOINTS", failpoint)]).await;
         is_back(&api, &token).await;
         let name = format!("round {round} {failpoint}");
@@ -134,7 +134,7 @@ async fn the_hub_dies_closing_all(armed: &str) {
         records.push(settled(&api, &format!("open {order}")).await);
     }
     hub.program.terminate().await;
-    assert!(hub.program.ended().await.success());
+    hub.program.ended_well().await;
     hub = HubProcess::start(dir.path(), port, &key, &[("FAILPOINTS", armed)]).await;
     is_back(&api, &token).await;
     let path = format!("/api/v1/terminals/{LOGIN}/positions/close-all");

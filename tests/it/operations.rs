@@ -276,7 +276,7 @@ async fn no_secret_is_in_the_log_at_any_level_and_lines_name_their_request_and_s
     assert_eq!(api.delete(&format!("/api/v1/tokens/{}", token.id)).await.status, 204);
     assert_eq!(terminal.ended().await.code(), Some(3));
     hub.program.terminate().await;
-    assert!(hub.program.ended().await.success());
+    hub.program.ended_well().await;
 
     let pepper = std::fs::read_to_string(dir.path().join("secret.key")).unwrap();
     let (log, theirs) = (hub.program.stderr(), terminal.stderr());
@@ -428,9 +428,9 @@ async fn the_program_speaks_tls_from_its_settings_and_its_simulator_trusts_a_fil
     let mut distrustful = Program::start(dir.path(), &["simulate", "--url", &wss, "--key", &admin], &[]);
     assert!(!distrustful.ended().await.success());
     terminals.terminate().await;
-    assert!(terminals.ended().await.success());
+    terminals.ended_well().await;
     hub.terminate().await;
-    assert!(hub.ended().await.success());
+    hub.ended_well().await;
 
     std::fs::write(&cert, "nonsense").unwrap();
     let mut broken = Program::start(dir.path(), &["serve", "--listen", "127.0.0.1:0"], &env);
@@ -579,7 +579,7 @@ async fn config_check_prints_what_is_in_force_or_all_that_is_wrong() {
         text += &line;
         text.push('\n');
     }
-    assert!(good.ended().await.success(), "{}", good.stderr());
+    good.ended_well().await;
     for line in [
         "heartbeat = \"1s\"  # ",
         "hub.toml:3",
@@ -632,7 +632,7 @@ async fn a_credential_of_systemd_may_have_its_groups_bits_and_no_other_secret_ma
     let mut started = hub(0o440, &given);
     assert!(started.line().await.is_some_and(|line| line.starts_with("listening on")), "{}", started.stderr());
     started.terminate().await;
-    assert!(started.ended().await.success());
+    started.ended_well().await;
     for (mode, folder) in [(0o440, data.as_path()), (0o444, given.as_path())] {
         let mut refused = hub(mode, folder);
         assert_eq!(refused.ended().await.code(), Some(1), "{mode:o} {}", folder.display());
@@ -660,7 +660,7 @@ async fn sigterm_during_the_first_start_ends_it_cleanly_and_the_admin_key_is_not
     .await;
     hub.terminate().await;
     assert_eq!(hub.line().await, None, "it never said that it was ready");
-    assert!(hub.ended().await.success(), "{}", hub.stderr());
+    hub.ended_well().await;
     let told = hub.stderr();
     let first = told.lines().find(|line| line.starts_with("sk_live_")).unwrap_or_else(|| panic!("no key in {told}"));
     let mut again = Program::start(dir.path(), &["serve", "--listen", "127.0.0.1:0"], &env[..3]);
@@ -668,5 +668,5 @@ async fn sigterm_during_the_first_start_ends_it_cleanly_and_the_admin_key_is_not
     let api = Api::new(line.strip_prefix("listening on ").unwrap(), first, client());
     api.get("/api/v1/tokens").await.expect(200);
     again.terminate().await;
-    assert!(again.ended().await.success());
+    again.ended_well().await;
 }

@@ -48,6 +48,12 @@ impl Program {
         soon("the program ends", self.child.wait()).await.unwrap()
     }
 
+    /// Its end, which must be a good one: else what it said is told.
+    pub async fn ended_well(&mut self) {
+        let status = self.ended().await;
+        assert!(status.success(), "{status}, and it said:\n{}", self.stderr());
+    }
+
     /// Its end, when nobody reads what it has to say.
     pub async fn ended_unread(self) -> (ExitStatus, String) {
         let Self { mut child, stdout, stderr } = self;
