@@ -213,7 +213,7 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
           <button type="button" class="ghost" aria-expanded={table.value} onClick={() => (table.value = !table.value)}>
             {table.value ? 'Hide the table' : 'Show as table'}
           </button>
-          <a href="https://www.tradingview.com/" rel="noreferrer">
+          <a class="chart-credit" href="https://www.tradingview.com/" rel="noreferrer">
             Charts: TradingView Lightweight Charts™
           </a>
         </span>
