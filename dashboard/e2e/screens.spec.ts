@@ -15,6 +15,7 @@ test('pictures of every page @phone', async ({ page }, info) => {
   await open(page, hub, '/connections');
   const pages: Record<string, string> = {
     connections: '/connections',
+    connection: `/connections?token=${first}`,
     terminal: `/terminal/${first}`,
     keys: '/keys',
     audit: '/audit',
@@ -22,6 +23,7 @@ test('pictures of every page @phone', async ({ page }, info) => {
     settings: '/settings',
     'kill-switch': '/settings/kill-switch',
     users: '/settings/users',
+    plans: '/settings/plans',
     plans: '/settings/plans',
     hooks: '/settings/hooks',
     webhooks: '/settings/webhooks',

@@ -321,23 +321,26 @@ async fn a_fault_at_each_step_of_the_ea_leaves_one_true_outcome() {
             // One that is to live, however busy the machine is.
             let mut lives = buy();
             lives["ttl_ms"] = json!(15_000);
-            hub.admin().once().post(&orders(login), lives).await.expect(200);
+            hub.admin().once().post(&orders(login), lives.clone()).await.expect(200);
             terminal.set_faults(vec![fault.parse().unwrap()]);
             let api = hub.admin().with_idempotency(fault);
-            let first = api.clone().with("prefer", "respond-async").buy(login).await;
+            // Time enough to get to the fault; what is then not there is known when it is over.
+            let mut faulty = buy();
+            faulty["ttl_ms"] = json!(3_000);
+            let first = api.clone().with("prefer", "respond-async").post(&orders(login), faulty.clone()).await;
             // However the call was answered, the key finds the same command.
             let id = first.json["id"].as_str().unwrap_or_else(|| panic!("{fault}: {first:?}")).to_owned();
             let record = hub.admin().final_command(&id).await;
             assert_eq!(record["state"], *expected, "{fault}: {record}");
             terminal.agrees_with(&record);
-            let again = api.buy(login).await;
+            let again = api.post(&orders(login), faulty).await;
             assert_eq!(again.header("idempotency-replayed"), "true", "{fault}");
             assert_eq!(again.json["id"], id, "{fault}");
             assert_eq!(again.status, if *expected == "executed" { 200 } else { 422 }, "{fault}");
             // Nothing was harmed for good.
             terminal.is_connected().await;
             hub.shows(&terminal.token, "connected").await;
-            let next = hub.admin().once().buy(login).await.expect(200);
+            let next = hub.admin().once().post(&orders(login), lives).await.expect(200);
             terminal.agrees_with(&next);
         }
     });
