@@ -164,10 +164,9 @@ impl Server {
         let memory = DownloadMemory::default();
         let history = history_of(&config, &store, &hub, &access, &trading, &clocks, clock);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let events = Events::open(Arc::clone(&store), access.clone(), metrics.clone()).await?;
         let streams = api::Streams::new(config.stream.clone());
-        let told = (Arc::clone(&store), access.clone(), events.clone());
-        let (hooks, webhooks) = open_hooks(&config, told, (clock, ids), (tasks.clone(), stop.clone())).await?;
+        let over = (Arc::clone(&store), access.clone(), metrics.clone());
+        let (hooks, events, webhooks) = open_hooks(&config, over, (clock, ids), (tasks.clone(), stop.clone())).await?;
         let state = ApiState::new(api::Parts {
             events: events.clone(),
             streams: streams.clone(),
@@ -179,7 +178,8 @@ impl Server {
             hooks,
             webhooks: webhooks.clone(),
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
-            ticks: TickService::new(memory),
+            ticks: TickService::new(memory.clone()),
+            memory,
             clocks,
             indicators,
             feed: feed.clone(),
@@ -281,19 +281,21 @@ async fn open_trading(
     Ok(trading)
 }
 
-/// What other programs send, and what is sent to them.
+/// What other programs send, what happened, and what is sent of it to other programs. Hooks first: events name them.
 async fn open_hooks(
     config: &Config,
-    told: (Arc<dyn Store>, Access, Events),
+    (store, access, metrics): (Arc<dyn Store>, Access, Metrics),
     (clock, ids): (Clock, Arc<Ids>),
     running: (TaskTracker, CancellationToken),
-) -> Result<(Hooks, Webhooks), StartError> {
-    let hooks = Hooks::open(Arc::clone(&told.0), told.1.clone(), clock, Arc::clone(&ids)).await?;
+) -> Result<(Hooks, Events, Webhooks), StartError> {
+    let hooks = Hooks::open(Arc::clone(&store), access.clone(), clock, Arc::clone(&ids)).await?;
+    let events = Events::open(Arc::clone(&store), access.clone(), metrics).await?;
+    let told = (store, access, events.clone());
     let webhooks = Webhooks::open(told, &config.webhooks, (clock, ids), running).await.map_err(|error| match error {
         OpenError::Store(error) => StartError::Store(error),
         OpenError::Tls(error) => StartError::Tls(error),
     })?;
-    Ok((hooks, webhooks))
+    Ok((hooks, events, webhooks))
 }
 
 /// Tokens, keys and users, and the first secrets if this is the first start.
@@ -342,6 +344,7 @@ impl Parts {
         };
         self.tasks.spawn(revocation::follow(access, self.hub.clone(), self.store.changes(), goodbye, stop.clone()));
         self.tasks.spawn(keep_up(Arc::clone(&self.store), stop.clone()));
+        self.tasks.spawn(charts.indicators.clone().run(stop.clone()));
         self.tasks.spawn(charts.run(stop.clone()));
         self.tasks.spawn(events.run(self.stop_following.clone()));
         self.tasks.spawn(api::watch_terminals(state));

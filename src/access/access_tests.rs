@@ -179,10 +179,12 @@ async fn whoever_waits_for_a_change_of_keys_is_told_of_each_and_finds_it_made() 
 #[tokio::test]
 async fn a_login_ends_after_its_time_however_much_it_is_used_and_is_gone_for_good_when_it_was_ended() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let open = async |absolute: u64| {
-        let settings = config::Sessions { absolute: std::time::Duration::from_secs(absolute), ..config::Sessions::default() };
+    let open_with = async |absolute: u64, idle: u64| {
+        let (absolute, idle) = (std::time::Duration::from_secs(absolute), std::time::Duration::from_secs(idle));
+        let settings = config::Sessions { absolute, idle, ..config::Sessions::default() };
         Access::open_with(Arc::clone(&store), [7; 32], Clock::start(), Arc::new(Ids::default()), settings).await.unwrap()
     };
+    let open = async |absolute: u64| open_with(absolute, 1_800).await;
     let access = open(3_600).await;
     let code = access.ensure_setup().await.unwrap().unwrap();
     let who = Newcomer { login: Some("anna".to_owned()), name: None };
@@ -191,7 +193,7 @@ async fn a_login_ends_after_its_time_however_much_it_is_used_and_is_gone_for_goo
     let log_in = async |access: &Access| access.log_in("Anna", &password, [127, 0, 0, 1].into(), "a test").await.unwrap();
     let (live, user, secret) = log_in(&access).await;
     assert_eq!(access.present_login(secret.reveal()).unwrap().1.id, user.id);
-    assert!(access.login_stands(live.record.id) && access.confirmed_until(&live).is_some());
+    assert!(access.login_stands(&live) && access.confirmed_until(&live).is_some());
     // After a restart it is there, and the password counts as given no more.
     let again = open(3_600).await;
     let (found, _) = again.present_login(secret.reveal()).unwrap();
@@ -199,9 +201,11 @@ async fn a_login_ends_after_its_time_however_much_it_is_used_and_is_gone_for_goo
     again.end_login(user.id, found.record.id, "test").await.unwrap();
     assert!(matches!(again.present_login(secret.reveal()), Err(AccessError::Unknown)));
     assert!(matches!(open(3_600).await.present_login(secret.reveal()), Err(AccessError::Unknown)));
-    let short = open(0).await;
-    let (_, _, secret) = log_in(&short).await;
-    assert!(matches!(short.present_login(secret.reveal()), Err(AccessError::Expired)));
+    for short in [open_with(0, 1_800).await, open_with(3_600, 0).await] {
+        let (live, _, secret) = log_in(&short).await;
+        assert!(matches!(short.present_login(secret.reveal()), Err(AccessError::Expired)));
+        assert!(!short.login_stands(&live), "nor for a trade that waits to be sent");
+    }
 }
 
 #[tokio::test]
@@ -265,7 +269,7 @@ async fn a_login_that_is_being_made_when_the_password_is_reset_does_not_outlive_
     if !done.load(Ordering::SeqCst) {
         access.reset_user(id, "test").await.unwrap();
     }
-    assert!(access.present_login(secret.reveal()).is_err() && !access.login_stands(live.record.id));
+    assert!(access.present_login(secret.reveal()).is_err() && !access.login_stands(&live));
 }
 
 #[tokio::test]

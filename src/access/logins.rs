@@ -89,6 +89,12 @@ impl Logins {
         crate::crypto::equal(&found.record.digest, digest).then_some(found)
     }
 
+    /// Whether it was not ended.
+    fn has(&self, login: &LiveLogin) -> bool {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        rows.get(&login.record.digest).is_some_and(|row| row.record.id == login.record.id)
+    }
+
     fn all(&self, wanted: impl Fn(&LiveLogin) -> bool) -> Vec<Arc<LiveLogin>> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<_> = rows.values().filter(|login| wanted(login)).cloned().collect();
@@ -227,10 +233,10 @@ impl Access {
 
     /// Whether a login may still be used, without using it: for connections that stay open.
     #[must_use]
-    pub fn login_stands(&self, id: LoginId) -> bool {
-        let now = self.inner.clock.wall();
-        let found = self.inner.logins.all(|login| login.record.id == id && self.is_good(login, now));
-        found.first().is_some_and(|login| self.user(login.record.user).is_some_and(|user| self.lets_in(&user)))
+    pub fn login_stands(&self, login: &LiveLogin) -> bool {
+        self.inner.logins.has(login)
+            && self.is_good(login, self.inner.clock.wall())
+            && self.user(login.record.user).is_some_and(|user| self.lets_in(&user))
     }
 
     /// Ends a login of a user for good.

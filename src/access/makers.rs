@@ -1,61 +1,32 @@
-//! Who made a command: told from its record, named as keys, users and hooks are called now.
+//! Who made a command, or drew an indicator: told from the record, named as keys, users and hooks are called now.
 
-use std::{
-    collections::HashMap,
-    sync::{PoisonError, RwLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use super::Access;
 use crate::{
     domain::{
         command::CommandRecord,
         hook::Hook,
-        ids::{HookId, KeyId, OwnerId, UserId},
+        ids::{HookId, KeyId, OwnerId},
         maker::{Maker, MakerId},
     },
-    store::{Store, StoreError, records},
+    store::records,
 };
 
-/// What each hook is called, and whose it is. Hooks themselves are known further up.
-#[derive(Debug, Default)]
-pub(super) struct HookNames {
-    names: RwLock<HashMap<HookId, (OwnerId, String)>>,
-}
+/// Finds a hook. Hooks are known further up.
+type HookOf = Box<dyn Fn(HookId) -> Option<Arc<Hook>> + Send + Sync>;
 
-impl HookNames {
-    pub(super) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
-        let known = Self::default();
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page = store.scan(records::HOOKS, after.as_deref(), 256).await?;
-            let Some((last, _)) = page.last() else { return Ok(known) };
-            after = Some(last.clone());
-            for (key, entry) in &page {
-                known.set(&records::decode(key, entry)?);
-            }
-        }
-    }
-
-    fn set(&self, hook: &Hook) {
-        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        names.insert(hook.id, (hook.owner, hook.name.clone()));
-    }
-
-    fn get(&self, id: HookId, owner: OwnerId) -> Option<String> {
-        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        names.get(&id).filter(|(whose, _)| *whose == owner).map(|(_, name)| name.clone())
-    }
+/// Where hooks are looked up; nothing is found until that is said.
+#[derive(Default)]
+pub(super) struct HookLookup {
+    find: OnceLock<HookOf>,
 }
 
 impl Access {
-    /// Takes in what a hook is called.
-    pub fn hook_is_called(&self, hook: &Hook) {
-        self.inner.hook_names.set(hook);
-    }
-
-    /// Forgets what a hook was called.
-    pub fn hook_is_gone(&self, id: HookId) {
-        self.inner.hook_names.names.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    /// Says where hooks are looked up, once.
+    pub fn look_up_hooks(&self, find: impl Fn(HookId) -> Option<Arc<Hook>> + Send + Sync + 'static) {
+        // Whoever opens the hooks a second time over the same access has the same ones.
+        let _ = self.inner.hooks.find.set(Box::new(find));
     }
 
     /// Who made a command.
@@ -67,16 +38,33 @@ impl Access {
     /// Who made a command, by the name of now. Never the name of anybody of another tenant.
     #[must_use]
     pub fn maker(&self, record: &CommandRecord) -> Maker {
-        let id = self.maker_id(record);
-        let key = || self.key(record.key).filter(|key| key.owner == record.owner);
-        let name = match id {
-            MakerId::Hub => Some(id.kind().to_owned()),
-            MakerId::User(user) => self.person_called(user, record.owner).or_else(|| Some(key()?.name.clone())),
-            MakerId::Key(_) => key().map(|key| key.name.clone()),
-            // Of one that was deleted its key tells: one of its own has its name.
-            MakerId::Hook(hook) => self.inner.hook_names.get(hook, record.owner).or_else(|| key().map(|key| key.name.clone())),
+        self.called(self.maker_id(record), record.key, record.owner)
+    }
+
+    /// Who is behind a line of keys, in the same way.
+    #[must_use]
+    pub fn maker_of_line(&self, line: KeyId, tenant: OwnerId) -> Maker {
+        self.called(self.maker_of(line), line, tenant)
+    }
+
+    fn called(&self, id: MakerId, key: KeyId, tenant: OwnerId) -> Maker {
+        let of_key = || self.minted_key(key).filter(|key| key.owner == tenant).map(|key| key.name.clone());
+        let (name, login) = match id {
+            MakerId::Hub => (Some(id.kind().to_owned()), None),
+            MakerId::User(user) => {
+                // Theirs too who were deleted.
+                let user = self.inner.users.get(&records::user(user)).filter(|user| user.tenant == tenant);
+                user.map(|user| (user.name.clone(), user.login.clone())).unzip()
+            }
+            MakerId::Key(_) => (of_key(), None),
+            MakerId::Hook(hook) => {
+                let hook = self.inner.hooks.find.get().and_then(|find| find(hook)).filter(|hook| hook.owner == tenant);
+                // Of one that was deleted its key tells: one of its own has its name.
+                (hook.map(|hook| hook.name.clone()).or_else(of_key), None)
+            }
         };
-        Maker { id, name: name.filter(|name| !name.is_empty()) }
+        let name = name.filter(|name| !name.is_empty());
+        Maker { id, login: login.filter(|_| name.is_none()), name }
     }
 
     /// The maker that somebody means who names a key, a user, a hook or `hub`; none if it is no such id. Whether there is one is not looked up.
@@ -98,11 +86,5 @@ impl Access {
             None if self.principal(key).is_some() => MakerId::User(key.user()),
             None => MakerId::Key(key),
         }
-    }
-
-    /// The name that a user has chosen, if they have; theirs too who were deleted.
-    fn person_called(&self, id: UserId, tenant: OwnerId) -> Option<String> {
-        let user = self.inner.users.get(&records::user(id)).filter(|user| user.tenant == tenant)?;
-        Some(user.name.clone()).filter(|name| !name.is_empty())
     }
 }

@@ -39,7 +39,7 @@ pub use keys::NewKey;
 use ledger::Ledger;
 pub use login::{LoginError, Newcomer, Password};
 use logins::{LiveLogin, Logins};
-use makers::HookNames;
+use makers::HookLookup;
 use passwords::Hasher;
 pub use passwords::WeakPassword;
 pub use tokens::History;
@@ -110,7 +110,7 @@ struct Inner {
     users: Ledger<User>,
     tenants: Ledger<Tenant>,
     logins: Logins,
-    hook_names: HookNames,
+    hooks: HookLookup,
     attempts: Attempts,
     hasher: Hasher,
     settings: config::Sessions,
@@ -164,7 +164,6 @@ impl Access {
         let logins = Logins::load(store.as_ref(), rights).await?;
         let (pepper, hasher) = (KeyedDigest::new(&pepper), Hasher::new()?);
         let (attempts, user_turn) = (Attempts::default(), tokio::sync::Mutex::default());
-        let hook_names = HookNames::load(store.as_ref()).await?;
         let inner = Inner {
             store,
             pepper,
@@ -175,7 +174,7 @@ impl Access {
             users,
             tenants,
             logins,
-            hook_names,
+            hooks: HookLookup::default(),
             attempts,
             hasher,
             settings,

@@ -29,7 +29,8 @@ use crate::{
     domain::{
         UnixMillis,
         api_key::{ApiKey, Permission, Reach},
-        ids::{HookId, LoginId, OwnerId},
+        ids::{HookId, OwnerId},
+        maker::Maker,
         token::Token,
         user::{Role, User},
     },
@@ -119,8 +120,13 @@ impl Caller {
 
     /// By which login a person calls.
     #[must_use]
-    pub fn login(&self) -> Option<LoginId> {
-        self.person.as_ref().map(|person| person.login.record.id)
+    pub fn login(&self) -> Option<Arc<LiveLogin>> {
+        self.person.as_ref().map(|person| Arc::clone(&person.login))
+    }
+
+    /// A maker as this caller is told of it: a login is told to people alone.
+    pub(super) fn hears(&self, maker: Maker) -> Maker {
+        if self.person.is_some() { maker } else { maker.without_login() }
     }
 
     /// Whose secret was shown.

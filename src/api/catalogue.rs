@@ -411,7 +411,12 @@ pub const CODES: &[ErrorCode] = &[
         "Use them, or wait `retry_after` seconds: then one of them ends.",
     ),
     row("too_many_subscriptions", &[429], "The stream follows as many things as it may.", "End some, or open another stream."),
-    row("too_many_downloads", &[429], "The hub's memory for bars and ticks is taken.", "Ask again after `retry_after` seconds."),
+    row(
+        "too_many_downloads",
+        &[429],
+        "The hub's memory for bars, ticks and indicators is taken.",
+        "Ask again after `retry_after` seconds.",
+    ),
     row(
         "rate_limit_exceeded",
         &[429],

@@ -181,7 +181,8 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
 /// A call for many positions, with the command of each that the caller may see.
 pub(super) fn parent_json(state: &ApiState, view: &ParentView, caller: &Caller) -> Value {
     let record = &view.record;
-    let commands = view.commands.iter().filter(|record| visible(caller, record)).map(|record| command_json(state, record));
+    let commands =
+        view.commands.iter().filter(|record| visible(caller, record)).map(|record| command_json(state, caller, record));
     let not_sent = view.missing.iter().map(|(position, why)| json!({"position": position, "reason": why}));
     json!({
         "id": record.id,

@@ -44,7 +44,7 @@ use crate::{events::view, trading::ParentView};
 )]
 pub(super) async fn get_command(State(state): State<ApiState>, caller: Caller, Path(id): Path<String>) -> ApiResult<Json<Value>> {
     match found(&state, &caller, &id).await {
-        Ok(record) => Ok(Json(command_json(&state, &record))),
+        Ok(record) => Ok(Json(command_json(&state, &caller, &record))),
         Err(unknown) => {
             let Ok(id) = id.parse() else { return Err(unknown) };
             let parent = state.trading.parent(id).await?;
@@ -89,7 +89,7 @@ pub(super) async fn cancel(
         Some(execution) => execution.wait(preferred_wait(&headers), &state.stopping).await,
         None => record,
     };
-    outcome(&state, &record, true)
+    outcome((&state, &caller), &record, true)
 }
 
 /// `POST …/adjudicate`
@@ -159,7 +159,7 @@ pub(super) async fn adjudicate(
         TradeResult { order: body.order, deal: body.deal, volume: body.volume, price: body.price, ..TradeResult::default() };
     let result = decision.outcome.is_done().then_some(result);
     match state.trading.adjudicate(record.id, decision, result).await? {
-        Ok(record) => Ok(Json(command_json(&state, &record))),
+        Ok(record) => Ok(Json(command_json(&state, &caller, &record))),
         Err(stands) => Err(ApiError::new(
             StatusCode::CONFLICT,
             "not_unknown",
@@ -170,8 +170,8 @@ pub(super) async fn adjudicate(
 }
 
 /// A command as every trading call and every list shows it.
-pub(super) fn command_json(state: &ApiState, record: &CommandRecord) -> Value {
-    view::command_json(record, &state.access.maker(record))
+pub(super) fn command_json(state: &ApiState, caller: &Caller, record: &CommandRecord) -> Value {
+    view::command_json(record, &caller.hears(state.access.maker(record)))
 }
 
 /// Whether a command exists for a caller.

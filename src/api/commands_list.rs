@@ -103,9 +103,9 @@ pub(super) async fn list_commands(
         state.trading.list(&listing, limit, |record| visible(&caller, record) && wanted.is(&state, record)).await?;
     let next = next.map(|id| id.to_string());
     if as_csv {
-        return spreadsheet::answer(&COLUMNS, records.iter().map(|record| row(&state, record)), next);
+        return spreadsheet::answer(&COLUMNS, records.iter().map(|record| row(&state, &caller, record)), next);
     }
-    let rows = records.iter().map(|record| command_json(&state, record));
+    let rows = records.iter().map(|record| command_json(&state, &caller, record));
     Ok(Json(list(rows.collect(), next, state.clock.wall())).into_response())
 }
 
@@ -214,8 +214,8 @@ const COLUMNS: [&str; 36] = [
 ];
 
 /// A command as one row.
-fn row(state: &ApiState, record: &CommandRecord) -> Map<String, Value> {
-    let Value::Object(mut row) = command_json(state, record) else { return Map::new() };
+fn row(state: &ApiState, caller: &Caller, record: &CommandRecord) -> Map<String, Value> {
+    let Value::Object(mut row) = command_json(state, caller, record) else { return Map::new() };
     for part in ["by", "request", "result"] {
         let Some(Value::Object(fields)) = row.remove(part) else { continue };
         row.extend(fields.into_iter().map(|(field, value)| (format!("{part}_{field}"), value)));

@@ -17,7 +17,7 @@ use crate::{
     domain::trade::FieldError,
     hooks::HookError,
     hub::CallError,
-    market::{bars::BarsError, ticks::TicksError},
+    market::{bars::BarsError, memory::Crowded, ticks::TicksError},
     protocol::DecodeError,
     store::StoreError,
     trading::{ExecuteError, KillError},
@@ -332,6 +332,12 @@ impl From<TicksError> for ApiError {
             TicksError::Bad(_) | TicksError::Flood => Self::unreadable(&error),
             TicksError::Undecodable(error) => Self::unreadable(&*error),
         }
+    }
+}
+
+impl From<Crowded> for ApiError {
+    fn from(Crowded: Crowded) -> Self {
+        Self::crowded()
     }
 }
 

@@ -12,12 +12,11 @@ use super::{
     external::{Question, find, symbol_of, timeframe_of},
     extract::{JsonBody, Params, Path},
     indicator_body::{self, checked_id},
-    indicator_list::{asked, by_line},
+    indicator_list::{asked, by, by_line, indicator_json},
     json::rfc3339,
 };
 use crate::{
-    domain::indicator::{Audience, Author, Indicator, IndicatorSlot},
-    events::view,
+    domain::indicator::{Audience, Indicator, IndicatorSlot},
     market::indicators::{IndicatorError, Which},
 };
 
@@ -68,7 +67,7 @@ pub(super) async fn submit(
     caller.symbol(&symbol)?;
     let (points, lines) = (drawing.points.len(), drawing.lines.len());
     let slot = IndicatorSlot { line: caller.key.line(), id, symbol, timeframe };
-    let row = state.indicators.submit(slot, shown_on(&caller), author(&caller), drawing).await.map_err(refused)?;
+    let row = state.indicators.submit(slot, shown_on(&caller), drawing).await.map_err(refused)?;
     Ok(Json(json!({
         "success": true,
         "indicator_id": row.slot.id,
@@ -85,10 +84,6 @@ pub(super) async fn submit(
 fn shown_on(caller: &Caller) -> Audience {
     let key = &caller.key;
     Audience { owner: key.owner, reach: key.reach, accounts: key.scope.accounts.clone() }
-}
-
-fn author(caller: &Caller) -> Author {
-    Author { name: caller.key.name.clone(), user: caller.person.is_some() }
 }
 
 fn refused(error: IndicatorError) -> ApiError {
@@ -119,13 +114,13 @@ pub(super) async fn get_indicator(
     caller: Caller,
     Path(id): Path<String>,
     Params(of): Params<Of>,
-    Params(By { by }): Params<By>,
+    Params(named): Params<By>,
 ) -> ApiResult<Json<Value>> {
     let IndicatorSlot { id, symbol, timeframe, .. } = slot(&caller, &id, &of)?;
-    let by = by.as_deref().map(|text| by_line(&state, text)).transpose()?;
+    let line = named.by.as_deref().map(|text| by_line(&state, text)).transpose()?;
     let which = asked(
         &caller,
-        by,
+        line,
         Which { id: Some(id), symbol: Some(symbol), timeframe: Some(timeframe), ..Which::of(caller.tenant()) },
     );
     let found = which.map(|which| state.indicators.list(&which)).unwrap_or_default();
@@ -133,7 +128,7 @@ pub(super) async fn get_indicator(
         [] => return Err(not_found()),
         [one] => one,
         several => {
-            let candidates: Vec<_> = several.iter().map(|row| view::author_json(row.slot.line, &row.author)).collect();
+            let candidates: Vec<_> = several.iter().map(|row| by(&state, &caller, &row.slot)).collect();
             let detail =
                 "more than one bot has an indicator of this id, symbol and timeframe; name one of the candidates in `by`";
             return Err(ApiError::new(StatusCode::CONFLICT, "ambiguous_indicator", detail).with("candidates", candidates));
@@ -141,7 +136,7 @@ pub(super) async fn get_indicator(
     };
     let indicator = state.indicators.get(&row.slot).await?.ok_or_else(not_found)?;
     let times = times(&state, &caller, &indicator).await;
-    let mut told = view::indicator_json(&indicator);
+    let mut told = indicator_json(&state, &caller, &indicator);
     told["success"] = json!(true);
     for point in told["points"].as_array_mut().into_iter().flatten() {
         let at = point["time"].as_i64().and_then(|time| times.binary_search(&time).ok());

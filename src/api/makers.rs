@@ -16,7 +16,7 @@ use super::{
     json::{list, rfc3339},
 };
 use crate::{
-    domain::{UnixMillis, maker::Maker},
+    domain::{UnixMillis, command::CommandRecord, maker::Maker},
     events::view::maker_json,
     store::merged::Direction,
     trading::Listing,
@@ -70,16 +70,22 @@ pub(super) async fn list_makers(
     let accounts = accounts(&state, &caller, &query.terminal).await?;
     let direction = Direction::Descending;
     let listing = Listing { owner: caller.tenant(), accounts: &accounts, client_order_id: None, direction, from, to, after };
-    // As many as one call looks through.
-    let (records, next) = state.trading.list(&listing, usize::MAX, |record| visible(&caller, record)).await?;
     let mut found: Vec<Found> = Vec::new();
-    for record in &records {
-        let id = state.access.maker_id(record);
-        match found.iter_mut().find(|found| found.maker.id == id) {
-            Some(known) => known.commands += 1,
-            None => found.push(Found { maker: state.access.maker(record), commands: 1, last: record.created_at }),
+    // Counted as they are read, and none is kept: so one call looks through as many as any may.
+    let count = |record: &CommandRecord| {
+        if visible(&caller, record) {
+            let id = state.access.maker_id(record);
+            match found.iter_mut().find(|found| found.maker.id == id) {
+                Some(known) => known.commands += 1,
+                None => {
+                    let maker = caller.hears(state.access.maker(record));
+                    found.push(Found { maker, commands: 1, last: record.created_at });
+                }
+            }
         }
-    }
+        false
+    };
+    let (_, next) = state.trading.list(&listing, usize::MAX, count).await?;
     let rows = found.iter().map(|Found { maker, commands, last }| {
         let mut row = maker_json(maker);
         row["commands"] = json!(commands);

@@ -19,7 +19,10 @@ use crate::{
     history::History,
     hooks::{Hooks, out::Webhooks},
     hub::{Hub, SessionHandle},
-    market::{bars::BarService, clocks::Clocks, feed::Feed, indicators::Indicators, offers::Offers, ticks::TickService},
+    market::{
+        bars::BarService, clocks::Clocks, feed::Feed, indicators::Indicators, memory::DownloadMemory, offers::Offers,
+        ticks::TickService,
+    },
     store::Store,
     trading::Trading,
 };
@@ -71,6 +74,8 @@ pub struct Parts {
     pub bars: BarService,
     /// Ticks.
     pub ticks: TickService,
+    /// What bars, ticks and drawings that are being sent share.
+    pub memory: DownloadMemory,
     /// Clocks of trade servers.
     pub clocks: Clocks,
     /// Indicators of bots.

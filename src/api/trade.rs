@@ -165,7 +165,7 @@ impl Call {
         let replayed = execution.replayed;
         // A hub that stops does not keep callers: what is open is taken up again, and found under the same key.
         let record = execution.wait(self.wait, &self.state.stopping).await;
-        let mut response = outcome(&self.state, &record, self.raw)?;
+        let mut response = outcome((&self.state, &self.caller), &record, self.raw)?;
         if replayed {
             response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
         }
@@ -190,8 +190,8 @@ pub(super) fn possible(request: &TradeRequest, session: &SessionHandle) -> ApiRe
 }
 
 /// The answer to a trading call: 200 done, 202 not known yet, and for friendly calls 422 when it was certainly not done.
-pub(super) fn outcome(state: &ApiState, record: &CommandRecord, raw: bool) -> ApiResult<Response> {
-    let body = command_json(state, record);
+pub(super) fn outcome((state, caller): (&ApiState, &Caller), record: &CommandRecord, raw: bool) -> ApiResult<Response> {
+    let body = command_json(state, caller, record);
     let location = format!("/api/v1/commands/{}", record.id);
     let location = HeaderValue::from_str(&location).map_err(|error| ApiError::internal(&error))?;
     if !record.state.is_final() {

@@ -78,6 +78,8 @@ pub struct Event {
     pub demo: bool,
     /// Every owner may see it: a kill switch of the whole hub.
     pub everyone: bool,
-    /// The record as REST shows it.
+    /// The record as REST shows it to bots.
     pub data: Value,
+    /// What people are told as `by.name` in it, see [`super::maker::Maker::login`].
+    pub login: Option<String>,
 }

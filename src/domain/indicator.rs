@@ -48,15 +48,6 @@ impl Audience {
     }
 }
 
-/// Who submitted an indicator, as people know them. The line itself stands in the slot.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Author {
-    /// The key's name, or the user's login, as it was then; may be empty.
-    pub name: String,
-    /// The line is a user's.
-    pub user: bool,
-}
-
 /// An indicator as it is stored.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Indicator {
@@ -69,9 +60,6 @@ pub struct Indicator {
     /// Of these, only those of some accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<AccountName>>,
-    /// Who submitted it.
-    #[serde(default)]
-    pub author: Author,
     /// When it was submitted.
     pub created_at: UnixMillis,
     /// From then on it is gone.

@@ -41,11 +41,21 @@ impl fmt::Display for MakerId {
     }
 }
 
-/// Who asked, with a name for people.
+/// Who asked, or submitted an indicator, with a name for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Maker {
     /// Who.
     pub id: MakerId,
     /// What people call them now; none if they are called nothing, or nobody knows any more.
     pub name: Option<String>,
+    /// Of a user without a name the login, which may be an e-mail address: only people who are logged in are told.
+    pub login: Option<String>,
+}
+
+impl Maker {
+    /// As bots, and whoever else is no person of the tenant's, are told.
+    #[must_use]
+    pub fn without_login(self) -> Self {
+        Self { login: None, ..self }
+    }
 }

@@ -57,20 +57,23 @@ pub(super) struct Known<'a> {
     pub(super) owner_of: &'a dyn Fn(KeyId) -> Option<OwnerId>,
     /// The one thing in an event that may be told otherwise another time: what people call whoever made a command.
     pub(super) maker: &'a dyn Fn(&CommandRecord) -> Maker,
+    /// The same of whoever drew an indicator.
+    pub(super) maker_of_line: &'a dyn Fn(KeyId, OwnerId) -> Maker,
 }
 
 /// What happened in a batch, in its order.
-pub(super) fn events(batch: &Committed, Known { accounts, owner_of, maker }: &Known<'_>) -> Vec<Event> {
+pub(super) fn events(batch: &Committed, Known { accounts, owner_of, maker, maker_of_line }: &Known<'_>) -> Vec<Event> {
     let mut found = Vec::new();
     for (index, (key, written)) in batch.writes.iter().enumerate() {
         let Written::Put(value) = written else { continue };
         let seq = place(batch.seq, u16::try_from(index).unwrap_or(u16::MAX - 1));
         let event = match key.first() {
-            Some(b'c') => read(key, value).map(|record| of_command(&record, &maker(&record))),
+            Some(b'c') => read(key, value).map(|record| of_command(&record, maker(&record))),
             Some(b'h') => of_history(key, value, accounts),
             Some(b'n') => read(key, value).map(|incident| of_incident(&incident, accounts)),
             Some(b'w') => read(key, value).map(|switch| of_switch(&switch, accounts, owner_of)),
-            Some(b'x') => read(key, value).map(|indicator| of_indicator(&indicator)),
+            Some(b'x') => read(key, value)
+                .map(|indicator: Indicator| of_indicator(&indicator, maker_of_line(indicator.slot.line, indicator.owner))),
             Some(b'u') => read(key, value).and_then(|audit| of_audit(&audit, batch)),
             _ => None,
         };
@@ -99,10 +102,11 @@ fn event(subject: Subject, kind: &'static str, owner: OwnerId, at: UnixMillis, p
         demo: true,
         everyone: false,
         data,
+        login: None,
     }
 }
 
-fn of_command(record: &CommandRecord, maker: &Maker) -> Event {
+fn of_command(record: &CommandRecord, maker: Maker) -> Event {
     let kind = match record.state {
         CommandState::Received => "command.received",
         CommandState::Dispatched => "command.dispatched",
@@ -119,11 +123,13 @@ fn of_command(record: &CommandRecord, maker: &Maker) -> Event {
         CommandState::Adjudicated => "command.adjudicated",
     };
     let symbol = Some(record.request.symbol.clone()).filter(|symbol| !symbol.is_empty());
-    let data = view::command_json(record, maker);
+    let login = maker.login.clone();
+    let data = view::command_json(record, &maker.without_login());
     Event {
         account: Some(record.account.clone()),
         symbol,
         demo: record.trade_mode == TRADE_MODE_DEMO,
+        login,
         ..event(Subject::Commands, kind, record.owner, record.updated_at, record.permission, data)
     }
 }
@@ -183,17 +189,19 @@ fn of_switch(switch: &KillSwitch, accounts: &Accounts, owner_of: &dyn Fn(KeyId) 
     }
 }
 
-fn of_indicator(indicator: &Indicator) -> Event {
+fn of_indicator(indicator: &Indicator, maker: Maker) -> Event {
     let kind = match indicator {
         one if one.has_expired() => "indicator.expired",
         one if one.deleted => "indicator.deleted",
         _ => "indicator.submitted",
     };
     let at = indicator.ended_at.unwrap_or(indicator.created_at);
-    let data = view::indicator_json(indicator);
+    let login = maker.login.clone();
+    let data = view::indicator_json(indicator, &maker.without_login());
     Event {
         symbol: Some(indicator.slot.symbol.clone()),
         line: Some(indicator.slot.line),
+        login,
         ..event(Subject::Indicators, kind, indicator.owner, at, Permission::ReadIndicators, data)
     }
 }

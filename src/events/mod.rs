@@ -192,7 +192,8 @@ impl Events {
         let accounts = self.inner.accounts.read().unwrap_or_else(PoisonError::into_inner);
         let owner_of = |key| self.inner.access.key(key).map(|key| key.owner);
         let maker = |record: &_| self.inner.access.maker(record);
-        let known = Known { accounts: &accounts, owner_of: &owner_of, maker: &maker };
+        let maker_of_line = |line, tenant| self.inner.access.maker_of_line(line, tenant);
+        let known = Known { accounts: &accounts, owner_of: &owner_of, maker: &maker, maker_of_line: &maker_of_line };
         let events = derive::events(batch, &known);
         let bytes = batch.bytes() / events.len().max(1);
         events.into_iter().map(|event| Arc::new(Told::new(event, batch.mark, bytes))).collect()

@@ -26,7 +26,7 @@ pub struct Told {
     /// What the store says of the event's batch and all before it.
     pub mark: u32,
     bytes: usize,
-    frames: [OnceLock<Bytes>; 3],
+    frames: [OnceLock<Bytes>; 6],
 }
 
 impl Told {
@@ -34,7 +34,7 @@ impl Told {
         Self { event, mark, bytes, frames: Default::default() }
     }
 
-    /// The event in the encoding number `encoding`, which is written at the first call.
+    /// The event in the encoding number `encoding`, which is written at the first call; the encodings for people are numbered apart.
     pub fn frame(&self, encoding: usize, write: impl FnOnce() -> Bytes) -> Bytes {
         self.frames.get(encoding).map_or_else(Bytes::new, |frame| frame.get_or_init(write).clone())
     }

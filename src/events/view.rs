@@ -9,8 +9,7 @@ use crate::domain::{
     account::Account,
     command::CommandRecord,
     history::{Fact, HistoryRecord, Origin, Source},
-    ids::KeyId,
-    indicator::{Author, Indicator},
+    indicator::Indicator,
     maker::Maker,
     names,
     safety::{Incident, KillSwitch},
@@ -87,10 +86,10 @@ pub fn command_json(record: &CommandRecord, maker: &Maker) -> Value {
     })
 }
 
-/// Who made a command.
+/// Who made a command, or drew an indicator; by the login, where one is known and there is no name.
 #[must_use]
 pub fn maker_json(maker: &Maker) -> Value {
-    json!({"kind": maker.id.kind(), "id": maker.id.to_string(), "name": maker.name})
+    json!({"kind": maker.id.kind(), "id": maker.id.to_string(), "name": maker.name.as_ref().or(maker.login.as_ref())})
 }
 
 fn stage_json(stage: Stage) -> Value {
@@ -183,19 +182,12 @@ pub fn incident_json(incident: &Incident) -> Value {
     })
 }
 
-/// Who submitted an indicator: the line of keys, or the user, and their name. Never a secret, nor a part of one.
+/// An indicator with all there is to see of it, drawn by `maker`.
 #[must_use]
-pub fn author_json(line: KeyId, author: &Author) -> Value {
-    let id = if author.user { line.user().to_string() } else { line.to_string() };
-    json!({"id": id, "name": author.name})
-}
-
-/// An indicator with all there is to see of it.
-#[must_use]
-pub fn indicator_json(indicator: &Indicator) -> Value {
-    let Indicator { slot, author, drawing, created_at, expires_at, .. } = indicator;
+pub fn indicator_json(indicator: &Indicator, maker: &Maker) -> Value {
+    let Indicator { slot, drawing, created_at, expires_at, .. } = indicator;
     json!({
-        "by": author_json(slot.line, author),
+        "by": maker_json(maker),
         "indicator_id": slot.id,
         "indicator_name": drawing.name,
         "symbol": slot.symbol,

@@ -82,13 +82,16 @@ pub struct Hooks {
     pub(super) inner: Arc<Inner>,
 }
 
+/// Shared with `access`, which names hooks.
+type Rows = Arc<RwLock<BTreeMap<HookId, Row>>>;
+
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     access: Access,
     pub(super) clock: Clock,
     pub(super) ids: Arc<Ids>,
-    rows: RwLock<BTreeMap<HookId, Row>>,
+    rows: Rows,
     /// Held while a hook is changed, so that no change is lost in another.
     changing: tokio::sync::Mutex<()>,
     working: Arc<Semaphore>,
@@ -129,12 +132,17 @@ impl Hooks {
                 rows.insert(hook.id, Row { hook: Arc::new(hook), lane, spent: Arc::default() });
             }
         }
+        let rows: Rows = Arc::new(RwLock::new(rows));
+        let known = Arc::clone(&rows);
+        access.look_up_hooks(move |id| {
+            known.read().unwrap_or_else(PoisonError::into_inner).get(&id).map(|row| Arc::clone(&row.hook))
+        });
         let inner = Inner {
             store,
             access,
             clock,
             ids,
-            rows: RwLock::new(rows),
+            rows,
             changing: tokio::sync::Mutex::default(),
             working: Arc::new(Semaphore::new(WORKING)),
             shares: Mutex::default(),
@@ -279,7 +287,6 @@ impl Hooks {
         let batch = self.inner.access.audited(batch, actor, "hook.delete", &id.to_string(), "")?;
         self.inner.store.commit(batch).await?;
         lane.close();
-        self.inner.access.hook_is_gone(id);
         self.inner.rows.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         Ok(())
     }
@@ -288,7 +295,6 @@ impl Hooks {
         let batch = batch.put(records::hook(hook.id), records::encode(&hook));
         let batch = self.inner.access.audited(batch, actor, action, &hook.id.to_string(), detail)?;
         self.inner.store.commit(batch).await?;
-        self.inner.access.hook_is_called(&hook);
         let hook = Arc::new(hook);
         let mut rows = self.inner.rows.write().unwrap_or_else(PoisonError::into_inner);
         let before = rows.get(&hook.id);

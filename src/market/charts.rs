@@ -27,7 +27,7 @@ use crate::{
     store::{Seq, StoreError},
 };
 
-/// New sessions, and what has expired, are looked for so often.
+/// New sessions are looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
 /// Terminals that are told at once.
 const AT_ONCE: usize = 16;
@@ -69,11 +69,7 @@ impl Charts {
                 biased;
                 () = stop.cancelled() => return,
                 () = self.indicators.changed() => {}
-                _ = look.tick() => {
-                    if let Err(error) = self.indicators.purge().await {
-                        error!(%error, "expired indicators; it is tried again in a second");
-                    }
-                }
+                _ = look.tick() => {}
             }
             if stop.run_until_cancelled(self.round(&mut told)).await.is_none() {
                 return;

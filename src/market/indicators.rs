@@ -3,16 +3,22 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use crate::{
     clock::Clock,
     domain::{
         UnixMillis,
         ids::{KeyId, OwnerId},
-        indicator::{Audience, Author, Drawing, INDICATOR_LIFE_MS, Indicator, IndicatorSlot},
+        indicator::{Audience, Drawing, INDICATOR_LIFE_MS, Indicator, IndicatorSlot},
         market::Timeframe,
     },
     store::{Batch, Seq, Store, StoreError, records},
@@ -29,6 +35,8 @@ const PER_TENANT_MAX: usize = 1_000;
 const DELETED_MAX: usize = 50;
 /// Records read at once at a start; one may have 256 KiB.
 const PAGE: usize = 64;
+/// What has expired is looked for so often.
+const PURGE: Duration = Duration::from_secs(1);
 /// Expired records removed in one batch.
 const PURGED: usize = 500;
 
@@ -60,8 +68,6 @@ pub struct Row {
     pub points: usize,
     /// How many lines it has.
     pub lines: usize,
-    /// Who submitted it.
-    pub author: Author,
     /// When it was submitted.
     pub created_at: UnixMillis,
     /// When it is gone.
@@ -79,7 +85,6 @@ impl Row {
             name: indicator.drawing.name.clone(),
             points: indicator.drawing.points.len(),
             lines: indicator.drawing.lines.len(),
-            author: indicator.author.clone(),
             created_at: indicator.created_at,
             expires_at: indicator.expires_at,
             audience: Audience { owner: indicator.owner, reach: indicator.reach, accounts: indicator.accounts.clone() },
@@ -96,7 +101,6 @@ impl Row {
             owner,
             reach,
             accounts,
-            author: self.author.clone(),
             created_at: self.created_at,
             expires_at: self.expires_at,
             deleted: true,
@@ -184,7 +188,6 @@ impl Indicators {
         &self,
         slot: IndicatorSlot,
         Audience { owner, reach, accounts }: Audience,
-        author: Author,
         drawing: Drawing,
     ) -> Result<Arc<Row>, IndicatorError> {
         let _turn = self.inner.changing.lock().await;
@@ -192,7 +195,7 @@ impl Indicators {
         let created_at = self.inner.clock.wall();
         let expires_at = created_at.plus_ms(INDICATOR_LIFE_MS);
         let (deleted, ended_at) = (false, None);
-        let indicator = Indicator { slot, owner, reach, accounts, author, created_at, expires_at, deleted, ended_at, drawing };
+        let indicator = Indicator { slot, owner, reach, accounts, created_at, expires_at, deleted, ended_at, drawing };
         Ok(self.write(Batch::admission(), &indicator).await?)
     }
 
@@ -296,12 +299,23 @@ impl Indicators {
         news
     }
 
+    /// Removes what expires, within a second, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut look = interval(PURGE);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(look.tick()).await.is_some() {
+            if let Err(error) = self.purge().await {
+                error!(%error, "expired indicators; it is tried again in a second");
+            }
+        }
+    }
+
     /// Removes what has expired. What somebody could still see until then is written once more in the same batch, from which the event of its
     /// end is made: the deletion of a record does not say what was in it.
     ///
     /// # Errors
     /// The store's; the next call tries again.
-    pub(super) async fn purge(&self) -> Result<(), StoreError> {
+    async fn purge(&self) -> Result<(), StoreError> {
         let _turn = self.inner.changing.lock().await;
         let now = self.inner.clock.wall();
         let expired: Vec<_> = self.rows().values().filter(|row| row.expires_at <= now).take(PURGED).cloned().collect();

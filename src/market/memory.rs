@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bars and ticks held at one time, in thousands; each takes 64 bytes, so this is 100 MiB.
+/// Bars and ticks held at one time, in thousands; each takes 64 bytes, so this is 100 MiB. What else is sent counts as so many of them.
 const THOUSANDS: usize = 1_600;
 
 /// The bound. Cheap to clone.
@@ -15,7 +15,7 @@ pub struct DownloadMemory {
 
 /// Nothing came free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Crowded;
+pub struct Crowded;
 
 impl Default for DownloadMemory {
     fn default() -> Self {
@@ -25,7 +25,10 @@ impl Default for DownloadMemory {
 
 impl DownloadMemory {
     /// Room for so many records; first come, first served. Given back when the answer has been sent.
-    pub(super) async fn take(&self, records: u32, within: Duration) -> Result<OwnedSemaphorePermit, Crowded> {
+    ///
+    /// # Errors
+    /// [`Crowded`].
+    pub async fn take(&self, records: u32, within: Duration) -> Result<OwnedSemaphorePermit, Crowded> {
         let thousands = records.div_ceil(1_000).max(1);
         if thousands as usize > THOUSANDS {
             // It would never get its turn, and everybody behind it would wait.

@@ -22,7 +22,7 @@ use crate::{
 struct Kept {
     by: KeptBack,
     why: String,
-    /// The place, if it was a kill switch that forbade what may after all only close.
+    /// The place, if it was a kill switch, or the end of the login, that forbade what may after all only close.
     judge: Option<Place>,
 }
 
@@ -45,7 +45,8 @@ impl Trading {
         if let Err(Kept { judge, .. }) = &mut sent
             && let Some(place) = judge.take()
         {
-            // The switch was raised after the check, when nobody had asked what the deal does: what only closes is never stopped.
+            // The switch was raised, or the login ended, after the check, when nobody had asked what the deal does: what only closes is
+            // never stopped by these.
             let judging = async {
                 turn = Some(self.inner.turns.claim(records::account_commands(record.owner, &record.account)).await);
                 self.only_closes(session, &record.request, Some(record.id)).await
@@ -96,14 +97,18 @@ impl Trading {
         if record.key != KeyId::HUB && !self.inner.access.key_may_send(record) {
             return Err(Kept::by_hub("the API key was revoked, has expired, or does not allow this any more"));
         }
-        if live.login.is_some_and(|login| !self.inner.access.login_stands(login)) {
-            return Err(Kept::by_hub("the login by which it was asked for ended before it could be sent"));
-        }
         if left_us == 0 {
             return Err(Kept::by_clock());
         }
         if heard_ago >= FRESH {
             return Err(Kept::by_hub("the terminal fell silent before it could be sent"));
+        }
+        // What only closes goes on without the login, by the rights of the user: nobody who leaves wants half of a close.
+        if live.effect_as_it_waits() != Effect::Reduces
+            && live.login.as_ref().is_some_and(|login| !self.inner.access.login_stands(login))
+        {
+            let why = "the login by which it was asked for ended before it could be sent";
+            return Err(Kept { judge: (effect == Effect::MayReduce).then_some(place), ..Kept::by_hub(why) });
         }
         let gate = self.inner.kills.gate();
         if let Some(switch) = gate.stops(record.owner, &record.account, self.inner.access.line_of(record.key), effect) {

@@ -85,7 +85,7 @@ impl Trading {
         &self,
         listing: &Listing<'_>,
         limit: usize,
-        keep: impl Fn(&CommandRecord) -> bool,
+        mut keep: impl FnMut(&CommandRecord) -> bool,
     ) -> Result<(Vec<CommandRecord>, Option<CommandId>), StoreError> {
         let start = listing.start();
         let start = start.as_ref().map(<[u8; 16]>::as_slice);

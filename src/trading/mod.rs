@@ -41,7 +41,7 @@ use tracing::{error, warn};
 
 use self::core::{Command, Event, Send, Timing, step};
 use crate::{
-    access::Access,
+    access::{Access, logins::LiveLogin},
     clock::{Clock, Ids},
     config,
     domain::{
@@ -49,7 +49,7 @@ use crate::{
         account::{Account, MARGIN_MODE_HEDGING},
         api_key::Permission,
         command::{CommandRecord, CommandState, tag, tagged_comment},
-        ids::{CommandId, HookId, KeyId, LoginId, OwnerId, SessionId},
+        ids::{CommandId, HookId, KeyId, OwnerId, SessionId},
         limits::Limits,
         safety::IncidentKind,
         trade::TradeRequest,
@@ -88,8 +88,8 @@ pub struct NewTrade {
     pub key: KeyId,
     /// The hook whose alert is carried out under it.
     pub hook: Option<HookId>,
-    /// The login of a person who calls: when it has ended, nothing more is sent.
-    pub login: Option<LoginId>,
+    /// The login of a person who calls: when it has ended, nothing more is sent that may open something.
+    pub login: Option<Arc<LiveLogin>>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where it goes.
@@ -175,7 +175,7 @@ struct Live {
     session: Option<SessionId>,
     since: Instant,
     /// By which its caller asked for it, if that is a person.
-    login: Option<LoginId>,
+    login: Option<Arc<LiveLogin>>,
     owner: OwnerId,
     account: Account,
     /// What it can do to the account's exposure, as it was judged before its record.
@@ -192,7 +192,7 @@ struct Live {
 
 impl Live {
     fn new(
-        (record, login): (CommandRecord, Option<LoginId>),
+        (record, login): (CommandRecord, Option<Arc<LiveLogin>>),
         session: Option<&SessionHandle>,
         effect: Effect,
         before: Option<f64>,
@@ -326,7 +326,7 @@ impl Trading {
         let id = record.id;
         self.check_duplicate(&trade, id)?;
 
-        let live = Live::new((record.clone(), trade.login), Some(&session), effect, before);
+        let live = Live::new((record.clone(), trade.login.clone()), Some(&session), effect, before);
         // Locked before anybody can find it, so that no change is recorded before the command itself.
         let mut cell = live.cell.lock().await;
         self.inner.live().insert(id, Arc::clone(&live));

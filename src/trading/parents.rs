@@ -18,12 +18,13 @@ use tracing::warn;
 
 use super::{Claim, ExecuteError, NewTrade, Trading};
 use crate::{
+    access::logins::LiveLogin,
     domain::{
         UnixMillis,
         account::Account,
         api_key::Permission,
         command::{CommandRecord, CommandState, ParentRecord},
-        ids::{CommandId, HookId, KeyId, LoginId, OwnerId},
+        ids::{CommandId, HookId, KeyId, OwnerId},
         trade::TradeRequest,
     },
     hub::SessionHandle,
@@ -51,8 +52,8 @@ pub struct NewParent {
     pub key: KeyId,
     /// The hook whose alert is carried out under it.
     pub hook: Option<HookId>,
-    /// The login of a person who calls: when it has ended, nothing more is sent.
-    pub login: Option<LoginId>,
+    /// The login of a person who calls: when it has ended, nothing more is sent that may open something.
+    pub login: Option<Arc<LiveLogin>>,
     /// What that key needed to be allowed to.
     pub permission: Permission,
     /// Where everything goes.
@@ -240,7 +241,7 @@ impl Trading {
         let trade = NewTrade {
             key: new.key,
             hook: new.hook,
-            login: new.login,
+            login: new.login.clone(),
             permission: new.permission,
             session: new.session.clone(),
             request: child.request,

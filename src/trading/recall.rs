@@ -13,10 +13,10 @@ use crate::{
 };
 
 impl Live {
-    /// What it can do, for a switch that is raised while it waits to be written. Where the account hedges, a deal that may close names a
+    /// What it can do, for whatever would stop it while it waits to be sent or written. Where the account hedges, a deal that may close names a
     /// position, and closes it if it does anything; one on a netting account that nobody asked about may open, whatever it names, and can be
     /// placed again and judged then.
-    fn effect_as_it_waits(&self) -> Effect {
+    pub(super) fn effect_as_it_waits(&self) -> Effect {
         match self.effect() {
             Effect::MayReduce if self.hedges => Effect::Reduces,
             effect => effect,

@@ -27,7 +27,7 @@ struct Bot {
 async fn bot(hub: &TestHub, of: &Api, name: &str) -> Bot {
     let minted = of.post("/api/v1/keys", json!({"name": name})).await.expect(201);
     let (id, secret) = (minted["id"].as_str().unwrap().to_owned(), minted["key"].as_str().unwrap().to_owned());
-    Bot { by: json!({"id": id, "name": name}), api: hub.api(&secret), id, secret }
+    Bot { by: json!({"kind": "key", "id": id, "name": name}), api: hub.api(&secret), id, secret }
 }
 
 impl Bot {
@@ -63,7 +63,7 @@ async fn authors(api: &Api, query: &str) -> Value {
     listed(api, query).await.iter().map(|row| row["by"].clone()).collect()
 }
 
-async fn ticketed(hub: &TestHub, who: &Api) -> StreamClient {
+pub async fn ticketed(hub: &TestHub, who: &Api) -> StreamClient {
     let ticket = who.post("/api/v1/tickets", json!({})).await.expect(201);
     let query = format!("?ticket={}", ticket["ticket"].as_str().unwrap());
     let opening = Opening { query: &query, protocols: "mtbridge.json.v1", ..Opening::default() };
@@ -149,17 +149,20 @@ async fn of_several_of_one_id_the_one_that_is_named_is_read_and_never_another_te
         let refused = anna.get(&path).await.refused(422, "validation_error");
         assert_eq!(refused["message"], "by must be the id of a key or a user");
     }
-    // A line is known by each of its keys, and keeps its name until it draws again.
+    // A line is known by each of its keys, and by the name of now.
     let rotated = anna.post(&format!("/api/v1/keys/{}/rotate", trend.id), json!({"overlap_s": 0})).await.expect(201);
     let read = anna.get(&of_levels(&format!("by={}", rotated["id"].as_str().unwrap()))).await.expect(200);
     assert_eq!((&read["by"], price(&read)), (&trend.by, 1.1));
+    anna.patch(&format!("/api/v1/keys/{}", trend.id), json!({"name": "trend 2"})).await.expect(200);
+    let read = anna.get(&of_levels(&trend.by())).await.expect(200);
+    assert_eq!(read["by"], json!({"kind": "key", "id": trend.id, "name": "trend 2"}));
     swing.api.delete(&of_levels("")).await.expect(200);
     assert_eq!(price(&anna.get(&of_levels("")).await.expect(200)), 1.1, "one is left");
     // A person has a line too.
     draw(&anna, "mine", "EURUSD", 60, json!([])).await;
     let who = anna.who().await["user"].clone();
     let read = viewer.get(&format!("{LIST}/mine?symbol=EURUSD&timeframe=60")).await.expect(200);
-    assert_eq!(read["by"], json!({"id": who["id"], "name": who["login"]}));
+    assert_eq!(read["by"], json!({"kind": "user", "id": who["id"], "name": who["login"]}));
     assert_eq!(listed(&viewer, &format!("by={}", who["id"].as_str().unwrap())).await.len(), 1);
 }
 

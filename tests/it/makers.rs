@@ -2,10 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Api, TestHub,
-    controls::{ACCOUNT, set},
-    eventually,
+use crate::{
+    harness::{
+        Api, TestHub,
+        controls::{ACCOUNT, set},
+        eventually,
+        stream::StreamClient,
+    },
+    indicators::ticketed,
 };
 
 fn who(kind: &str, id: &Value, name: impl Into<Value>) -> Value {
@@ -48,10 +52,17 @@ async fn a_command_says_who_asked_for_it_and_is_found_by_that() {
     let user = owner.who().await["user"].clone();
     let theirs = owner.once().buy(1001).await.expect(200);
     assert_eq!(theirs["by"], who("user", &user["id"], user["login"].clone()));
+    let command = format!("/api/v1/commands/{}", theirs["id"].as_str().unwrap());
+    assert_eq!(
+        hub.admin().get(&command).await.expect(200)["by"],
+        who("user", &user["id"], Value::Null),
+        "a bot is told no login"
+    );
+    assert_eq!(makers(&hub.admin()).await[0], ("user".to_owned(), Value::Null, 1));
     let path = format!("/api/v1/users/{}", user["id"].as_str().unwrap());
     hub.admin().patch(&path, json!({"name": "Anna"})).await.expect(200);
     let anna = who("user", &user["id"], "Anna");
-    let read = hub.admin().get(&format!("/api/v1/commands/{}", theirs["id"].as_str().unwrap())).await.expect(200);
+    let read = hub.admin().get(&command).await.expect(200);
     assert_eq!(read["by"], anna, "by the name of now");
     assert_eq!(by(&hub.admin(), &user["id"]).await, [theirs["id"].clone()]);
     assert_eq!(by(&hub.admin(), &theirs["key"]).await, [theirs["id"].clone()], "by their line, too");
@@ -71,6 +82,23 @@ async fn a_command_says_who_asked_for_it_and_is_found_by_that() {
 
 async fn bot_like(hub: &TestHub) -> Api {
     hub.mint_key(&["trade:write"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_tell_the_login_of_a_user_without_a_name_to_people_and_never_to_a_bot() {
+    let hub = TestHub::start().await;
+    let _terminal = hub.terminal(1001).await;
+    let owner = hub.user(&hub.admin(), "owner").await;
+    let user = owner.who().await["user"].clone();
+    let (mut person, mut bot) = (ticketed(&hub, &owner).await, StreamClient::with_key(hub.addr(), &hub.admin_key).await);
+    for stream in [&mut person, &mut bot] {
+        stream.subscribe(json!([{"topic": "commands"}]), None).await;
+    }
+    owner.once().buy(1001).await.expect(200);
+    for (stream, name) in [(&mut person, &user["login"]), (&mut bot, &Value::Null)] {
+        let told = stream.until(|message| message["kind"] == "command.executed").await;
+        assert_eq!(told["data"]["by"], who("user", &user["id"], name.clone()));
+    }
 }
 
 #[tokio::test]

@@ -249,16 +249,14 @@ async fn a_trade_whose_login_ends_between_its_record_and_its_send_is_not_sent() 
     let login = made["login"].as_str().unwrap();
     let (anna, phone) = (hub.logged_in(login).await, hub.logged_in(login).await);
     anna.once().buy(1001).await.expect(200);
-    let (out, ended, closing) = (anna, hub.logged_in(login).await, hub.logged_in(login).await);
-    let order = orders(1001);
-    let close = "/api/v1/terminals/1001/positions/close-all".to_owned();
-    for (api, path, body, elsewhere) in
-        [(out, &order, buy(), false), (ended, &order, buy(), true), (closing, &close, json!({}), true)]
-    {
+    // On a netting account nobody knows what an order does until the terminal is asked.
+    let netting = hub.terminal_with(1002, |config| config.account.netting = true).await;
+    let (out, ended, netted) = (anna, hub.logged_in(login).await, hub.logged_in(login).await);
+    for (api, path, elsewhere) in [(out, orders(1001), false), (ended, orders(1001), true), (netted, orders(1002), true)] {
         let session = api.who().await["session"]["id"].as_str().unwrap().to_owned();
         store.hang_on(records::COMMAND_LISTS);
         let posting = api.once();
-        let (answer, ()) = tokio::join!(posting.post(path, body), async {
+        let (answer, ()) = tokio::join!(posting.post(&path, buy()), async {
             store.hung(1).await;
             let gone = match elsewhere {
                 false => api.delete("/api/v1/session").await,
@@ -270,10 +268,47 @@ async fn a_trade_whose_login_ends_between_its_record_and_its_send_is_not_sent() 
         let told = String::from_utf8_lossy(&answer.bytes);
         assert!(told.contains("the login by which it was asked for ended"), "{path}: {} {told}", answer.status);
     }
-    assert_eq!(terminal.broker().executed().len(), 1);
+    assert_eq!((terminal.broker().executed().len(), netting.broker().executed().len()), (1, 0));
     // The others of the same person go on.
     phone.once().buy(1001).await.expect(200);
     assert_eq!(terminal.broker().executed().len(), 2);
+}
+
+/// Four are under way when the login ends, and two have no record yet.
+#[tokio::test]
+async fn a_close_all_is_finished_for_whoever_logs_out_and_not_for_whoever_is_disabled() {
+    let (hub, store) = TestHub::over(|store| Arc::new(FailingStore::new(store)), |_| {}).await;
+    let hedging = hub.terminal(1001).await;
+    let netting = hub.terminal_with(1002, |config| config.account.netting = true).await;
+    let made = hub.made_user(&hub.admin(), "owner").await;
+    let (login, user) = (made["login"].as_str().unwrap(), format!("/api/v1/users/{}", made["id"].as_str().unwrap()));
+    for (number, terminal, positions) in [(1001, &hedging, 6), (1002, &netting, 1)] {
+        for disabled in [false, true] {
+            let anna = hub.logged_in(login).await;
+            for _ in 0..6 {
+                anna.once().buy(number).await.expect(200);
+            }
+            let before = terminal.broker().executed().len();
+            store.hang_on(records::COMMAND_LISTS);
+            let (posting, path) = (anna.once(), format!("/api/v1/terminals/{number}/positions/close-all"));
+            let (answer, ()) = tokio::join!(posting.post(&path, json!({})), async {
+                store.hung(1).await;
+                if disabled {
+                    hub.admin().patch(&user, json!({"disabled": true})).await.expect(200);
+                } else {
+                    assert_eq!(anna.delete("/api/v1/session").await.status, 204);
+                }
+                store.release();
+            });
+            let (closed, told) = (terminal.broker().executed().len() - before, String::from_utf8_lossy(&answer.bytes));
+            if disabled {
+                assert!(closed == 0 && told.contains("the API key was revoked"), "{number}: {closed} {told}");
+                hub.admin().patch(&user, json!({"disabled": false})).await.expect(200);
+            } else {
+                assert_eq!((answer.status, closed), (200, positions), "{number}: {told}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -317,7 +317,10 @@ async fn all_accounts_are_those_of_the_callers_own_and_a_viewer_sees_what_was_se
         .await;
     }
     hub.admin().get("/api/v1/commands?terminal=1002").await.refused(404, "terminal_not_found");
-    assert_eq!(hub.admin().get("/api/v1/commands?terminal=*").await.expect(200)["data"], json!([hers]));
+    // The hub's own keys see what its people made, but for a login.
+    let mut told = hers;
+    told["by"]["name"] = Value::Null;
+    assert_eq!(hub.admin().get("/api/v1/commands?terminal=*").await.expect(200)["data"], json!([told]));
 }
 
 #[test]

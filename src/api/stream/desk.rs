@@ -160,6 +160,8 @@ impl Drop for Open {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{
         access::{Access, NewKey},
@@ -200,9 +202,33 @@ mod tests {
         for _ in 0..TICKETS_PER_LINE {
             streams.ticket(shown.clone()).unwrap();
         }
-        assert_eq!(streams.ticket(shown.clone()).unwrap_err().code(), "too_many_tickets");
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_refused(&streams.ticket(shown.clone()).unwrap_err(), "key", TICKETS_PER_LINE, 21);
         tokio::time::advance(TICKET_LIFE).await;
         streams.ticket(shown.clone()).unwrap();
+    }
+
+    fn assert_refused(refused: &ApiError, of: &str, limit: usize, wait: u64) {
+        assert_eq!((refused.code(), refused.status()), ("too_many_tickets", StatusCode::TOO_MANY_REQUESTS));
+        let told = ["of", "limit", "retry_after"].map(|field| refused.field_value(field).cloned().unwrap_or_default());
+        assert_eq!(told, [json!(of), json!(limit), json!(wait)]);
+        let answer = refused.render("none");
+        assert_eq!(answer.headers()[header::RETRY_AFTER], wait.to_string().as_str());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tickets_of_all_tenants_together_are_bounded() {
+        let (other, now, mut tickets) = (shown().await, Instant::now(), HashMap::new());
+        for number in 0..TICKETS_MAX {
+            // No tenant and no key has too many.
+            let tenant = UserId::new(ulid::Ulid(number as u128 + 1)).tenant();
+            let key = ApiKey { id: KeyId::new(ulid::Ulid(number as u128)), owner: tenant, ..ApiKey::clone(&other.key) };
+            let shown = Shown { key: Arc::new(key), person: None };
+            tickets.insert(crate::crypto::sha256(&[&number.to_be_bytes()]), Ticket { shown, until: now + TICKET_LIFE });
+        }
+        assert_refused(&room_for_one(&tickets, &other.key, now).unwrap_err(), "hub", TICKETS_MAX, 31);
+        tickets.remove(&crate::crypto::sha256(&[&0_usize.to_be_bytes()]));
+        room_for_one(&tickets, &other.key, now).unwrap();
     }
 
     #[tokio::test(start_paused = true)]
@@ -217,7 +243,7 @@ mod tests {
         }
         let one_more = of(&access, greedy).await;
         let refused = streams.ticket(one_more.clone()).unwrap_err();
-        assert_eq!(refused.code(), "too_many_tickets");
+        assert_refused(&refused, "tenant", TICKETS_PER_TENANT, 31);
         assert!(refused.detail().contains("1000 tickets of this tenant"), "{}", refused.detail());
         streams.ticket(of(&access, other).await).unwrap();
         tokio::time::advance(TICKET_LIFE).await;

@@ -216,7 +216,12 @@ impl Reader {
                 for told in &page.events {
                     self.stale |= matches!(told.subject, Subject::Tokens | Subject::Keys);
                     if snapshots::is_for(&self.caller, &self.wants, told) {
-                        self.out.push_back(words::event(told, self.encoding, self.state.hub.metrics()));
+                        self.out.push_back(words::event(
+                            told,
+                            self.encoding,
+                            self.caller.person.is_some(),
+                            self.state.hub.metrics(),
+                        ));
                     }
                 }
                 self.place = page.next;
@@ -505,7 +510,7 @@ async fn changed(terminals: Option<&mut Terminals>) {
 /// Who reads, with their rights of this moment; nobody once they have none.
 pub(in crate::api) fn standing(state: &ApiState, shown: &Shown) -> Option<Shown> {
     if let Some(person) = &shown.person {
-        let stands = state.access.login_stands(person.login.record.id);
+        let stands = state.access.login_stands(&person.login);
         let user = state.access.user(person.user.id).filter(|user| user.is_active() && stands)?;
         return Some(Shown { key: Arc::new(user.principal()), person: Some(Person { user, login: Arc::clone(&person.login) }) });
     }

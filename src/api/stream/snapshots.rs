@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::topic::{Topic, Want, sees};
 use crate::{
-    api::{ApiState, auth::Caller, error::ApiResult, indicator_list, keys, resolve, safety, tokens},
+    api::{ApiState, auth::Caller, commands::command_json, error::ApiResult, indicator_list, keys, resolve, safety, tokens},
     domain::{
         account::TRADE_MODE_DEMO,
         api_key::Reach,
@@ -48,7 +48,7 @@ async fn commands(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<V
             && key.allows_symbol(&record.request.symbol)
             && want.account.as_ref().is_none_or(|account| *account == record.account)
     });
-    Ok(open.iter().map(|record| view::command_json(record, &state.access.maker(record))).collect())
+    Ok(open.iter().map(|record| command_json(state, caller, record)).collect())
 }
 
 async fn deals(state: &ApiState, caller: &Caller, want: &Want) -> ApiResult<Vec<Value>> {

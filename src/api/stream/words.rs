@@ -24,6 +24,9 @@ pub(in crate::api) enum Encoding {
 }
 
 impl Encoding {
+    /// How many there are.
+    const ALL: usize = 3;
+
     /// The place of its frame among those that readers share.
     pub(super) const fn index(self) -> usize {
         self as usize
@@ -66,11 +69,13 @@ pub(in crate::api) fn read_cursor(text: &str) -> Option<(u64, u32)> {
     Some((u64::from_str_radix(&text[..16], 16).ok()?, u32::from_str_radix(&text[16..], 16).ok()?))
 }
 
-/// An event, written once for all readers of an encoding.
-pub(super) fn event(told: &Told, encoding: Encoding, metrics: &Metrics) -> Bytes {
-    told.frame(encoding.index(), || {
+/// An event, written once for all readers of an encoding; for people apart from bots where it names a login.
+pub(super) fn event(told: &Told, encoding: Encoding, to_person: bool, metrics: &Metrics) -> Bytes {
+    let login = told.login.as_ref().filter(|_| to_person);
+    let apart = if login.is_some() { Encoding::ALL } else { 0 };
+    told.frame(apart + encoding.index(), || {
         let cursor = cursor(told.seq, told.mark);
-        let message = json!({
+        let mut message = json!({
             "type": "event",
             "topic": topic_of(told),
             "kind": told.kind,
@@ -80,6 +85,9 @@ pub(super) fn event(told: &Told, encoding: Encoding, metrics: &Metrics) -> Bytes
             "symbol": told.symbol,
             "data": told.data,
         });
+        if let Some(login) = login {
+            message["data"]["by"]["name"] = json!(login);
+        }
         encoding.write(&message, Some(&cursor), metrics)
     })
 }

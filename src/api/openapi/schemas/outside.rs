@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::ExternalTimeframe;
+use super::{ExternalTimeframe, trading::CommandMaker};
 use crate::domain::indicator::{Line, Point};
 
 /// Bars of the external API.
@@ -99,7 +99,7 @@ pub(in crate::api) struct Indicator {
     success: bool,
     indicator_id: String,
     indicator_name: String,
-    by: IndicatorAuthor,
+    by: CommandMaker,
     symbol: String,
     timeframe: ExternalTimeframe,
     version: String,
@@ -131,22 +131,12 @@ pub(in crate::api) enum IndicatorPart {
     Points,
 }
 
-/// Who submitted an indicator.
-#[derive(ToSchema)]
-pub(super) struct IndicatorAuthor {
-    /// Of the line of keys, its first key's; or a user's.
-    #[schema(pattern = "^(key|usr)_[0-9A-HJKMNP-TV-Z]{26}$")]
-    id: String,
-    /// The name of the key, or the login of the user, when it was submitted; may be empty.
-    name: String,
-}
-
 /// An indicator in a list.
 #[derive(ToSchema)]
 pub(super) struct IndicatorHead {
     indicator_id: String,
     indicator_name: String,
-    by: IndicatorAuthor,
+    by: CommandMaker,
     symbol: String,
     timeframe: ExternalTimeframe,
     points_count: u32,

@@ -80,9 +80,9 @@ pub(in crate::api) struct Command {
 #[derive(ToSchema)]
 pub(super) struct CommandMaker {
     kind: MakerKind,
-    /// What `by` of the list takes: of a key the first one of its line, of the hub `hub`.
+    /// What `by` of the lists takes: of a key the first one of its line, of the hub `hub`.
     id: String,
-    /// What it is called now; none if it has no name, or is not known any more.
+    /// What it is called now; none if it has no name, or is not known any more. People are told the login of a user without a name.
     name: Option<String>,
 }
 
