@@ -17,7 +17,7 @@ use super::{
     tokens,
 };
 use crate::{
-    domain::ids::TokenId,
+    domain::{UnixMillis, ids::TokenId},
     hub::{DAY, Hop, Link, LinkEvent, Summary},
 };
 
@@ -61,19 +61,21 @@ pub(super) async fn latency(
         return Err(ApiError::field("window_s", format!("must be 60 to {WINDOW_MAX_S} (a day)")));
     }
     let (now, steady) = (state.clock.wall(), state.clock.steady());
-    let (since, minutes) = (state.hub.links_since(), window_s.div_ceil(60));
+    let minutes = window_s.div_ceil(60);
     let hops = match state.hub.link(target.token.id) {
         Some(link) => link.latency(minutes),
         None => Hop::ALL.map(|hop| (hop, Summary::default())).to_vec(),
     };
-    let from = now.plus_ms(-steady.since(Summary::begin(steady, minutes)));
+    let (begin, since) = (Summary::begin(steady, minutes), state.hub.links_since());
+    // Ages are of the steady clock: the time of day may have been set since.
+    let dated = |moment: UnixMillis| rfc3339(now.plus_ms(-steady.since(moment)));
     let hops: Vec<_> = hops.iter().map(|(hop, summary)| hop_json(*hop, summary)).collect();
     Ok(Json(json!({
         "terminal": target.token.id,
         "as_of": rfc3339(now),
         "window_s": window_s,
-        "from": rfc3339(from.max(since)),
-        "since": rfc3339(since),
+        "from": dated(begin.max(since)),
+        "since": dated(since),
         "hops": hops,
     })))
 }
@@ -109,10 +111,12 @@ pub(super) async fn token_link(State(state): State<ApiState>, caller: Caller, Pa
     let token = tokens::owned(&state, &caller, &id)?;
     let past = state.hub.link(token.id).map(|link| link.past());
     let events: Vec<_> = past.iter().flat_map(|past| &past.events).map(event_json).collect();
+    let now = state.clock.wall();
+    let since = now.plus_ms(-state.clock.steady().since(state.hub.links_since()));
     Ok(Json(json!({
         "token": token.id,
-        "as_of": rfc3339(state.clock.wall()),
-        "since": rfc3339(state.hub.links_since()),
+        "as_of": rfc3339(now),
+        "since": rfc3339(since),
         "reconnects_24h": past.as_ref().map_or(0, |past| past.reconnects_24h),
         "last_refusal": last_refusal(&state, token.id),
         "events": events,
@@ -128,9 +132,9 @@ fn event_json(event: &LinkEvent) -> Value {
         "count": event.count,
         "code": event.code,
         "close_code": event.close_code,
-        "message": event.message,
+        "message": event.words(),
         "from": event.from,
-        "account": said.and_then(|said| said.account.as_ref()),
+        "account": event.account(),
         "platform": said.and_then(|said| said.platform),
         "build": said.map(|said| said.build),
         "ea_version": said.map(|said| &said.ea_version),
@@ -146,8 +150,8 @@ pub(super) fn last_refusal(state: &ApiState, token: TokenId) -> Value {
             "at": rfc3339(event.at),
             "count": event.count,
             "code": event.code,
-            "message": event.message,
-            "account": event.said.and_then(|said| said.account),
+            "message": event.words(),
+            "account": event.account(),
             "from": event.from,
         })
     })

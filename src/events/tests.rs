@@ -191,6 +191,19 @@ async fn followers_are_woken_by_what_is_new() {
 }
 
 #[tokio::test]
+async fn every_audit_record_is_told_of_in_whatever_order_ids_and_commits_came() {
+    let (store, events) = log().await;
+    let mut audited = events.audited();
+    for number in [2, 1, 3] {
+        let id = ulid::Ulid(number);
+        store.commit(Batch::outcome().put(records::audit(id), vec![0])).await.unwrap();
+        events.catch_up().await.unwrap();
+        assert!(audited.has_changed().unwrap(), "{number}");
+        assert_eq!(*audited.borrow_and_update(), Some(id));
+    }
+}
+
+#[tokio::test]
 async fn a_frame_is_written_once_for_each_encoding() {
     let (store, events) = log().await;
     deal(&store, 1).await;

@@ -18,7 +18,8 @@ const SIZES: usize = 41;
 const EDGES_US: [u64; SIZES] = edges();
 /// Counts for which room is made at once.
 const ROOM: usize = 12;
-/// Where a count would be, the longest of a stretch of time, in units of 10 µs.
+/// Where a count would be, the longest of a stretch of time, in units of 10 µs: what took longer than [`VALUE_MAX`] of them, 671 s, stands there
+/// as that.
 const LONGEST: u32 = 63;
 const VALUE_BITS: u32 = 26;
 const VALUE_MAX: u32 = (1 << VALUE_BITS) - 1;
@@ -87,7 +88,9 @@ impl Summary {
     #[must_use]
     pub fn begin(at: UnixMillis, minutes: u32) -> UnixMillis {
         let now = minute(at);
-        UnixMillis(i64::from(start_of(now.saturating_sub(minutes), now)) * 60_000)
+        // The beginning may be so much older that it belongs to a longer stretch itself.
+        let from = start_of(start_of(now.saturating_sub(minutes), now), now);
+        UnixMillis(i64::from(from) * 60_000)
     }
 
     /// The duration that this share of the samples does not exceed, as if those of one size were spread evenly over it.

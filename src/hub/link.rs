@@ -24,6 +24,8 @@ const REFUSALS_MAX: usize = 20;
 const OTHERS_MAX: usize = 30;
 /// Characters of what a terminal says of itself or of its goodbye.
 const WORDS_MAX: usize = 200;
+/// How often it is looked which links may go.
+const TIDY_EVERY_MS: i64 = 3_600_000;
 
 /// A part of the way between a bot and its broker, of which is known how long it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub enum Hop {
     Ea,
     /// From the terminal to the broker and back, as the terminal measures it.
     Broker,
-    /// From a trade's writing to the terminal's word that it has it.
+    /// From when a trade was given to the connection, behind what waited there, to the terminal's word that it has it.
     CommandAck,
     /// From that word to the terminal's word of what the broker answered.
     CommandBroker,
@@ -95,14 +97,33 @@ pub struct LinkEvent {
     pub code: Option<&'static str>,
     /// The close code that the hub gave.
     pub close_code: Option<u16>,
-    /// The same for people.
+    /// The same for people, but for what [`Self::words`] makes of accounts.
     pub message: Option<String>,
+    /// Of a refusal for another account: the one that the token was locked to.
+    pub locked_to: Option<Account>,
     /// Where it came from: the address if that is known.
     pub from: String,
     /// What the terminal said of itself.
     pub said: Option<Said>,
     /// Of a disconnect: how long the session had lasted.
     pub lasted: Option<Duration>,
+}
+
+impl LinkEvent {
+    /// Why it ended or was refused, for people.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        match (&self.locked_to, self.account()) {
+            (Some(own), Some(tried)) => Some(format!("account {tried} tried to use this token; it is locked to {own}")),
+            _ => self.message.clone(),
+        }
+    }
+
+    /// The account that the terminal said.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        self.said.as_ref().and_then(|said| said.account.as_ref())
+    }
 }
 
 /// What a terminal said of itself.
@@ -198,6 +219,7 @@ impl Link {
             code: None,
             close_code: None,
             message: None,
+            locked_to: None,
             from: from.to_owned(),
             said,
             lasted: None,
@@ -227,12 +249,13 @@ impl Link {
         self.lock().push(event);
     }
 
-    /// One was not let in.
-    pub(super) fn refused(&self, from: &str, said: Option<Said>, reason: CloseReason, words: &str) {
+    /// One was not let in; if for its account, with the one that the token is locked to.
+    pub(super) fn refused(&self, from: &str, said: Option<Said>, reason: CloseReason, locked_to: Option<Account>) {
         let event = LinkEvent {
             code: Some(reason.name()),
             close_code: Some(reason.code()),
-            message: Some(words.trim_start_matches("Error 401: ").to_owned()),
+            message: Some(reason.text().trim_start_matches("Error 401: ").to_owned()),
+            locked_to,
             ..self.event(LinkEventKind::Refused, from, said)
         };
         self.lock().refuse(event);
@@ -260,13 +283,17 @@ impl Link {
         Hop::ALL.into_iter().map(|hop| (hop, state.hops[hop as usize].sum(now, minutes))).collect()
     }
 
+    fn happened_within_a_day(&self, now: UnixMillis) -> bool {
+        self.lock().events.front().is_some_and(|newest| now.since(newest.at) < i64::from(DAY) * 60_000)
+    }
+
     /// Forgets what names this account; all of it, if the link is that account's own.
     fn forget(&self, account: &Account, is_own: bool) {
         let mut state = self.lock();
         if is_own {
             *state = State::default();
         }
-        let names = |event: &LinkEvent| event.said.as_ref().is_some_and(|said| said.account.as_ref() == Some(account));
+        let names = |event: &LinkEvent| event.account() == Some(account) || event.locked_to.as_ref() == Some(account);
         state.events.retain(|event| !names(event));
     }
 }
@@ -297,19 +324,22 @@ impl State {
     }
 }
 
-/// The links of all tokens that a terminal has shown since the hub's start.
+/// The links of all tokens that a terminal has shown since the hub's start, but for those that have ended and were silent for a day.
 #[derive(Debug)]
 pub(super) struct Links {
     clock: Clock,
     since: UnixMillis,
     by_token: Mutex<HashMap<TokenId, Arc<Link>>>,
+    tidied: Mutex<UnixMillis>,
 }
 
 impl Links {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, since: clock.wall(), by_token: Mutex::default() }
+        let since = clock.steady();
+        Self { clock, since, by_token: Mutex::default(), tidied: Mutex::new(since) }
     }
 
+    /// By the steady clock.
     pub(super) const fn since(&self) -> UnixMillis {
         self.since
     }
@@ -325,6 +355,17 @@ impl Links {
 
     pub(super) fn find(&self, token: TokenId) -> Option<Arc<Link>> {
         self.lock().get(&token).cloned()
+    }
+
+    /// Lets go, once an hour, of the links of tokens that have ended, when nobody holds them and nothing happened to them for a day. `now` is
+    /// the steady clock's.
+    pub(super) fn tidy(&self, now: UnixMillis, has_ended: impl Fn(TokenId) -> bool) {
+        let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.since(*tidied) < TIDY_EVERY_MS {
+            return;
+        }
+        *tidied = now;
+        self.lock().retain(|token, link| Arc::strong_count(link) > 1 || link.happened_within_a_day(now) || !has_ended(*token));
     }
 
     /// Forgets an account in the links of these tokens, each with whether it is that account's own.

@@ -16,7 +16,8 @@ fn said(login: u64) -> Option<Said> {
 }
 
 fn refuse(link: &Link, from: &str, login: u64) {
-    link.refused(from, said(login), CloseReason::AccountMismatch, "Error 401: no");
+    let own = Account::new(444, "Demo-Server").unwrap();
+    link.refused(from, said(login), CloseReason::AccountMismatch, Some(own));
 }
 
 #[test]
@@ -30,7 +31,11 @@ fn the_same_refusal_again_is_counted_and_another_one_stands_for_itself() {
     let of = |from: &str, count| (from.to_owned(), count);
     assert_eq!(seen, [of("203.0.113.7", 4), of("203.0.113.8", 1), of("203.0.113.7", 1)]);
     let last = link.last_refusal().unwrap();
-    assert_eq!((last.code, last.close_code, last.message.as_deref()), (Some("account_mismatch"), Some(4502), Some("no")));
+    assert_eq!((last.code, last.close_code), (Some("account_mismatch"), Some(4502)));
+    let words = "account 222@Demo-Server tried to use this token; it is locked to 444@Demo-Server";
+    assert_eq!(last.words().as_deref(), Some(words));
+    link.refused("203.0.113.7", None, CloseReason::TokenRevoked, None);
+    assert_eq!(link.last_refusal().unwrap().words().as_deref(), Some("the token was revoked; ask for a new one"));
     assert!(last.first_at <= last.at);
 }
 
@@ -78,9 +83,29 @@ fn an_account_that_is_deleted_is_named_nowhere_and_the_links_of_others_stay() {
     links.of(own).took(Hop::Hub, Duration::from_millis(3));
     links.of(other).connected("203.0.113.1", said(222).unwrap());
     refuse(&links.of(other), "203.0.113.7", 111);
+    // Once the token was locked to it, and somebody came with a third one.
+    links.of(other).refused("203.0.113.7", said(333), CloseReason::AccountMismatch, Some(account.clone()));
     links.forget([(own, true), (other, false)].into_iter(), &account);
     assert!(links.of(own).past().events.is_empty());
     assert_eq!(links.of(own).latency(5)[0].1.count, 0);
     let left = links.of(other).past().events;
     assert_eq!(left.iter().map(|event| event.kind).collect::<Vec<_>>(), [LinkEventKind::Connected]);
+}
+
+#[test]
+fn a_token_that_has_ended_keeps_its_link_for_a_day_and_others_keep_theirs() {
+    let links = Links::new(Clock::start());
+    let [ended, held, other] = [1, 2, 3].map(|number| TokenId::new(ulid::Ulid::from_parts(1, number)));
+    [ended, held, other].iter().for_each(|token| links.of(*token).connected("203.0.113.1", said(111).unwrap()));
+    let session = links.of(held);
+    let after = |hours: i64| links.since().plus_ms(hours * 3_600_000);
+    let kept = |hours| {
+        links.tidy(after(hours), |token| token != other);
+        [ended, held, other].map(|token| links.find(token).is_some())
+    };
+    assert_eq!(kept(23), [true; 3]);
+    assert_eq!(kept(26), [false, true, true]);
+    drop(session);
+    assert_eq!(kept(26), [false, true, true], "it is looked once an hour");
+    assert_eq!(kept(27), [false, false, true]);
 }

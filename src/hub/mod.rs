@@ -181,7 +181,16 @@ impl Hub {
         self.inner.links.find(token)
     }
 
-    /// Since when links are kept: they are in memory only.
+    /// The link of a token that exists.
+    fn link_of(&self, token: TokenId) -> Arc<Link> {
+        let now = self.inner.clock.wall();
+        let goes_on = |token: &Token| token.revoked_at.is_none() && now < token.expires_at;
+        let has_ended = |token| !self.inner.access.token(token).is_some_and(|token| goes_on(&token));
+        self.inner.links.tidy(self.inner.clock.steady(), has_ended);
+        self.inner.links.of(token)
+    }
+
+    /// Since when links are kept, by the steady clock: they are in memory only.
     #[must_use]
     pub fn links_since(&self) -> UnixMillis {
         self.inner.links.since()
@@ -189,7 +198,7 @@ impl Hub {
 
     /// A token of ours was refused before its connection became a session.
     pub fn note_refused(&self, token: TokenId, from: &str, reason: CloseReason) {
-        self.inner.links.of(token).refused(from, None, reason, reason.text());
+        self.link_of(token).refused(from, None, reason, None);
     }
 
     /// Forgets what links know of the account from which this token was freed.

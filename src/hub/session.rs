@@ -38,7 +38,7 @@ use super::{
 use crate::{
     access::AccessError,
     domain::{
-        ids::{CommandId, SessionId},
+        ids::{CommandId, SessionId, TokenId},
         token::Token,
     },
     protocol::{
@@ -98,7 +98,7 @@ struct Pending {
     bytes: usize,
 }
 
-/// A trade that was written to the terminal.
+/// A trade that was given to the terminal's connection, since `at`.
 struct Written {
     at: Instant,
     /// When the terminal had it, and until when it may keep the terminal inside `OrderSend`.
@@ -146,18 +146,19 @@ async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer
             Span::current().record("session", field::display(handle.id()));
             info!(account = %handle.account(), remote, "terminal connected");
             handle.link().connected(&peer.from(), Said::of(handle.hello()));
+            let came = Instant::now();
             let (end, back, heard) = live(&hub, wire, handle.clone(), mailbox, &cancel).await;
             wire = back;
             // Presence first: whoever asks from now on is told the truth, however long the peer takes over its goodbye.
             drop(guard);
+            note_end(&handle, &peer, &end, came.elapsed());
             (end, Some((handle, heard)))
         }
-        Err(end) => (end, None),
+        Err(end) => {
+            note_refusal(&hub, token.id, &peer, &end, said);
+            (end, None)
+        }
     };
-    match &entered {
-        Some((handle, _)) => note_end(&hub, handle, &peer, &end),
-        None => note_refusal(&hub, &token, &peer, &end, said),
-    }
     count(&hub.inner.metrics.terminal_ends, "reason", if let End::Cut(reason) = &end { reason.name() } else { "gone" });
     if let Some((handle, heard)) = entered {
         leave(&hub, handle, heard, &end).await;
@@ -169,26 +170,18 @@ async fn run_inside(hub: Hub, socket: impl Socket, token: Arc<Token>, peer: Peer
     }
 }
 
-fn note_end(hub: &Hub, handle: &SessionHandle, peer: &Peer, end: &End) {
+fn note_end(handle: &SessionHandle, peer: &Peer, end: &End, lasted: Duration) {
     info!(remote = peer.address, why = end.words(), "terminal disconnected");
-    let lasted = hub.inner.clock.wall().since(handle.connected_at());
-    let lasted = Duration::from_millis(u64::try_from(lasted).unwrap_or(0));
     handle.link().disconnected(&peer.from(), lasted, end.reason(), &end.words());
 }
 
-fn note_refusal(hub: &Hub, token: &Token, peer: &Peer, end: &End, said: Option<Box<Said>>) {
+fn note_refusal(hub: &Hub, id: TokenId, peer: &Peer, end: &End, said: Option<Box<Said>>) {
     info!(remote = peer.address, why = end.words(), "terminal refused");
     // Whoever went by itself before it was judged was not refused.
     let Some(reason) = end.reason() else { return };
-    let lock = hub.inner.access.token(token.id).and_then(|token| token.lock.clone());
-    let account = said.as_ref().and_then(|said| said.account.as_ref());
-    let words = match (reason, lock, account) {
-        (CloseReason::AccountMismatch, Some(lock), Some(account)) => {
-            format!("account {account} tried to use this token; it is locked to {}", lock.account)
-        }
-        _ => reason.text().to_owned(),
-    };
-    hub.inner.links.of(token.id).refused(&peer.from(), said.map(|said| *said), reason, &words);
+    let token = hub.inner.access.token(id).filter(|_| reason == CloseReason::AccountMismatch);
+    let locked_to = token.and_then(|token| token.lock.as_ref().map(|lock| lock.account.clone()));
+    hub.link_of(id).refused(&peer.from(), said.map(|said| *said), reason, locked_to);
 }
 
 /// Tells the trading side what the terminal still said before it went, and that it went.
@@ -257,7 +250,7 @@ async fn greet<S: Socket>(
         hello,
         remote: peer.address.clone(),
         connected_at: hub.inner.clock.wall(),
-        link: hub.inner.links.of(token.id),
+        link: hub.link_of(token.id),
         metrics: hub.inner.metrics.clone(),
     };
     let handle = SessionHandle::new(identity, ea_us, sender, cancel.clone());

@@ -150,6 +150,47 @@ async fn a_reader_that_never_reads_is_closed_delays_nobody_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_takes_nothing_is_too_slow_also_when_the_system_says_so_first() {
+    let hub = TestHub::start_with(|config| config.stream.write_timeout = std::time::Duration::from_secs(600)).await;
+    let opening =
+        Opening { key: Some(&hub.admin_key), protocols: "mtbridge.json.v1", receive_buffer: Some(4_096), ..Opening::default() };
+    let mut stuck = StreamClient::open(hub.addr(), opening).await.unwrap();
+    stuck.subscribe(topics(&["indicators"]), None).await;
+    // More than the reader has room for, and less than the hub's side has.
+    draw(&hub.admin(), "i", 100_000).await;
+    eventually("the system gives up on it", async || {
+        let metrics = String::from_utf8(hub.admin().get("/metrics").await.bytes).unwrap();
+        let ended = metrics.contains("mtbridge_stream_ends_total{reason=\"too_slow\"} 1");
+        if ended { Ok(()) } else { Err(metrics.lines().filter(|line| line.contains("stream")).collect()) }
+    })
+    .await;
+    drop(stuck);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_of_terminals_is_not_kept_for_the_next_who_follows_them() {
+    let hub = TestHub::start().await;
+    let terminal = hub.fake(1001).await;
+    let token = terminal.token.clone();
+    // Of one that is away nothing changes by itself.
+    drop(terminal);
+    hub.shows(&token, "offline").await;
+    let first = async || {
+        let mut stream = open(&hub).await;
+        stream.subscribe(topics(&["terminals"]), None).await;
+        stream.until(|message| message["type"] == "state").await["seq"].as_u64()
+    };
+    let mut told = first().await;
+    for _ in 0..3 {
+        told = eventually("it is looked at anew", async || {
+            let again = first().await;
+            if again > told { Ok(again) } else { Err(format!("{again:?}")) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_of_another_history_is_told_as_a_gap_with_how_it_stands() {
     let hub = TestHub::start().await;
     let _terminal = hub.terminal(1001).await;
@@ -302,6 +343,30 @@ async fn whoever_runs_the_hub_hears_that_the_audit_has_grown_and_nobody_else_doe
     }
     let of_a_terminal = open(&hub).await.subscribe(json!([{"topic": "audit", "terminal": "1001"}]), None).await;
     assert_eq!(of_a_terminal["refused"][0]["code"], "validation_error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_run_the_hub_any_more_hears_no_more_of_the_audit() {
+    let hub = TestHub::start().await;
+    let minted = hub.admin().post("/api/v1/keys", json!({"permissions": ["admin", "read:account"]})).await.expect(201);
+    let mut stream = StreamClient::with_key(hub.addr(), minted["key"].as_str().unwrap()).await;
+    assert_eq!(stream.subscribe(topics(&["audit", "terminals"]), None).await["refused"], json!([]));
+    let is_news = |message: &Value| message["type"] == "state" && message["topic"] == "audit";
+    stream.until(is_news).await;
+    let path = format!("/api/v1/keys/{}", minted["id"].as_str().unwrap());
+    hub.admin().patch(&path, json!({"permissions": ["read:account"]})).await.expect(200);
+    let lost = soon("the topic ends", stream.until(|message| message["type"] == "unsubscribed")).await;
+    assert_eq!((&lost["topic"], &lost["code"]), (&json!("audit"), &json!("forbidden")));
+    // Two looks of another one, each a second after the last: one of theirs would have been between.
+    let mut other = open(&hub).await;
+    other.subscribe(topics(&["audit"]), None).await;
+    for _ in 0..3 {
+        hub.mint_key(&["read:bars"]).await;
+        other.until(is_news).await;
+    }
+    stream.send(json!({"id": 2, "ping": true})).await;
+    let answer = stream.until(|message| is_news(message) || message["id"] == 2).await;
+    assert_eq!(answer["type"], "answer", "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

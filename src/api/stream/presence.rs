@@ -1,8 +1,11 @@
 //! Terminals as they come, go and change, and tokens whose terminal was refused: looked at once for all who follow them.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use tokio::{
 
 use super::{topic::Topic, words::Encoding};
 use crate::{
-    api::{ApiState, link, terminals, tokens},
+    api::{ApiState, link, terminals},
     domain::{UnixMillis, ids::OwnerId, token::Token},
     events::view,
     telemetry::metrics::Metrics,
@@ -49,50 +52,63 @@ impl Row {
     }
 }
 
-/// The terminals and tokens of those owners whose somebody follows.
+/// Whose terminals or tokens somebody follows.
+type Of = (OwnerId, Topic);
+
+/// The terminals and tokens that somebody follows.
 #[derive(Debug)]
 pub(super) struct Presence {
-    owners: Arc<Mutex<HashMap<OwnerId, usize>>>,
+    followed: Arc<Followed>,
     rows: watch::Sender<Arc<Vec<Arc<Row>>>>,
-    wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    counts: Mutex<HashMap<Of, usize>>,
+    /// At some time since the last look nobody was left.
+    left: AtomicBool,
+    changed: Notify,
 }
 
 impl Default for Presence {
     fn default() -> Self {
-        Self { owners: Arc::default(), rows: watch::Sender::new(Arc::default()), wanted: Notify::new() }
+        Self { followed: Arc::default(), rows: watch::Sender::new(Arc::default()) }
     }
 }
 
-/// While there is one of them an owner's terminals are looked at.
+/// While there is one of them an owner's terminals, or tokens, are looked at.
 #[derive(Debug)]
 pub(super) struct Follower {
-    owner: OwnerId,
-    owners: Arc<Mutex<HashMap<OwnerId, usize>>>,
+    of: Of,
+    followed: Arc<Followed>,
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(followers) = owners.get_mut(&self.owner) {
+        let mut counts = self.followed.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(followers) = counts.get_mut(&self.of) {
             *followers -= 1;
             if *followers == 0 {
-                owners.remove(&self.owner);
+                counts.remove(&self.of);
+                self.followed.left.fetch_or(counts.is_empty(), Ordering::Relaxed);
+                self.followed.changed.notify_one();
             }
         }
     }
 }
 
 impl Presence {
-    pub(super) fn follow(&self, owner: OwnerId) -> (watch::Receiver<Arc<Vec<Arc<Row>>>>, Follower) {
-        *self.owners.lock().unwrap_or_else(PoisonError::into_inner).entry(owner).or_default() += 1;
-        let follower = Follower { owner, owners: Arc::clone(&self.owners) };
+    pub(super) fn follow(&self, owner: OwnerId, topic: Topic) -> (watch::Receiver<Arc<Vec<Arc<Row>>>>, Follower) {
+        let of = (owner, topic);
+        *self.followed.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(of).or_default() += 1;
+        let follower = Follower { of, followed: Arc::clone(&self.followed) };
         let rows = self.rows.subscribe();
-        self.wanted.notify_one();
+        self.followed.changed.notify_one();
         (rows, follower)
     }
 
-    fn is_followed(&self, owner: OwnerId) -> bool {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&owner)
+    fn followed(&self) -> HashSet<Of> {
+        self.followed.counts.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 }
 
@@ -106,30 +122,37 @@ pub async fn watch_terminals(state: ApiState) {
             biased;
             () = state.stopping.cancelled() => return,
             _ = arrivals.changed() => {}
-            () = presence.wanted.notified() => {}
+            () = presence.followed.changed.notified() => {}
             () = tokio::time::sleep(LOOK), if presence.rows.receiver_count() > 0 => {}
         }
-        if presence.rows.receiver_count() > 0 {
-            look(&state, presence, &mut seq);
-            select! {
-                () = state.stopping.cancelled() => return,
-                () = tokio::time::sleep(APART) => {}
-            }
+        if presence.followed.left.swap(false, Ordering::Relaxed) {
+            // What was seen grows old while nobody looks; whoever comes next is told anew.
+            presence.rows.send_replace(Arc::default());
+        }
+        let followed = presence.followed();
+        if followed.is_empty() {
+            continue;
+        }
+        look(&state, presence, &followed, &mut seq);
+        select! {
+            () = state.stopping.cancelled() => return,
+            () = tokio::time::sleep(APART) => {}
         }
     }
 }
 
-fn look(state: &ApiState, presence: &Presence, seq: &mut u64) {
+fn look(state: &ApiState, presence: &Presence, followed: &HashSet<Of>, seq: &mut u64) {
     let before = presence.rows.borrow().clone();
     let known: HashMap<_, _> = before.iter().map(|row| ((row.topic, row.token.id), row)).collect();
-    let mut tokens = state.access.tokens();
-    tokens.retain(|token| presence.is_followed(token.owner));
     let mut rows = Vec::new();
-    for token in tokens {
-        if token.lock.is_some() {
+    for token in state.access.tokens() {
+        let is_followed = |topic| followed.contains(&(token.owner, topic));
+        if token.lock.is_some() && is_followed(Topic::Terminals) {
             rows.push(terminal(state, Arc::clone(&token), known.get(&(Topic::Terminals, token.id)).copied(), seq));
         }
-        rows.extend(refused(state, Arc::clone(&token), known.get(&(Topic::Tokens, token.id)).copied(), seq));
+        if token.revoked_at.is_none() && is_followed(Topic::Tokens) {
+            rows.extend(refused(state, Arc::clone(&token), known.get(&(Topic::Tokens, token.id)).copied(), seq));
+        }
     }
     presence.rows.send_replace(Arc::new(rows));
 }
@@ -151,7 +174,8 @@ fn terminal(state: &ApiState, token: Arc<Token>, known: Option<&Arc<Row>>, seq: 
     Arc::new(Row { topic, token, seq: *seq, at: now, shape, message, frames })
 }
 
-/// A token whose terminal was refused since the hub's start. What else becomes of tokens are events.
+/// A token whose terminal was refused since the hub's start: that, and nothing that could change while the refusal stays the same. What else
+/// becomes of tokens are events.
 fn refused(state: &ApiState, token: Arc<Token>, known: Option<&Arc<Row>>, seq: &mut u64) -> Option<Arc<Row>> {
     let now = state.clock.wall();
     let shape = Some(link::last_refusal(state, token.id)).filter(|refusal| !refusal.is_null())?;
@@ -162,7 +186,7 @@ fn refused(state: &ApiState, token: Arc<Token>, known: Option<&Arc<Row>>, seq: &
     *seq += 1;
     let message = json!({
         "type": "state", "topic": Topic::Tokens.name(), "token": token.id,
-        "seq": *seq, "at": view::rfc3339(now), "trouble": null, "data": tokens::row(state, &token),
+        "seq": *seq, "at": view::rfc3339(now), "trouble": null, "data": {"id": token.id, "last_refusal": &shape},
     });
     let (topic, frames) = (Topic::Tokens, Default::default());
     Some(Arc::new(Row { topic, token, seq: *seq, at: now, shape, message, frames }))

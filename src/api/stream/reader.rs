@@ -70,7 +70,7 @@ type Change = BoxFuture<'static, Result<(Want, Subscription), Aborted>>;
 struct Terminals {
     rows: watch::Receiver<Arc<Vec<Arc<Row>>>>,
     sent: HashMap<(Topic, TokenId), u64>,
-    _follower: Follower,
+    followers: HashMap<Topic, Follower>,
 }
 
 /// The audit, as it is followed.
@@ -381,11 +381,13 @@ impl Reader {
 
     fn follow(&mut self, want: &Want) {
         if has_rows(want) {
-            let (rows, follower) = self.state.streams.presence().follow(self.caller.tenant());
+            let (rows, follower) = self.state.streams.presence().follow(self.caller.tenant(), want.topic);
+            let before = self.terminals.take().map(|terminals| (terminals.sent, terminals.followers));
+            let (mut sent, mut followers) = before.unwrap_or_default();
             // What is followed anew is told anew, and nothing else.
-            let mut sent = self.terminals.take().map_or_else(HashMap::new, |terminals| terminals.sent);
             sent.retain(|(topic, _), _| *topic != want.topic);
-            self.terminals = Some(Terminals { rows, sent, _follower: follower });
+            followers.insert(want.topic, follower);
+            self.terminals = Some(Terminals { rows, sent, followers });
         }
         if want.topic == Topic::Audit && self.audit.is_none() {
             self.audit = Some(Audit { newest: self.state.events.audited(), sent: 0 });
@@ -441,7 +443,7 @@ impl Reader {
         terminals.sent.retain(|of, _| rows.iter().any(|row| (row.topic, row.token.id) == *of));
     }
 
-    /// Tells that there are new audit records, and not what they say: a page asks for those that it shows. Looked for once a second, so that a
+    /// Tells that there are new audit records, the one that came last, and not what they say: a page asks for those that it shows. Looked for once a second, so that a
     /// storm of them is one message.
     fn take_audit(&mut self) {
         let Some(audit) = &mut self.audit else { return };
@@ -463,6 +465,9 @@ impl Reader {
         }
         self.owed.retain(|owed| owed != want);
         let was = self.wants.remove(want).is_some();
+        if let Some(terminals) = &mut self.terminals {
+            terminals.followers.retain(|topic, _| self.wants.keys().any(|want| want.topic == *topic));
+        }
         if !self.wants.keys().any(has_rows) {
             self.terminals = None;
         }

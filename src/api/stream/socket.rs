@@ -1,6 +1,6 @@
 //! The WebSocket of one reader: its messages in, frames out, signs of life both ways.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -112,7 +112,7 @@ impl<S: Socket> Wire<S> {
             let mut unsent = first.len();
             let mut next = Some(first);
             while let Some(frame) = next.take() {
-                self.socket.feed(frame).await.map_err(|_| Ending::Gone)?;
+                self.socket.feed(frame).await.map_err(|error| broken(&error))?;
                 if unsent < UNSENT_MAX
                     && let Some(frame) = reader.ready()
                 {
@@ -120,7 +120,7 @@ impl<S: Socket> Wire<S> {
                     next = Some(self.message(frame)?);
                 }
             }
-            self.socket.flush().await.map_err(|_| Ending::Gone)
+            self.socket.flush().await.map_err(|error| broken(&error))
         };
         select! {
             biased;
@@ -142,7 +142,7 @@ impl<S: Socket> Wire<S> {
             Some(Ok(_)) => return Err(Ending::Protocol),
             Some(Err(SocketError::Capacity(_))) => return Err(Ending::TooLarge),
             Some(Err(SocketError::Protocol(_) | SocketError::Utf8(_))) => return Err(Ending::Protocol),
-            Some(Err(_)) => return Err(Ending::Gone),
+            Some(Err(error)) => return Err(broken(&error)),
         };
         let message = match read {
             Ok(message) => message,
@@ -165,6 +165,15 @@ impl<S: Socket> Wire<S> {
             reader.answer(&json!({"type": "answer", "id": message.id, "cursor": cursor}));
         }
         Ok(())
+    }
+}
+
+/// Why a stream ends whose connection broke. The system, too, gives up on a peer that takes nothing, and while its buffers fill slowly it does
+/// so before a write of ours has waited for too long.
+fn broken(error: &SocketError) -> Ending {
+    match error {
+        SocketError::Io(error) if error.kind() == ErrorKind::TimedOut => Ending::TooSlow,
+        _ => Ending::Gone,
     }
 }
 
