@@ -1,9 +1,10 @@
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/preact';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { hub } from '../src/api/client';
+import { hub, Unreachable } from '../src/api/client';
 import { go, where } from '../src/lib/router';
 import { asking, confirmed, session } from '../src/lib/session';
 import { NewConnection } from '../src/pages/connections/create';
+import { orLost } from '../src/ui/lost';
 import { NewKey, RollKey } from '../src/pages/keys/dialogs';
 import { Again } from '../src/ui/again';
 import { Ask, type Told } from '../src/ui/ask';
@@ -130,6 +131,11 @@ test('a key whose new secret was lost is not rolled again by a second press', as
   fireEvent.click(screen.getByText('Make the new key'));
   await screen.findByText(/nobody has seen it/);
   expect((screen.getByText('Make the new key') as HTMLButtonElement).disabled).toBe(true);
+});
+
+test('a secret that took the place of another is told as lost only where no answer came', () => {
+  expect(() => orLost('Look.')(new Unreachable('away'))).toThrow('The answer was lost. Look.');
+  expect(() => orLost('Look.')(new Error('no'))).toThrow('no');
 });
 
 test('the password is asked for once at a time, and nothing of it stays after Cancel', async () => {

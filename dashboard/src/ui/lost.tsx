@@ -1,9 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
-import { sentence } from '../api/client';
+import { sentence, Unreachable } from '../api/client';
 import { Icon } from './icon';
 
 /** The hub may answer only later, and may do only later what it was asked. */
 const LOOK_MS = 3_000;
+
+/** What is said where an answer was lost, and with it a secret that took the place of another. */
+export const orLost = (words: string) => (error: unknown) => {
+  throw error instanceof Unreachable ? new Error(`The answer was lost. ${words}`) : error;
+};
 
 interface Made {
   id: string;

@@ -8,7 +8,7 @@ import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { useHeld } from '../../ui/held';
 import { Icon } from '../../ui/icon';
-import { Lost } from '../../ui/lost';
+import { Lost, orLost } from '../../ui/lost';
 import { Modal } from '../../ui/modal';
 import { Once } from '../../ui/once';
 import { Overlap } from '../../ui/overlap';
@@ -209,11 +209,8 @@ export function RollKey({ row, onClose }: { row: ApiKey; onClose: () => void }) 
             ),
           );
         } catch (error) {
-          if (!(error instanceof Unreachable)) throw error;
-          setLost(true);
-          throw new Error(
-            'The answer was lost. If the list now shows a new key of this name, nobody has seen it: roll that one, with its end “now”.',
-          );
+          setLost(error instanceof Unreachable);
+          orLost('If the list now shows a new key of this name, nobody has seen it: roll that one, with its end “now”.')(error);
         }
       }}
     >
