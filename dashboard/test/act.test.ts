@@ -82,7 +82,8 @@ test.each([502, 503, 504])('a proxy’s own %s says nothing of the order', async
 });
 
 test('a hub that failed in the middle of it is not taken for a refusal', async () => {
-  answers = [answered({ code: 'internal', message: 'The hub failed.' }, 500)];
+  const failed = answered({ code: 'internal', message: 'The hub failed.' }, 500);
+  answers = [failed, failed];
   const told = await buy();
   expect(told).toMatchObject({ done: false, unknown: true });
   answers = [answered({ code: 'store_unavailable', message: 'Nothing was sent.' }, 503)];
@@ -91,6 +92,42 @@ test('a hub that failed in the middle of it is not taken for a refusal', async (
     unknown: false,
     text: 'Nothing was sent.',
   });
+});
+
+test.each([
+  [429, 'terminal_busy'],
+  [401, 'unauthorized'],
+  [503, 'store_unavailable'],
+  [409, 'kill_switch'],
+  [422, 'duplicate_order'],
+])('after a lost answer a refusal of the second call (%s %s) does not say that nothing was done', async (status, code) => {
+  answers = [lost, answered({ code, message: 'Not now.' }, status)];
+  const told = await buy();
+  expect(told).toMatchObject({ done: false, unknown: true });
+  expect(told.again).toBeUndefined();
+  expect(told.text).toMatch(/Not now\. Whether it was done is not known: look at the positions/);
+});
+
+test('after a lost answer the outcome of the command itself is what became of it', async () => {
+  answers = [lost, answered({ ...command('broker_rejected'), code: 'broker_rejected', message: 'No money.' }, 422)];
+  expect(await buy()).toMatchObject({ done: false, unknown: false, text: 'No money.' });
+});
+
+test('a proxy’s own words in JSON say nothing of the order either', async () => {
+  answers = [answered({ message: 'Bad gateway' }, 502), answered(command('executed'))];
+  expect((await buy()).done, 'so it is asked again under the same key').toBe(true);
+  expect(keys()[1]).toBe(keys()[0]);
+});
+
+test('a call that hangs is given up, and asked for again', async () => {
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(AbortSignal.abort());
+  vi.stubGlobal('fetch', async (request: Request, { signal }: RequestInit) => {
+    sent.push({ key: request.headers.get('idempotency-key'), body: '' });
+    if (signal!.aborted) throw signal!.reason;
+    return json(command('executed'));
+  });
+  expect((await buy()).done).toBe(true);
+  expect(keys()[1]).toBe(keys()[0]);
 });
 
 test('a doubled order is told as not sent, and offers to be sent again for whoever means it', async () => {

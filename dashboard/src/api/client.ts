@@ -16,7 +16,7 @@ export class Problem extends Error {
   }
 }
 
-/** The hub did not answer at all: whether anything was changed is not known. */
+/** No answer of the hub came, or none that says what became of the call: whether anything was changed is not known. */
 export class Unreachable extends Error {}
 
 /** Raised when the session is over; the frame then shows the login and keeps the path. */
@@ -33,19 +33,20 @@ export function sentence(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Asks the hub; throws `Unreachable` when no whole answer came, and `Problem` when it is no success. */
+/** The longest that an answer is waited for: that to a trade waits for 10 s itself, and for what the terminal is asked before. */
+const ANSWER_MS = 30_000;
+/** The codes of a 5xx by which the hub says itself that nothing was done; any other may be a proxy's, after the hub took the call. */
+const NOTHING_DONE = ['store_unavailable', 'store_busy', 'login_busy', 'too_many_connections', 'not_supported'];
+
+/** Asks the hub; throws `Unreachable` when no whole answer came in time, and `Problem` when it is no success. */
 async function reach(request: Request): Promise<Response> {
   const changes = request.method !== 'GET';
-  const lost = () =>
-    new Unreachable(
-      changes
-        ? 'The hub does not answer. Whether anything was changed is not known: look before you try again.'
-        : 'The hub does not answer.',
-    );
+  const lost = (what = 'The hub does not answer.') =>
+    new Unreachable(changes ? `${what} Whether anything was changed is not known: look before you try again.` : what);
   let answer: Response;
   let text: string;
   try {
-    answer = await fetch(request);
+    answer = await fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(ANSWER_MS)]) });
     text = await answer.text();
   } catch (error) {
     if (request.signal.aborted) throw error;
@@ -59,12 +60,15 @@ async function reach(request: Request): Promise<Response> {
   } catch {
     /* not the hub's */
   }
-  // A proxy's own page: the hub may have got the call and may have done what it asks.
-  if (answer.status >= 500 && json === undefined) throw lost();
   const problem = (json ?? {}) as Record<string, unknown>;
+  const code = String(problem.code ?? problem.error ?? answer.status);
+  const words = String(problem.detail ?? problem.message ?? `The hub answered ${answer.status}.`);
+  if (answer.status >= 500) {
+    if (json === undefined) throw lost();
+    if (changes && !NOTHING_DONE.includes(code)) throw lost(words);
+  }
   if (answer.status === 401 && !new URL(request.url).pathname.startsWith('/api/v1/session')) signedOut.value += 1;
-  const words = problem.detail ?? problem.message ?? `The hub answered ${answer.status}.`;
-  throw new Problem(answer.status, String(problem.code ?? problem.error ?? answer.status), String(words), problem);
+  throw new Problem(answer.status, code, words, problem);
 }
 
 /** The hub's API; a call throws `Problem` or `Unreachable`. */

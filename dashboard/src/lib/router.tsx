@@ -4,11 +4,11 @@ import type { ComponentChildren, JSX } from 'preact';
 /** Where the page is. The query is part of it: filters live there. */
 export const where = signal(new URL(location.href));
 
-let held = false;
+let held = 0;
 
-/** Keeps the page where it is, also when somebody goes back: what it shows would be lost. */
+/** Keeps the page where it is until all who asked for it let go, also when somebody goes back: what it shows would be lost. */
 export function hold(on: boolean): void {
-  held = on;
+  held += on ? 1 : -1;
 }
 
 addEventListener('popstate', () => {

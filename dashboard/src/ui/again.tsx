@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { hub, sentence } from '../api/client';
 import { asking } from '../lib/session';
 import { Icon } from './icon';
@@ -7,33 +7,40 @@ import { Password } from './password';
 
 /** Asks for the password again before something that a stolen session must not do. */
 export function Again() {
-  const waiting = asking.value;
+  return asking.value && <Asked waiting={asking.value} />;
+}
+
+/** What was typed is gone with it. */
+function Asked({ waiting }: { waiting: NonNullable<typeof asking.value> }) {
   const [password, setPassword] = useState('');
   const [failure, setFailure] = useState('');
-  if (!waiting) return null;
+  const [busy, setBusy] = useState(false);
   const cancel = () => waiting.reject(new Error('Nothing was changed: the password was not given.'));
+  // Also when the session ends meanwhile: what was asked for is not done behind the next login.
+  useEffect(() => cancel, []);
   const submit = async (event: Event) => {
     event.preventDefault();
     setFailure('');
+    setBusy(true);
     try {
       await hub.POST('/api/v1/session/confirm', { body: { password } });
-      setPassword('');
       waiting.resolve();
     } catch (error) {
       setFailure(sentence(error));
+      setBusy(false);
     }
   };
   return (
     <Modal
       title="Your password again"
-      onCancel={cancel}
+      onCancel={busy ? undefined : cancel}
       footer={
         <>
-          <button type="button" onClick={cancel}>
+          <button type="button" disabled={busy} onClick={cancel}>
             Cancel
           </button>
-          <button type="submit" form="again" class="primary">
-            Go on
+          <button type="submit" form="again" class="primary" disabled={busy}>
+            {busy ? 'Asking…' : 'Go on'}
           </button>
         </>
       }

@@ -1,8 +1,18 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
-import type { Told } from '../pages/terminal/act';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { useHeld } from './held';
 import { Icon } from './icon';
 import { Modal } from './modal';
+import { toast } from './toast';
+
+/** How a call that trades ended, in words. */
+export interface Told {
+  done: boolean;
+  unknown: boolean;
+  text: string;
+  /** The hub took the same order a moment ago and sent nothing this time: whoever means it may say so. */
+  again?: boolean;
+}
 
 interface Props {
   title: string;
@@ -16,13 +26,23 @@ interface Props {
   onClose: (told?: Told) => void;
 }
 
-/** Asks before a trade, and stays open until its outcome is known in words; "unknown" is not "failed". */
+/** Asks before a trade, and stays open until its outcome is known in words, or tells it beside the page if it is gone; "unknown" is not "failed". */
 export function Ask({ title, verb, children, ready = true, danger, action, anyway, onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [told, setTold] = useState<Told>();
+  const there = useRef(true);
+  useEffect(
+    () => () => {
+      there.current = false;
+    },
+    [],
+  );
+  useHeld(busy);
   const go = async (what: () => Promise<Told>) => {
     setBusy(true);
-    setTold(await what().catch((error): Told => ({ done: false, unknown: true, text: String(error) })));
+    const told = await what().catch((error): Told => ({ done: false, unknown: true, text: String(error) }));
+    if (!there.current) return toast(`${title} ${told.text}`);
+    setTold(told);
     setBusy(false);
   };
   return (

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { sentence } from '../api/client';
+import { useHeld } from './held';
 import { Icon } from './icon';
 import { Modal } from './modal';
 
@@ -27,6 +28,7 @@ interface Props {
 export function Confirm({ title, verb, doing, danger, wide, ready = true, children, action, onClose, onDone = onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState('');
+  useHeld(busy);
   const go = async () => {
     setBusy(true);
     setFailure('');

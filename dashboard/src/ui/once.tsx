@@ -1,6 +1,7 @@
 import './once.css';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
+import { useHeld } from './held';
 import { Icon } from './icon';
 import { Modal } from './modal';
 import { Copyable } from './secret';
@@ -19,17 +20,12 @@ interface Props {
 }
 
 /**
- * A secret that is shown this once. It lives in this component's memory alone, and the dialog cannot be left by a key press or a reload before
- * it was copied or the box was ticked.
+ * A secret that is shown this once. It lives in this component's memory alone, and the dialog cannot be left by a key press, a reload or going
+ * back before it was copied or the box was ticked.
  */
 export function Once({ title, label, secret, about, kept, children, onClose }: Props) {
   const [stored, setStored] = useState(false);
-  useEffect(() => {
-    if (stored) return;
-    const hold = (event: BeforeUnloadEvent) => event.preventDefault();
-    addEventListener('beforeunload', hold);
-    return () => removeEventListener('beforeunload', hold);
-  }, [stored]);
+  useHeld(!stored);
   return (
     <Modal
       wide

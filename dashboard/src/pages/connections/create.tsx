@@ -1,64 +1,18 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { hub, ok, sentence, Unreachable } from '../../api/client';
 import type { Token } from '../../api/types';
-import { phase } from '../../live/socket';
 import { loadTokens, tokens, tokensFailed } from '../../live/store';
+import { useHeld } from '../../ui/held';
 import { Icon } from '../../ui/icon';
+import { Lost } from '../../ui/lost';
 import { Modal } from '../../ui/modal';
 import { ShownOnce } from './shown-once';
 
-/**
- * The hub's answer did not arrive, and with it the token, if one was made. Tokens carry nothing by which a repeated call would be known, so
- * it is looked for: one that was not there before, of that name, with no terminal.
- */
-function Lost({ name, before }: { name: string; before: Set<string> }) {
-  const [looked, setLooked] = useState(false);
-  const [failure, setFailure] = useState('');
-  const live = phase.value === 'live';
-  useEffect(() => {
-    setLooked(false);
-    void loadTokens().then(() => setLooked(tokensFailed.value === ''));
-  }, [live]);
-  const unseen = tokens.value?.filter((one) => !before.has(one.id) && one.state === 'pending' && one.name === name) ?? [];
-  const revoke = async () => {
-    setFailure('');
-    try {
-      for (const one of unseen) await hub.DELETE('/api/v1/tokens/{id}', { params: { path: { id: one.id } } });
-      await loadTokens();
-    } catch (error) {
-      setFailure(sentence(error));
-    }
-  };
-  if (!looked)
-    return (
-      <p class="error">
-        <Icon name="alert" />{' '}
-        <span>
-          The hub’s answer was lost. A token may have been made that nobody was shown; that is looked up as soon as the hub
-          answers.
-        </span>
-      </p>
-    );
-  if (unseen.length === 0)
-    return (
-      <p class="error">
-        <Icon name="alert" /> <span>The hub’s answer was lost, and no token is left of it. Generate one again.</span>
-      </p>
-    );
-  return (
-    <>
-      <p class="error">
-        <Icon name="alert" />{' '}
-        <span>
-          The answer was lost, but a token was made: {unseen.map((one) => `${one.prefix}…`).join(', ')}. Nobody has seen it.
-          Revoke it, then generate one again. {failure}
-        </span>
-      </p>
-      <button type="button" class="danger" onClick={() => void revoke()}>
-        Revoke the token that nobody has seen
-      </button>
-    </>
-  );
+/** Reads the list anew; what is not known for sure cannot be told apart from what a lost call has made. */
+async function known(): Promise<Token[]> {
+  await loadTokens();
+  if (tokensFailed.value || !tokens.value) throw new Error(tokensFailed.value);
+  return tokens.value;
 }
 
 /** Makes a token and shows it once. */
@@ -68,6 +22,7 @@ export function NewConnection({ onClose }: { onClose: () => void }) {
   const [failure, setFailure] = useState('');
   const [lost, setLost] = useState<{ name: string; before: Set<string> }>();
   const [minted, setMinted] = useState<Token>();
+  useHeld(busy && !minted);
   if (minted) return <ShownOnce minted={minted} onClose={onClose} />;
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -75,8 +30,9 @@ export function NewConnection({ onClose }: { onClose: () => void }) {
     setFailure('');
     setLost(undefined);
     const asked = name.trim();
-    const before = new Set(tokens.value?.map((one) => one.id));
+    let before = new Set<string>();
     try {
+      before = new Set((await known()).map((one) => one.id));
       setMinted(await ok(hub.POST('/api/v1/tokens', { body: { name: asked } })));
       void loadTokens();
     } catch (error) {
@@ -113,7 +69,15 @@ export function NewConnection({ onClose }: { onClose: () => void }) {
             <Icon name="alert" /> <span>{failure}</span>
           </p>
         )}
-        {lost && <Lost {...lost} />}
+        {lost && (
+          <Lost
+            what="token"
+            find={async () =>
+              (await known()).filter((one) => !lost.before.has(one.id) && one.state === 'pending' && one.name === lost.name)
+            }
+            revoke={(id) => hub.DELETE('/api/v1/tokens/{id}', { params: { path: { id } } })}
+          />
+        )}
       </div>
     </Modal>
   );

@@ -3,7 +3,8 @@ import type { Token } from '../../api/types';
 import { loadToken, tokens } from '../../live/store';
 import { now } from '../../lib/time';
 import { accountName, refusal, refusalWords } from '../../lib/tokens';
-import { hold, Link } from '../../lib/router';
+import { Link } from '../../lib/router';
+import { useHeld } from '../../ui/held';
 import { Icon } from '../../ui/icon';
 import { Modal } from '../../ui/modal';
 import { Copyable } from '../../ui/secret';
@@ -14,20 +15,6 @@ export const terminalUrl = () => `${location.protocol === 'https:' ? 'wss' : 'ws
 
 /** While one waits: that a terminal came is told at once, that one was refused is asked for. */
 const ASK_MS = 3_000;
-
-/** Neither a reload nor going back takes the token away before it was stored. */
-function useHeld(held: boolean): void {
-  useEffect(() => {
-    if (!held) return;
-    const stay = (event: BeforeUnloadEvent) => event.preventDefault();
-    addEventListener('beforeunload', stay);
-    hold(true);
-    return () => {
-      removeEventListener('beforeunload', stay);
-      hold(false);
-    };
-  }, [held]);
-}
 
 /** What became of the first terminal that used it. */
 function Arrival({ live, minted }: { live: Token | undefined; minted: Token }) {

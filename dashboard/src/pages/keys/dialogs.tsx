@@ -1,12 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { hub, ok, sentence } from '../../api/client';
+import { hub, ok, sentence, Unreachable } from '../../api/client';
 import type { ApiKey, Plans } from '../../api/types';
 import { useLoaded } from '../../lib/load';
 import { confirmed } from '../../lib/session';
 import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
+import { useHeld } from '../../ui/held';
 import { Icon } from '../../ui/icon';
+import { Lost, orLost } from '../../ui/lost';
 import { Modal } from '../../ui/modal';
 import { Once } from '../../ui/once';
 import { Overlap } from '../../ui/overlap';
@@ -17,6 +19,7 @@ import { KeyForm } from './form';
 import { Summary } from './summary';
 
 const named = (row: ApiKey) => row.name || `${row.prefix}…`;
+const readKeys = async () => (await ok(hub.GET('/api/v1/keys'))).data;
 const readPlans = () => ok(hub.GET('/api/v1/plans'));
 
 /** The key, once, with a line that tries it. */
@@ -72,16 +75,23 @@ export function NewKey({ onClose }: { onClose: () => void }) {
   const [minted, setMinted] = useState<ApiKey>();
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState('');
+  const [lost, setLost] = useState<{ name: string; before: Set<string> }>();
   const form = useRef<HTMLFormElement>(null);
+  useHeld(busy && !minted);
   if (minted) return <ShownOnce minted={minted} onClose={onClose} />;
   const wrong = problems(draft.value);
   const make = async () => {
     setBusy(true);
     setFailure('');
+    setLost(undefined);
+    const asked = body(draft.value, true);
+    let before: Set<string> | undefined;
     try {
-      setMinted(await confirmed(() => ok(hub.POST('/api/v1/keys', { body: body(draft.value, true) }))));
+      before = new Set((await readKeys()).map((one) => one.id));
+      setMinted(await confirmed(() => ok(hub.POST('/api/v1/keys', { body: asked }))));
     } catch (error) {
-      setFailure(sentence(error));
+      if (before && error instanceof Unreachable) setLost({ name: asked.name ?? '', before });
+      else setFailure(sentence(error));
       setBusy(false);
     }
   };
@@ -132,6 +142,19 @@ export function NewKey({ onClose }: { onClose: () => void }) {
         </form>
       )}
       <Wrong what={[...wrong, failure].filter(Boolean)} />
+      <div role="alert">
+        {lost && (
+          <Lost
+            what="key"
+            find={async () =>
+              (await readKeys()).filter(
+                (one) => !lost.before.has(one.id) && one.state === 'active' && one.name === lost.name && !one.last_used_at,
+              )
+            }
+            revoke={(id) => hub.DELETE('/api/v1/keys/{id}', { params: { path: { id } } })}
+          />
+        )}
+      </div>
     </Modal>
   );
 }
@@ -167,6 +190,7 @@ export function EditKey({ row, onClose }: { row: ApiKey; onClose: () => void }) 
 export function RollKey({ row, onClose }: { row: ApiKey; onClose: () => void }) {
   const overlap = useSignal(86_400);
   const [minted, setMinted] = useState<ApiKey>();
+  const [lost, setLost] = useState(false);
   if (minted) return <ShownOnce minted={minted} onClose={onClose} />;
   return (
     <Confirm
@@ -174,15 +198,21 @@ export function RollKey({ row, onClose }: { row: ApiKey; onClose: () => void }) 
       verb="Make the new key"
       doing="Making it…"
       danger={overlap.value === 0}
+      ready={!lost}
       onClose={onClose}
       onDone={() => undefined}
-      action={async () =>
-        setMinted(
-          await confirmed(() =>
-            ok(hub.POST('/api/v1/keys/{id}/rotate', { params: { path: { id: row.id } }, body: { overlap_s: overlap.value } })),
-          ),
-        )
-      }
+      action={async () => {
+        try {
+          setMinted(
+            await confirmed(() =>
+              ok(hub.POST('/api/v1/keys/{id}/rotate', { params: { path: { id: row.id } }, body: { overlap_s: overlap.value } })),
+            ),
+          );
+        } catch (error) {
+          setLost(error instanceof Unreachable);
+          orLost('If the list now shows a new key of this name, nobody has seen it: roll that one, with its end “now”.')(error);
+        }
+      }}
     >
       <p>You get a new key with the same rights, plan and count of requests. Put it into the bot before the old one ends.</p>
       <Overlap label="The old one ends" value={overlap} />

@@ -10,6 +10,7 @@ import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { Empty, Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
+import { orLost } from '../../ui/lost';
 import { Menu } from '../../ui/menu';
 import { Overlap } from '../../ui/overlap';
 import { Facts } from './facts';
@@ -82,7 +83,13 @@ function Rotate({ hook, onClose, onMade }: { hook: Hook; onClose: () => void; on
       onDone={() => undefined}
       action={async () =>
         onMade(
-          await confirmed(() => ok(hub.POST('/api/v1/hooks/{id}/rotate', { ...at(hook), body: { overlap_s: overlap.value } }))),
+          await confirmed(() =>
+            ok(hub.POST('/api/v1/hooks/{id}/rotate', { ...at(hook), body: { overlap_s: overlap.value } })),
+          ).catch(
+            orLost(
+              'If the hook now shows an old address, a new one was made that nobody has seen. Making another ends the address in your alerts at once.',
+            ),
+          ),
         )
       }
     >

@@ -10,6 +10,7 @@ import { Confirm } from '../../ui/confirm';
 import { Empty, Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Menu, type Item } from '../../ui/menu';
+import { orLost } from '../../ui/lost';
 import { Once } from '../../ui/once';
 import { toast } from '../../ui/toast';
 import { Deliveries } from './deliveries';
@@ -53,7 +54,13 @@ function Rotate({ row, onClose, onMade }: { row: Webhook; onClose: () => void; o
       onDone={() => undefined}
       action={async () =>
         onMade(
-          await confirmed(() => ok(hub.POST('/api/v1/webhooks/{id}/rotate', { ...at(row), body: { overlap_s: overlap.value } }))),
+          await confirmed(() =>
+            ok(hub.POST('/api/v1/webhooks/{id}/rotate', { ...at(row), body: { overlap_s: overlap.value } })),
+          ).catch(
+            orLost(
+              'A new secret may have been made that nobody has seen. Making another may end the secret in your program at once.',
+            ),
+          ),
         )
       }
     >

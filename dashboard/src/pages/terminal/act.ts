@@ -1,14 +1,6 @@
 import { ok, onceKey, Problem, Unreachable } from '../../api/client';
 import type { Closing, Command } from '../../api/types';
-
-/** How a call that trades ended, in words. */
-export interface Told {
-  done: boolean;
-  unknown: boolean;
-  text: string;
-  /** The hub took the same order a moment ago and sent nothing this time: whoever means it may say so. */
-  again?: boolean;
-}
+import type { Told } from '../../ui/ask';
 
 /** The headers of a call that trades. */
 export interface Once {
@@ -63,29 +55,26 @@ const words = (answer: Command | Closing): Told => ('commands' in answer ? ofMan
 export async function trade(call: (header: Once) => Promise<{ data?: Command | Closing }>): Promise<Told> {
   const header = { 'Idempotency-Key': onceKey(), Prefer: 'wait=10' };
   const send = () => ok(call(header));
+  let lost = false;
   try {
     return words(
       await send().catch((error) => {
-        if (error instanceof Unreachable) return send();
+        lost = error instanceof Unreachable;
+        if (lost) return send();
         throw error;
       }),
     );
   } catch (error) {
-    if (error instanceof Unreachable)
+    const problem = error instanceof Problem ? error : undefined;
+    // A refusal says what became of a lost call only where it is the outcome of the command that the key stands for.
+    if (!problem || (lost && problem.body.final !== true))
       return {
         done: false,
         unknown: true,
-        text: 'The hub does not answer: whether it was done is not known. Look at the positions and at Audit before you send it again.',
+        text: `The hub’s answer was lost${problem ? `; asked again it said: ${problem.message}` : '.'} Whether it was done is not known: look at the positions and at Audit before you send it again.`,
       };
-    // The only code that says nothing of what was sent.
-    if (error instanceof Problem && error.code === 'internal')
-      return {
-        done: false,
-        unknown: true,
-        text: `${error.message} Whether it was done is not known. Look at the positions and at Audit before you send it again.`,
-      };
-    if (error instanceof Problem && error.code === 'duplicate_order') {
-      const earlier = typeof error.body.command === 'string' ? ` (its record is ${error.body.command})` : '';
+    if (problem.code === 'duplicate_order') {
+      const earlier = typeof problem.body.command === 'string' ? ` (its record is ${problem.body.command})` : '';
       return {
         done: false,
         unknown: false,
@@ -93,7 +82,6 @@ export async function trade(call: (header: Once) => Promise<{ data?: Command | C
         text: `Nothing was sent: the same order was taken a moment ago${earlier}. Look at the positions first; if you mean a second one, send it again.`,
       };
     }
-    if (error instanceof Problem) return { done: false, unknown: false, text: error.message };
-    throw error;
+    return { done: false, unknown: false, text: problem.message };
   }
 }
