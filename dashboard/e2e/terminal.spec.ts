@@ -167,6 +167,21 @@ test('a refused order is told in words, and one that was sent twice is sent agai
   await dialog.getByRole('button', { name: 'Close' }).click();
 
   await ticket.getByLabel('Stop loss').fill('');
+  // The price runs away between the press and the terminal: the hub hears of one that was seen a cent earlier.
+  await ticket.getByLabel('Volume in lots').fill('0,03');
+  await ticket.getByLabel('Most slippage in points').fill('70');
+  await ticket.getByRole('button', { name: /^Buy/ }).click();
+  await expect(dialog).toContainText(/Refused if the price is then more than 70 points away from 1\.\d{5}/);
+  await page.route('**/orders', (route) => {
+    const body = route.request().postDataJSON();
+    return route.continue({ postData: { ...body, seen_price: body.seen_price - 0.01 } });
+  });
+  await dialog.getByRole('button', { name: 'Buy 0.03 lots' }).click();
+  await expect(dialog.getByRole('status')).toContainText(/the price moved \d+ points, from .*; 70 were allowed/);
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await page.unroute('**/orders');
+  await ticket.getByLabel('Volume in lots').fill('0.01');
+
   const buy = async () => {
     await ticket.getByRole('button', { name: /^Buy/ }).click();
     await dialog.getByRole('button', { name: 'Buy 0.01 lots' }).click();
@@ -307,9 +322,10 @@ test('a tab that was hidden gets its link and its bars back where they were', as
   await expect(page.getByText('The hub does not answer')).toHaveCount(0);
 });
 
-test('real money is named in red words', async ({ page }) => {
+test('real money is named in red words, and no other account takes its place by itself', async ({ page, errors }) => {
+  errors.allow(/409 .*\/(symbols|deals|margin)/);
   const hub = await Hub.withOwner();
-  const { id } = await hub.connected('real', 3601);
+  const { id, terminals } = await hub.connected('real', 3601);
   await page.route('**/api/v1/terminals', async (route) => {
     const answer = await route.fetch();
     const body = (await answer.json()) as { data: { trade_mode_name: string }[] };
@@ -320,13 +336,20 @@ test('real money is named in red words', async ({ page }) => {
     const server = socket.connectToServer();
     server.onMessage((text) => socket.send(String(text).replaceAll('"trade_mode_name":"demo"', '"trade_mode_name":"real"')));
   });
-  await open(page, hub, `/terminal/${id}`);
+  await open(page, hub, '/terminal');
   const ticket = ticketOf(page);
   await expect(ticket).toContainText('REAL money');
   await ticket.getByRole('button', { name: /^Sell/ }).click();
   const words = page.getByRole('dialog').getByText('REAL account 3601 on Demo-Server');
   await expect(words).toBeVisible();
   await accessible(page);
+  // It was chosen once: another account does not come under the hand when this one goes.
+  await expect(page).toHaveURL(new RegExp(`/terminal/${id}$`));
+  await hub.connected('the other', 3602);
+  await terminals.stop();
+  await expect(page.getByText(/Not connected: last heard of/)).toBeVisible();
+  await expect(words).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, includeHidden: true })).toHaveText('3601 on Demo-Server');
   await hub.stop();
 });
 

@@ -2,13 +2,16 @@ import { expect, test } from 'vitest';
 import type { Bar } from '../src/charts/price';
 import type { Deal, SymbolSpec, Terminal } from '../src/api/types';
 import { fewer, millis } from '../src/lib/histogram';
+import { places, plain } from '../src/lib/money';
+import { meant } from '../src/pages/terminal/chosen';
 import { found } from '../src/pages/terminal/combo';
 import { joined } from '../src/pages/terminal/history';
 import { own } from '../src/pages/terminal/marks';
 import { place, type Drawing } from '../src/pages/terminal/overlays';
 import { standing } from '../src/pages/terminal/prices';
 import { stable } from '../src/pages/terminal/rows';
-import { fits, points, stepped, worth } from '../src/pages/terminal/sizing';
+import { fits, points, read, stepped, unread, worth } from '../src/pages/terminal/sizing';
+import { guard, slippage, usual } from '../src/pages/terminal/slippage';
 import { deal } from './records';
 
 const MINUTE = 60_000;
@@ -170,4 +173,47 @@ test('a histogram with too many rows takes neighbours together and loses no samp
   expect(few.reduce((sum, { count }) => sum + count, 0)).toBe(25);
   expect(fewer(rows.slice(0, 5))).toEqual(rows.slice(0, 5));
   expect([0.14, 9.96, 12.6, 105_000].map(millis)).toEqual(['0.1 ms', '10 ms', '13 ms', '105 s']);
+});
+
+test('a step that a script writes with an exponent is a step like any other', () => {
+  const by = (volume_step: number) => ({ volume_min: volume_step, volume_max: 5, volume_step });
+  expect([stepped(0.6, 1, by(1e-8)), stepped(0.4, 1, by(1e-7)), stepped(0.4, -1, by(1e-7))]).toEqual([
+    0.60000001, 0.4000001, 0.3999999,
+  ]);
+  expect(fits(1e-8, by(1e-8))).toBe(true);
+  expect([places(1e-8), places(1.5e-7), places(0.01), places(100), places(1e21)]).toEqual([8, 8, 2, 0, 0]);
+  expect([plain(1e-8), plain(1.5e-7), plain(0.3), plain(100)]).toEqual(['0.00000001', '0.00000015', '0.3', '100']);
+});
+
+test('a comma is read where it can only be a decimal one', () => {
+  expect(['1,1', '39250', '39.250', ',5', '0,0125', '39,', '1.'].map(read)).toEqual([1.1, 39250, 39.25, 0.5, 0.0125, 39, 1]);
+  expect(['39,250', '0,125', '1,234.5', '1.234,5', '', '1e5', '-1', '0x10', 'Infinity'].map(read)).toEqual(
+    Array.from({ length: 9 }, () => Number.NaN),
+  );
+  expect(['39,250', '0,125', ',125', '1.2.3', '39,25', ''].map(unread)).toEqual([
+    'Write 39250 or 39.250.',
+    'Write 0.125.',
+    'Write 0.125.',
+    'This is no number.',
+    '',
+    '',
+  ]);
+});
+
+test('an empty slippage is none, and what is no whole number of points is not taken for none', () => {
+  expect(['', '0', '50', '1.5', '-1', '99999999999'].map(slippage)).toEqual([undefined, 0, 50, NaN, NaN, NaN]);
+  expect([
+    usual({ bid: 1.0934, point: 1e-5 }),
+    usual({ bid: 60_000, point: 0.01 }),
+    usual({ bid: 0, point: 1e-5 }),
+    usual(undefined),
+  ]).toEqual([50, 3000, 20, 20]);
+  expect([guard(undefined, 1.1), guard(0, 1.1)]).toEqual([{}, { seen_price: 1.1, max_slippage_points: 0 }]);
+});
+
+test('an account’s number that two brokers have means neither of them by itself', () => {
+  const row = (id: string, login: number, state: string) => ({ id, state, account: { login } }) as unknown as Terminal;
+  const rows = [row('a', 1, 'offline'), row('b', 2, 'connected'), row('c', 2, 'offline')];
+  const ids = (id?: string) => meant(rows, id).map((one) => one.id);
+  expect([ids('a'), ids('1'), ids('2'), ids('3'), ids()]).toEqual([['a'], ['a'], ['b', 'c'], [], ['b']]);
 });

@@ -14,5 +14,14 @@ export function amount(value: number, digits = 2): string {
   return `${sign(value, digits, '')}${grouped}${rest ? `.${rest}` : ''}`;
 }
 
+/** Digits that a number has behind its point, however it is written: 0.00000001 is 1e-8 to a script. */
+export function places(value: number): number {
+  const [digits, exponent] = String(value).split('e') as [string, string?];
+  return Math.max(0, (digits.split('.')[1]?.length ?? 0) - Number(exponent ?? 0));
+}
+
+/** A number as people write it: never as 1e-8. */
+export const plain = (value: number): string => value.toFixed(places(value));
+
 /** The class of a gain or a loss. */
 export const tone = (value: number): string => (value > 0 ? 'up' : value < 0 ? 'down' : '');

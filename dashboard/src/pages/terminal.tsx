@@ -7,6 +7,7 @@ import { accountName, troubles } from '../lib/tokens';
 import { Money, StateBadge } from '../ui/badge';
 import { Empty, Loading } from '../ui/empty';
 import { Icon } from '../ui/icon';
+import { meant } from './terminal/chosen';
 import { Combo } from './terminal/combo';
 import { View } from './terminal/view';
 
@@ -73,21 +74,41 @@ function Away({ row }: { row: Row }) {
   );
 }
 
+/** One number at two brokers: nobody guesses whose money is meant. */
+const Several = ({ rows }: { rows: Row[] }) => (
+  <>
+    <h1 tabIndex={-1}>Terminal</h1>
+    <Empty icon="help" title={`Which account ${rows[0]!.account.login}?`}>
+      <p>More than one broker has an account of this number. Choose one:</p>
+      {rows.map((row) => (
+        <Link key={row.id} class="button" href={`/terminal/${row.id}`}>
+          {row.account.server} <Money mode={row.trade_mode_name} />
+        </Link>
+      ))}
+    </Empty>
+  </>
+);
+
 /** One terminal: prices, what it holds, and what can be done with it. */
 export default function Terminal() {
   useEffect(() => void loadTerminals(), []);
   const id = where.value.pathname.split('/')[2];
-  const rows = terminals.value;
-  if (!terminalsLoaded.value)
+  const found = meant([...terminals.value.values()], id);
+  const chosen = found[0];
+  const open = found.length === 1 && chosen?.id === id;
+  // Chosen once, and then in the address: no other account comes under the hand when one goes or comes.
+  useEffect(() => {
+    if (terminalsLoaded.value && found.length === 1 && !open) go(`/terminal/${chosen!.id}${where.value.search}`, true);
+  });
+  if (!terminalsLoaded.value || (found.length === 1 && !open))
     return (
       <>
         <h1 tabIndex={-1}>Terminal</h1>
         <Loading />
       </>
     );
-  const first = [...rows.values()].find((row) => row.state === 'connected') ?? [...rows.values()][0];
-  const chosen = id ? (rows.get(id) ?? [...rows.values()].find((row) => String(row.account.login) === id)) : first;
   if (!chosen) return <Nothing id={id} />;
+  if (!open) return <Several rows={found} />;
   const wrong = troubles(chosen);
   return (
     <>

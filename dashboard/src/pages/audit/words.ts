@@ -222,8 +222,7 @@ export function gain(row: Trade): number | undefined {
   return row.entry_name === 'in' && sum === 0 ? undefined : sum;
 }
 
-/** Decimal places that a price was written with. */
-export const places = (price: number): number => String(price).split('.')[1]?.length ?? 0;
+export { places } from '../../lib/money';
 
 /** All rows together, where that can be true: they are of one account, and so of one currency. */
 export function totals(rows: Trade[]): { deals: number; lots: number; cost: number; gain: number; moved: number } | undefined {

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { get, hub, ok, Unreachable } from '../../api/client';
-import type { List, Position, Token } from '../../api/types';
+import type { AccountFigures, List, Position, Token } from '../../api/types';
 import { loadTokens, terminals } from '../../live/store';
 import { signed } from '../../lib/money';
 import { confirmed } from '../../lib/session';
@@ -110,14 +110,16 @@ function OpenNow({ token }: { token: Token }) {
   const [alarm, setAlarm] = useState(false);
   useEffect(() => {
     const ended = new AbortController();
-    get<List<Position>>(`/api/v1/terminals/${token.id}/positions`, ended.signal).then(
-      ({ data }) => {
-        const profit = data.reduce((sum, one) => sum + one.profit, 0);
+    const ask = <T,>(what: string) => get<T>(`/api/v1/terminals/${token.id}/${what}`, ended.signal);
+    Promise.all([ask<List<Position>>('positions'), ask<AccountFigures>('account').catch(() => undefined)]).then(
+      ([{ data }, account]) => {
+        const sum = data.reduce((total, one) => total + one.profit + one.swap, 0);
+        const worth = `${signed(sum, account?.currency_digits)} ${account?.currency ?? ''}`.trim();
         setAlarm(data.length > 0);
         setWords(
           data.length === 0
             ? 'No position is open on it now.'
-            : `${data.length === 1 ? 'One position is' : `${data.length} positions are`} open on it now, at ${signed(profit)}. No bot can close ${data.length === 1 ? 'it' : 'them'} after this.`,
+            : `${data.length === 1 ? 'One position is' : `${data.length} positions are`} open on it now, at ${worth} with swap. No bot can close ${data.length === 1 ? 'it' : 'them'} after this.`,
         );
       },
       () => {

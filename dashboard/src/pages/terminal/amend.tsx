@@ -1,60 +1,107 @@
 // Changing what is open: each behind a question that says on which account, and each sent once.
 import { useSignal } from '@preact/signals';
+import { useState } from 'preact/hooks';
 import { hub } from '../../api/client';
 import type { Order, Position, SymbolSpec, Terminal } from '../../api/types';
-import { price, signed } from '../../lib/money';
+import { plain, price } from '../../lib/money';
 import { Ask } from '../../ui/ask';
 import { trade } from './act';
-import { LotsField, PriceField, StopWords, Whose } from './fields';
-import { stepped } from './sizing';
+import { useTick, type Feed } from './feed';
+import { gained, LotsField, PriceField, purseOf, StopWords, Whose } from './fields';
+import { Old } from './rows';
+import { read, stepped } from './sizing';
+import { guard, SlippageWords, useSlippage } from './slippage';
 
 interface Props {
   terminal: Terminal;
   spec: SymbolSpec | undefined;
   done: () => void;
 }
-const shown = (value: number) => (value ? String(value) : '');
+const shown = (value: number) => (value ? plain(value) : '');
 
-/** Closes a position, or a part of it. */
-export function Close({ terminal, position, spec, done }: Props & { position: Position }) {
-  const volume = useSignal(String(position.volume));
-  const lots = Number(volume.value);
-  const rest = Number((position.volume - lots).toFixed(8));
+/** The position as it is now, if it still is. */
+const present = (feed: Feed, { ticket }: Position) => feed.positions.value?.value.find((row) => row.ticket === ticket);
+const Gone = () => (
+  <p class="note warn" role="alert">
+    This position is not open any more.
+  </p>
+);
+
+/** Closes a position, or a part of it: as many lots as the button says, whatever became of it meanwhile. */
+export function Close({ feed, terminal, position, spec, done }: Props & { feed: Feed; position: Position }) {
+  // What the question is about; another volume is another question.
+  const [asked, ask] = useState(position);
+  const volume = useSignal(plain(asked.volume));
+  const sent = useSignal(false);
+  const slip = useSlippage(terminal.account.server, asked.symbol, spec);
+  const tick = useTick(feed, asked.symbol).value?.value;
+  const row = present(feed, asked);
+  const { profit, swap, price_current, type_name } = row ?? asked;
+  const gone = !row && !sent.value;
+  const other = row && !sent.value && (row.volume !== asked.volume || row.type_name !== asked.type_name) ? row : undefined;
+  const lots = read(volume.value);
+  const rest = Number((asked.volume - lots).toFixed(8));
   const on = (value: number) => !spec || Math.abs(stepped(stepped(value, 1, spec), -1, spec) - value) < 1e-9;
-  const ready = lots === position.volume || (lots > 0 && rest > 0 && on(lots) && (!spec || rest >= spec.volume_min - 1e-9));
+  const sized = lots === asked.volume || (lots > 0 && rest > 0 && on(lots) && (!spec || rest >= spec.volume_min - 1e-9));
+  const seen = (tick && (type_name === 'sell' ? tick.ask : tick.bid)) || price_current;
+  const at = (value: number) => price(value, spec?.digits ?? 5);
   return (
     <Ask
-      title={`Close ${position.symbol}?`}
-      verb={`Close ${ready ? lots : ''} lots`}
+      title={`Close ${asked.symbol}?`}
+      verb={`Close ${sized ? plain(lots) : ''} lots`}
       danger
-      ready={ready}
+      ready={sized && slip.ready && !gone && !other}
       onClose={done}
-      action={() =>
-        trade((header) =>
+      action={() => {
+        sent.value = true;
+        slip.keep();
+        const body = { volume: lots, ...guard(slip.most, seen) };
+        return trade((header) =>
           hub.POST('/api/v1/terminals/{terminal}/positions/{ticket}/close', {
-            params: { path: { terminal: terminal.id, ticket: String(position.ticket) }, header },
-            body: lots === position.volume ? {} : { volume: lots },
+            params: { path: { terminal: terminal.id, ticket: String(asked.ticket) }, header },
+            body,
           }),
-        )
-      }
+        );
+      }}
     >
       <p>
-        {position.type_name} {position.volume} {position.symbol} since {price(position.price_open, spec?.digits ?? 5)}, now{' '}
-        {signed(position.profit)}, at the market on <Whose terminal={terminal} />.
+        {asked.type_name} {plain(asked.volume)} {asked.symbol} since {at(asked.price_open)}, now at {at(seen)}:{' '}
+        {gained(profit + swap, purseOf(feed, terminal))} with swap. At the market on <Whose terminal={terminal} />.{' '}
+        <Old known={feed.positions.value} />
       </p>
-      {spec && <LotsField label="Lots to close" value={volume} spec={spec} most={position.volume} />}
-      {!ready && spec && (
-        <p class="error small">
-          All of it, or a part in steps of {spec.volume_step} that leaves at least {spec.volume_min}.
+      {gone && <Gone />}
+      {other && (
+        <p class="note warn" role="alert">
+          It was {asked.type_name} {plain(asked.volume)} when this was asked, and is {other.type_name} {plain(other.volume)} lots
+          now.{' '}
+          <button
+            type="button"
+            onClick={() => {
+              ask(other);
+              volume.value = plain(other.volume);
+            }}
+          >
+            Ask anew
+          </button>
         </p>
       )}
-      {ready && rest > 0 && <p class="small muted">{rest} lots stay open.</p>}
+      {spec && <LotsField label="Lots to close" value={volume} spec={spec} most={asked.volume} />}
+      {!sized && spec && (
+        <p class="error small">
+          All of it, or a part in steps of {plain(spec.volume_step)} that leaves at least {plain(spec.volume_min)}.
+        </p>
+      )}
+      {sized && rest > 0 && <p class="small muted">{plain(rest)} lots stay open.</p>}
+      {slip.field}
+      {slip.ready && <SlippageWords most={slip.most} seen={at(seen)} />}
     </Ask>
   );
 }
 
+type All = Omit<Props, 'spec'> & { feed: Feed; rows: Position[]; symbol?: string };
+
 /** Closes all positions, or all of a symbol. */
-export function CloseAll({ terminal, rows, symbol, done }: Omit<Props, 'spec'> & { rows: Position[]; symbol?: string }) {
+export function CloseAll({ feed, terminal, rows, symbol, done }: All) {
   const meant = symbol ? rows.filter((row) => row.symbol === symbol) : rows;
   const total = meant.reduce((sum, row) => sum + row.profit + row.swap, 0);
   return (
@@ -75,7 +122,7 @@ export function CloseAll({ terminal, rows, symbol, done }: Omit<Props, 'spec'> &
       <p>
         {meant.length === 1 ? 'The one position' : `All ${meant.length} positions`}
         {symbol && ` in ${symbol}`} on <Whose terminal={terminal} /> {meant.length === 1 ? 'is' : 'are'} closed at the market.
-        Now: {signed(total)}.
+        Now: {gained(total, purseOf(feed, terminal))} with swap.
       </p>
     </Ask>
   );
@@ -84,11 +131,13 @@ export function CloseAll({ terminal, rows, symbol, done }: Omit<Props, 'spec'> &
 /** An empty field takes the level away; one that was not touched keeps it. */
 function changed(before: number, field: string): number | null | undefined {
   if (field === shown(before)) return undefined;
-  return field ? Number(field) : null;
+  return field ? read(field) : null;
 }
 
 /** New stops of a position. */
-export function Stops({ terminal, position, spec, currency, done }: Props & { position: Position; currency: string }) {
+export function Stops({ feed, terminal, position, spec, done }: Props & { feed: Feed; position: Position }) {
+  const row = present(feed, position);
+  const { type_name, volume, price_open, price_current } = row ?? position;
   const sl = useSignal(shown(position.sl));
   const tp = useSignal(shown(position.tp));
   const change = { sl: changed(position.sl, sl.value), tp: changed(position.tp, tp.value) };
@@ -97,7 +146,7 @@ export function Stops({ terminal, position, spec, currency, done }: Props & { po
     <Ask
       title={`Stops of ${position.symbol} #${position.ticket}`}
       verb="Change"
-      ready={given.length > 0 && given.every((value) => value === null || value > 0)}
+      ready={!!row && given.length > 0 && given.every((value) => value === null || value > 0)}
       onClose={done}
       action={() =>
         trade((header) =>
@@ -109,9 +158,10 @@ export function Stops({ terminal, position, spec, currency, done }: Props & { po
       }
     >
       <p>
-        {position.type_name} {position.volume} since {price(position.price_open, spec?.digits ?? 5)}, on{' '}
-        <Whose terminal={terminal} />.
+        {type_name} {plain(volume)} since {price(price_open, spec?.digits ?? 5)}, on <Whose terminal={terminal} />.{' '}
+        <Old known={feed.positions.value} />
       </p>
+      {!row && <Gone />}
       <div class="ticket pair">
         <PriceField label="Stop loss" value={sl} />
         <PriceField label="Take profit" value={tp} />
@@ -119,13 +169,14 @@ export function Stops({ terminal, position, spec, currency, done }: Props & { po
       {spec && (
         <dl class="facts">
           <StopWords
-            side={position.type_name === 'sell' ? 'sell' : 'buy'}
-            from={position.price_current}
-            sl={Number(sl.value) || 0}
-            tp={Number(tp.value) || 0}
-            lots={position.volume}
+            side={type_name === 'sell' ? 'sell' : 'buy'}
+            from={price_current}
+            sl={read(sl.value) || 0}
+            tp={read(tp.value) || 0}
+            lots={volume}
             spec={spec}
-            currency={`${currency} from now on`}
+            purse={purseOf(feed, terminal)}
+            more="from now on"
           />
         </dl>
       )}
@@ -141,7 +192,7 @@ export function Amend({ terminal, order, spec, done }: Props & { order: Order })
   const limit = useSignal(shown(order.price_stoplimit));
   const sl = useSignal(shown(order.sl));
   const tp = useSignal(shown(order.tp));
-  const whole = (before: number, field: string) => (field === shown(before) ? undefined : Number(field));
+  const whole = (before: number, field: string) => (field === shown(before) ? undefined : read(field));
   const change = {
     price: whole(order.price_open, at.value),
     stop_limit_price: limited ? whole(order.price_stoplimit, limit.value) : undefined,

@@ -1,11 +1,16 @@
 import type { Signal } from '@preact/signals';
 import type { SymbolSpec, Terminal } from '../../api/types';
-import { amount, price, signed } from '../../lib/money';
+import { amount, plain, price, signed } from '../../lib/money';
 import { accountName } from '../../lib/tokens';
 import { Icon } from '../../ui/icon';
-import { points, stepped, worth } from './sizing';
+import type { Feed } from './feed';
+import { points, read, stepped, unread, worth } from './sizing';
 
-const typed = (text: string) => text.trim().replace(',', '.');
+/** What is wrong with what was typed, or else what is to be said of it. */
+function Said({ text, hint }: { text: string; hint?: string }) {
+  const wrong = unread(text);
+  return wrong || hint ? <span class={wrong ? 'error small' : 'hint'}>{wrong || hint}</span> : null;
+}
 
 /** A price that is typed. */
 export function PriceField({ label, value, hint }: { label: string; value: Signal<string>; hint?: string }) {
@@ -16,9 +21,9 @@ export function PriceField({ label, value, hint }: { label: string; value: Signa
         inputMode="decimal"
         autocomplete="off"
         value={value.value}
-        onInput={(event) => (value.value = typed(event.currentTarget.value))}
+        onInput={(event) => (value.value = event.currentTarget.value.trim())}
       />
-      {hint && <span class="hint">{hint}</span>}
+      <Said text={value.value} hint={hint} />
     </label>
   );
 }
@@ -35,7 +40,7 @@ export function LotsField({
   spec: SymbolSpec;
   most?: number;
 }) {
-  const step = (by: 1 | -1) => (value.value = String(stepped(Number(value.value), by, spec, most)));
+  const step = (by: 1 | -1) => (value.value = plain(stepped(read(value.value), by, spec, most)));
   return (
     <div class="lots">
       <label class="field">
@@ -44,19 +49,20 @@ export function LotsField({
           inputMode="decimal"
           autocomplete="off"
           value={value.value}
-          onInput={(event) => (value.value = typed(event.currentTarget.value))}
+          onInput={(event) => (value.value = event.currentTarget.value.trim())}
           onKeyDown={(event) => {
             if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
             event.preventDefault();
             step(event.key === 'ArrowUp' ? 1 : -1);
           }}
         />
+        <Said text={value.value} />
       </label>
       <button type="button" class="icon-only" onClick={() => step(-1)}>
-        <Icon name="minus" label={`${spec.volume_step} lots less`} />
+        <Icon name="minus" label={`${plain(spec.volume_step)} lots less`} />
       </button>
       <button type="button" class="icon-only" onClick={() => step(1)}>
-        <Icon name="plus" label={`${spec.volume_step} lots more`} />
+        <Icon name="plus" label={`${plain(spec.volume_step)} lots more`} />
       </button>
     </div>
   );
@@ -85,21 +91,23 @@ interface StopsProps {
   tp: number;
   lots: number;
   spec: SymbolSpec;
-  currency: string;
+  purse: Purse;
+  /** Said behind the sums. */
+  more?: string;
 }
 
 /** What stop loss and take profit mean from a price on: distance, and money where the broker says what a tick is worth. */
-export function StopWords({ side, from, sl, tp, lots, spec, currency }: StopsProps) {
+export function StopWords({ side, from, sl, tp, lots, spec, purse, more }: StopsProps) {
   const row = (name: string, at: number, wrong: boolean) => {
-    const money = worth(side, from, at, lots, spec);
+    const gain = worth(side, from, at, lots, spec);
     return (
       <div>
         <dt>{name}</dt>
         <dd>
           {price(at, spec.digits)}, {points(from, at, spec.digits)} points away
-          {money !== undefined && (
+          {gain !== undefined && (
             <>
-              : about <strong>{signed(money)}</strong> {currency}
+              : about <strong>{signed(gain, purse.digits)}</strong> {purse.currency} {more}
             </>
           )}
           {wrong && (
@@ -120,5 +128,18 @@ export function StopWords({ side, from, sl, tp, lots, spec, currency }: StopsPro
   );
 }
 
+/** The money of an account: its currency, and the digits behind its point. */
+export interface Purse {
+  currency: string;
+  digits: number;
+}
+export function purseOf(feed: Feed, terminal: Terminal): Purse {
+  const known = feed.account.value?.value;
+  return { currency: known?.currency ?? terminal.currency ?? '', digits: known?.currency_digits ?? 2 };
+}
+
 /** Money with its currency. */
-export const money = (value: number, currency: string, digits = 2) => `${amount(value, digits)} ${currency}`;
+export const money = (value: number, { currency, digits }: Purse) => `${amount(value, digits)} ${currency}`;
+
+/** A gain or a loss with its currency. */
+export const gained = (value: number, { currency, digits }: Purse) => `${signed(value, digits)} ${currency}`;

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { Order, SymbolSpec, Terminal } from '../../api/types';
-import { price } from '../../lib/money';
+import { plain, price } from '../../lib/money';
 import { may } from '../../lib/session';
 import { Ago } from '../../ui/ago';
 import { Icon } from '../../ui/icon';
@@ -41,7 +41,7 @@ export function OrdersCard({ feed, terminal, symbols }: { feed: Feed; terminal: 
                 </td>
                 <td role="cell">{row.type_name?.replaceAll('_', ' ')}</td>
                 <td role="cell" class="num" data-label="Volume">
-                  {row.volume_current}
+                  {plain(row.volume_current)}
                 </td>
                 <td role="cell" class="num" data-label="Price">
                   {price(row.price_open, digits)}

@@ -1,11 +1,12 @@
 import { useSignal } from '@preact/signals';
 import type { Position, SymbolSpec, Terminal } from '../../api/types';
-import { price, signed, tone } from '../../lib/money';
+import { plain, price, signed, tone } from '../../lib/money';
 import { may } from '../../lib/session';
 import { Ago } from '../../ui/ago';
 import { Menu, type Item } from '../../ui/menu';
 import { Close, CloseAll, Stops } from './amend';
 import type { Feed } from './feed';
+import { purseOf } from './fields';
 import { digitsOf, Head, level, Moving, Old, stable } from './rows';
 
 interface Props {
@@ -22,7 +23,7 @@ export function PositionsCard({ feed, terminal, symbols }: Props) {
   const rows = stable(known?.value ?? [], (row) => row.time_msc);
   const sum = (of: (row: Position) => number) => rows.reduce((total, row) => total + of(row), 0);
   const [profit, swap] = [sum((row) => row.profit), sum((row) => row.swap)];
-  const currency = feed.account.value?.value.currency ?? terminal.currency ?? '';
+  const { currency, digits: cents } = purseOf(feed, terminal);
   const acts = terminal.state === 'connected';
   const done = () => {
     open.value = null;
@@ -89,7 +90,7 @@ export function PositionsCard({ feed, terminal, symbols }: Props) {
                     <span class={`side ${row.type_name}`}>{row.type_name}</span>
                   </td>
                   <td role="cell" class="num" data-label="Volume">
-                    {row.volume}
+                    {plain(row.volume)}
                   </td>
                   <td role="cell" class="num" data-label="From">
                     {price(row.price_open, digits)}
@@ -104,10 +105,10 @@ export function PositionsCard({ feed, terminal, symbols }: Props) {
                     {level(row.tp, digits)}
                   </td>
                   <td role="cell" class="num" data-label="Swap">
-                    {signed(row.swap)}
+                    {signed(row.swap, cents)}
                   </td>
                   <td role="cell" class="num profit" data-label="Profit">
-                    <Moving value={row.profit} text={signed(row.profit)} tone={tone(row.profit)} />
+                    <Moving value={row.profit} text={signed(row.profit, cents)} tone={tone(row.profit)} />
                   </td>
                   <td role="cell" class="small">
                     <Ago at={row.time} />
@@ -126,14 +127,15 @@ export function PositionsCard({ feed, terminal, symbols }: Props) {
               </th>
               <td role="cell" />
               <td role="cell" class="num" data-label="Volume">
-                {Number(sum((row) => row.volume).toFixed(8))}
+                {plain(Number(sum((row) => row.volume).toFixed(8)))}
               </td>
               <td role="cell" colSpan={4} />
               <td role="cell" class="num" data-label="Swap">
-                {signed(swap)}
+                {signed(swap, cents)}
               </td>
               <td role="cell" class="num profit" data-label="Profit with swap">
-                <strong class={tone(profit + swap)}>{signed(profit + swap)}</strong> <span class="small muted">{currency}</span>
+                <strong class={tone(profit + swap)}>{signed(profit + swap, cents)}</strong>{' '}
+                <span class="small muted">{currency}</span>
               </td>
               <td role="cell" colSpan={2} class="small muted">
                 with swap
@@ -142,11 +144,9 @@ export function PositionsCard({ feed, terminal, symbols }: Props) {
           </tfoot>
         </table>
       )}
-      {asked?.what === 'close' && <Close terminal={terminal} position={asked.position} spec={spec} done={done} />}
-      {asked?.what === 'stops' && (
-        <Stops terminal={terminal} position={asked.position} spec={spec} currency={currency} done={done} />
-      )}
-      {asked?.what === 'all' && <CloseAll terminal={terminal} rows={rows} symbol={asked.symbol} done={done} />}
+      {asked?.what === 'close' && <Close feed={feed} terminal={terminal} position={asked.position} spec={spec} done={done} />}
+      {asked?.what === 'stops' && <Stops feed={feed} terminal={terminal} position={asked.position} spec={spec} done={done} />}
+      {asked?.what === 'all' && <CloseAll feed={feed} terminal={terminal} rows={rows} symbol={asked.symbol} done={done} />}
     </section>
   );
 }

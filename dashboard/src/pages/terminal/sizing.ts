@@ -1,10 +1,19 @@
 // Lots, distances and money of an order before it is sent. All of it is about: the broker's word counts.
 import type { SymbolSpec } from '../../api/types';
+import { places } from '../../lib/money';
 
 type Sizes = Pick<SymbolSpec, 'volume_min' | 'volume_max' | 'volume_step'>;
 
-/** Digits that a step has behind its point. */
-const places = (step: number) => Math.min(8, (String(step).split('.')[1] ?? '').length);
+/** What was typed, with a decimal point or comma; no number where a comma may as well stand between thousands. */
+export const read = (text: string): number =>
+  /^(\d+[.,]?\d*|[.,]\d+)$/.test(text) && !/,\d{3}$/.test(text) ? Number(text.replace(',', '.')) : Number.NaN;
+
+/** What is wrong with what was typed. */
+export function unread(text: string): string {
+  const [, whole, rest] = /^(\d*),(\d{3})$/.exec(text) ?? [];
+  if (rest) return `Write ${Number(whole) ? `${whole}${rest} or ` : ''}${whole || 0}.${rest}.`;
+  return text && Number.isNaN(read(text)) ? 'This is no number.' : '';
+}
 
 /** Whether a broker takes so many lots. */
 export function fits(lots: number, { volume_min, volume_max, volume_step }: Sizes): boolean {
@@ -17,9 +26,9 @@ export function stepped(lots: number, by: 1 | -1, { volume_min, volume_max, volu
   const from = Number.isFinite(lots) ? lots : volume_min;
   // From between two steps to the next one in that direction.
   const exact = (from - volume_min) / volume_step;
-  const steps = by > 0 ? Math.floor(exact + 1e-9) + 1 : Math.ceil(exact - 1e-9) - 1;
+  const steps = by > 0 ? Math.floor(exact + 1e-4) + 1 : Math.ceil(exact - 1e-4) - 1;
   const next = Math.min(volume_max, most, Math.max(volume_min, volume_min + steps * volume_step));
-  return Number(next.toFixed(Math.max(places(volume_step), places(volume_min))));
+  return next === most ? next : Number(next.toFixed(Math.min(8, Math.max(places(volume_step), places(volume_min)))));
 }
 
 /** The distance of two prices in points. */

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
 import type { SymbolSpec, Terminal } from '../../api/types';
 import { go, where } from '../../lib/router';
@@ -14,13 +14,15 @@ import { OrdersCard } from './orders';
 import { PositionsCard } from './positions';
 import { remember, remembered, type Shown } from './remembered';
 import './terminal.css';
-import { Ticket } from './ticket';
+import { Ticket, type Wanted } from './ticket';
 
 /** Everything of one terminal. The symbol and the timeframe are in the address. */
 export function View({ terminal }: { terminal: Terminal }) {
   const symbols = useSignal<SymbolSpec[] | undefined>(undefined);
   const failure = useSignal('');
   const feed = useSignal<Feed | null>(null);
+  const order = useSignal<Wanted | null>(null);
+  const traded = useRef<SymbolSpec | undefined>(undefined);
   useEffect(() => {
     const opened = new Feed(terminal.id, terminal.account);
     feed.value = opened;
@@ -51,6 +53,9 @@ export function View({ terminal }: { terminal: Terminal }) {
   useEffect(() => {
     if (spec) remember(server, spec);
   }, [spec?.name]);
+  // An order that is asked about stays, also when the symbol is not in the list for a moment.
+  if (!order.value || spec?.name === traded.current?.name) traded.current = spec;
+  const ticket = traded.current;
   if (!feed.value) return null;
   const choose = (change: Record<string, string>) => {
     const next = new URLSearchParams({ symbol: shown?.name ?? '', timeframe, ...change });
@@ -72,8 +77,8 @@ export function View({ terminal }: { terminal: Terminal }) {
                 : 'Its symbols are not known while it is not connected.'}
           </section>
         )}
-        {(may('trade:write') || may('trade:reduce')) && spec && (
-          <Ticket key={spec.name} feed={feed.value} terminal={terminal} spec={spec} />
+        {(may('trade:write') || may('trade:reduce')) && ticket && (
+          <Ticket key={ticket.name} feed={feed.value} terminal={terminal} spec={ticket} asked={order} />
         )}
       </div>
       <PositionsCard feed={feed.value} terminal={terminal} symbols={known} />
