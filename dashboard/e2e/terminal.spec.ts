@@ -282,9 +282,11 @@ test('latency is told by hop and window in words; a terminal that goes away leav
   await accessible(page);
 });
 
-test('a tab that was hidden gets its link and its bars back where they were', async ({ page, hub }) => {
+test('a tab that was hidden lets the figures go, and gets its bars back where they were', async ({ page, hub }) => {
   const { id, terminals } = await hub.connected('hidden', 3501, '--start', '2024-03-12 10:00');
   await page.clock.install();
+  const sent: string[] = [];
+  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))));
   await open(page, hub, `/terminal/${id}?timeframe=M1`);
   const chart = candles(page, /M1: \d+ bars since .*; the last closed at/);
   await expect(chart).toBeVisible();
@@ -297,12 +299,11 @@ test('a tab that was hidden gets its link and its bars back where they were', as
       Object.defineProperty(document, 'visibilityState', { value: to, configurable: true });
       document.dispatchEvent(new Event('visibilitychange'));
     }, state);
-  const dropped = page.waitForEvent('websocket').then((socket) => socket);
   await hide('hidden');
   await page.clock.runFor(61_000);
+  await expect.poll(() => sent.some((text) => /"unsubscribe":.*"bars"/.test(text))).toBe(true);
   await terminals.ask('POST', '/terminals/3501/advance', { ms: 10 * 60_000 });
   await hide('visible');
-  await dropped;
   await expect.poll(bars, 'what was missed is there, behind what was there').toBeGreaterThan(before + 8);
   await expect(page.getByText('The hub does not answer')).toHaveCount(0);
 });
