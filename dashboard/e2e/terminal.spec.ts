@@ -286,7 +286,11 @@ test('a tab that was hidden lets the figures go, and gets its bars back where th
   const { id, terminals } = await hub.connected('hidden', 3501, '--start', '2024-03-12 10:00');
   await page.clock.install();
   const sent: string[] = [];
-  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))));
+  let heard = 0;
+  page.on('websocket', (socket) => {
+    socket.on('framesent', ({ payload }) => sent.push(String(payload)));
+    socket.on('framereceived', () => (heard += 1));
+  });
   await open(page, hub, `/terminal/${id}?timeframe=M1`);
   const chart = candles(page, /M1: \d+ bars since .*; the last closed at/);
   await expect(chart).toBeVisible();
@@ -300,7 +304,12 @@ test('a tab that was hidden lets the figures go, and gets its bars back where th
       document.dispatchEvent(new Event('visibilitychange'));
     }, state);
   await hide('hidden');
-  await page.clock.runFor(61_000);
+  // In steps, each of them with a sign of life: a leap would be a hub that has gone quiet.
+  for (let step = 0; step < 7; step += 1) {
+    const before = heard;
+    await page.clock.runFor(9_000);
+    await expect.poll(() => heard).toBeGreaterThan(before);
+  }
   await expect.poll(() => sent.some((text) => /"unsubscribe":.*"bars"/.test(text))).toBe(true);
   await terminals.ask('POST', '/terminals/3501/advance', { ms: 10 * 60_000 });
   await hide('visible');
