@@ -13,7 +13,7 @@ import { Icon } from '../../ui/icon';
 import { orLost } from '../../ui/lost';
 import { Menu } from '../../ui/menu';
 import { Overlap } from '../../ui/overlap';
-import { Facts } from './facts';
+import { Facts } from '../../ui/facts';
 import { Alerts } from './hook-alerts';
 import { body, creation, draftOf, HookForm, problems } from './hook-form';
 import { Shown, Texts } from './hook-texts';

@@ -14,7 +14,7 @@ import { orLost } from '../../ui/lost';
 import { Once } from '../../ui/once';
 import { toast } from '../../ui/toast';
 import { Deliveries } from './deliveries';
-import { Facts } from './facts';
+import { Facts } from '../../ui/facts';
 import { Overlap } from '../../ui/overlap';
 import { body, draftOf, ready, WebhookForm } from './webhook-form';
 
