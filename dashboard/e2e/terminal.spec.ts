@@ -282,9 +282,15 @@ test('latency is told by hop and window in words; a terminal that goes away leav
   await accessible(page);
 });
 
-test('a tab that was hidden gets its link and its bars back where they were', async ({ page, hub }) => {
+test('a tab that was hidden lets the figures go, and gets its bars back where they were', async ({ page, hub }) => {
   const { id, terminals } = await hub.connected('hidden', 3501, '--start', '2024-03-12 10:00');
   await page.clock.install();
+  const sent: string[] = [];
+  let heard = 0;
+  page.on('websocket', (socket) => {
+    socket.on('framesent', ({ payload }) => sent.push(String(payload)));
+    socket.on('framereceived', () => (heard += 1));
+  });
   await open(page, hub, `/terminal/${id}?timeframe=M1`);
   const chart = candles(page, /M1: \d+ bars since .*; the last closed at/);
   await expect(chart).toBeVisible();
@@ -297,12 +303,16 @@ test('a tab that was hidden gets its link and its bars back where they were', as
       Object.defineProperty(document, 'visibilityState', { value: to, configurable: true });
       document.dispatchEvent(new Event('visibilitychange'));
     }, state);
-  const dropped = page.waitForEvent('websocket').then((socket) => socket);
   await hide('hidden');
-  await page.clock.runFor(61_000);
+  // In steps, each of them with a sign of life: a leap would be a hub that has gone quiet.
+  for (let step = 0; step < 7; step += 1) {
+    const before = heard;
+    await page.clock.runFor(9_000);
+    await expect.poll(() => heard).toBeGreaterThan(before);
+  }
+  await expect.poll(() => sent.some((text) => /"unsubscribe":.*"bars"/.test(text))).toBe(true);
   await terminals.ask('POST', '/terminals/3501/advance', { ms: 10 * 60_000 });
   await hide('visible');
-  await dropped;
   await expect.poll(bars, 'what was missed is there, behind what was there').toBeGreaterThan(before + 8);
   await expect(page.getByText('The hub does not answer')).toHaveCount(0);
 });

@@ -34,7 +34,7 @@ class FakeSocket {
 
 let live: typeof import('../src/live/socket');
 let calls: string[];
-let refuse: Response | 'lost' | undefined;
+let refuse: Response | 'lost' | 'silent' | undefined;
 
 beforeEach(async () => {
   vi.useFakeTimers();
@@ -46,6 +46,8 @@ beforeEach(async () => {
   vi.stubGlobal('fetch', (request: Request) => {
     const path = request.url.slice(location.origin.length);
     calls.push(`${request.method} ${path}`);
+    if (refuse === 'silent')
+      return new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(request.signal.reason)));
     if (refuse === 'lost') return Promise.reject(new TypeError('Failed to fetch'));
     if (refuse) return Promise.resolve(refuse.clone());
     return Promise.resolve(
@@ -59,6 +61,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   live.stop();
+  Object.defineProperty(document, 'visibilityState', { value: 'visible', configurable: true });
   vi.useRealTimers();
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
@@ -252,12 +255,137 @@ test('a hub that goes on without being stopped leaves no second link', async () 
   expect(FakeSocket.made.length, 'stopped is stopped').toBe(1);
 });
 
-test('while a link is being opened nobody opens a second one', async () => {
+test('“Retry now” drops a link that is still being opened, and there are never two', async () => {
   live.start();
   await settled();
-  expect(FakeSocket.made.length).toBe(1);
   live.retry();
   dispatchEvent(new Event('online'));
   await settled();
-  expect(FakeSocket.made.length).toBe(1);
+  expect(FakeSocket.made.filter((one) => one.readyState !== 3)).toEqual([last()]);
+  last().opens();
+  expect(live.phase.value).toBe('live');
+});
+
+test('a ticket that does not come is given up after ten seconds', async () => {
+  refuse = 'silent';
+  live.start();
+  await vi.advanceTimersByTimeAsync(10_000);
+  refuse = undefined;
+  await vi.advanceTimersByTimeAsync(500);
+  last().opens();
+  expect(live.phase.value).toBe('live');
+  expect(tickets()).toBe(2);
+});
+
+test('“Retry now” does not wait for a ticket that does not come', async () => {
+  refuse = 'silent';
+  live.start();
+  await settled();
+  refuse = undefined;
+  live.retry();
+  await settled();
+  last().opens();
+  expect(live.phase.value).toBe('live');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(FakeSocket.made.length, 'what was given up ends nothing later').toBe(1);
+  expect(last().readyState).toBe(1);
+});
+
+test('a handshake that does not end is given up after ten seconds', async () => {
+  live.start();
+  await settled();
+  await vi.advanceTimersByTimeAsync(10_500);
+  expect(FakeSocket.made.map((one) => one.readyState)).toEqual([3, 0]);
+});
+
+function shows(state: 'hidden' | 'visible') {
+  Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+const beats = async (socket: FakeSocket, seconds: number) => {
+  for (let second = 0; second < seconds; second += 5) {
+    await vi.advanceTimersByTimeAsync(5_000);
+    socket.says({ type: 'heartbeat' });
+  }
+};
+
+test('a tab that is hidden for a minute lets the figures go and keeps what its title is made of', async () => {
+  const account = { topic: 'account', terminal: 't' };
+  let anew = 0;
+  live.subscribe({ topic: 'terminals' }, () => undefined);
+  live.subscribe(
+    account,
+    () => undefined,
+    () => (anew += 1),
+  );
+  const socket = await started();
+  socket.says({ type: 'answer', id: socket.sent[0]!.id, subscribed: [], refused: [] });
+  shows('hidden');
+  await beats(socket, 55);
+  expect(live.paused.value).toBe(false);
+  await beats(socket, 5);
+  expect(live.paused.value).toBe(true);
+  expect(live.phase.value).toBe('live');
+  expect(items(socket, 'unsubscribe')).toEqual([account]);
+  const quotes = { topic: 'quotes', terminal: 't', symbol: 'EURUSD' };
+  live.subscribe(quotes, () => undefined);
+  socket.sent = [];
+  shows('visible');
+  expect(items(socket, 'subscribe')).toEqual([account, quotes]);
+  expect(anew).toBe(2);
+  expect(live.paused.value, 'what is shown is old until the hub has answered').toBe(true);
+  socket.says({ type: 'answer', id: socket.sent[0]!.id, subscribed: [], refused: [] });
+  expect(live.paused.value).toBe(false);
+});
+
+test('a link that is made anew for a hidden tab is not asked for figures', async () => {
+  live.subscribe({ topic: 'terminals' }, () => undefined);
+  live.subscribe({ topic: 'bars', terminal: 't', symbol: 'EURUSD', timeframe: 'M1' }, () => undefined);
+  shows('hidden');
+  const socket = await started();
+  await beats(socket, 60);
+  socket.close(4000);
+  await vi.advanceTimersByTimeAsync(500);
+  last().opens();
+  expect(items(last(), 'subscribe')).toEqual([{ topic: 'terminals' }]);
+  expect(live.paused.value).toBe(true);
+  shows('visible');
+  expect(items(last(), 'subscribe').length).toBe(2);
+});
+
+test('whoever may not follow something is told why', async () => {
+  const told: string[] = [];
+  const say = (who: string) => (message: import('../src/live/socket').Heard) =>
+    told.push(`${who}: ${message.type} ${String(message.data)} ${message.trouble?.code}`);
+  const account = { login: 1, server: 'Demo' };
+  live.subscribe({ topic: 'positions', terminal: 't', account }, say('positions'));
+  live.subscribe({ topic: 'orders', terminal: 't', account }, say('orders'));
+  const socket = await started();
+  const item = { terminal: 't', topic: 'positions' };
+  const id = socket.sent[0]!.id;
+  socket.says({ type: 'answer', id, subscribed: [], refused: [{ item, code: 'forbidden', message: 'no' }] });
+  socket.says({ type: 'unsubscribed', topic: 'orders', account, code: 'unknown_terminal', message: 'gone' });
+  expect(told).toEqual(['positions: state null forbidden', 'orders: state null unknown_terminal']);
+});
+
+test('what the plan has no room for now is asked for again when it has', async () => {
+  const told: unknown[] = [];
+  live.subscribe({ topic: 'account', terminal: 't' }, ({ trouble }) => told.push(trouble?.code));
+  const socket = await started();
+  socket.says({ type: 'error', id: socket.sent[0]!.id, code: 'rate_limit_exceeded', message: 'later', retry_after: 3 });
+  expect(told).toEqual(['rate_limit_exceeded']);
+  expect(items(socket, 'subscribe').length).toBe(1);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(items(socket, 'subscribe').length).toBe(2);
+});
+
+test('whoever comes later is told how it stands, which the hub tells only once', async () => {
+  const quote = { topic: 'quotes', terminal: 't', symbol: 'EURUSD' };
+  live.subscribe(quote, () => undefined);
+  const socket = await started();
+  socket.says({ type: 'state', topic: 'quotes', symbol: 'EURUSD', data: { bid: 1.1 } });
+  const told: unknown[] = [];
+  live.subscribe(quote, ({ data }) => told.push(data));
+  await settled();
+  expect(told).toEqual([{ bid: 1.1 }]);
 });

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { hub, ok, Problem } from '../api/client';
 import type { Account } from '../api/types';
-import { learnClock } from '../lib/time';
+import { learnClock, now } from '../lib/time';
 import { whoAmI } from '../lib/session';
 
 /** How the link to the hub is: stale is open and silent. */
@@ -10,6 +10,8 @@ export type Phase = 'connecting' | 'live' | 'stale' | 'down';
 export const phase = signal<Phase>('connecting');
 /** When the hub was last heard of, by the browser's clock; 0: never. */
 export const staleSince = signal(0);
+/** The figures of terminals are not followed: the tab is hidden, or was until just now. What is shown of them is old. */
+export const paused = signal(false);
 
 /** What somebody wants to follow. */
 export interface Wish {
@@ -19,7 +21,7 @@ export interface Wish {
   symbol?: string;
   timeframe?: string;
 }
-/** What the hub says of a topic. */
+/** What the hub says of a topic; what it refuses is a state without data, and its `trouble` says why. */
 export interface Heard {
   type: 'snapshot' | 'event' | 'state';
   kind?: string;
@@ -33,6 +35,8 @@ interface Listener {
   wish: Wish;
   heard: (message: Heard) => void;
   anew?: () => void;
+  /** The newest of a state. */
+  last?: Message;
 }
 interface Message extends Heard {
   topic?: string;
@@ -43,7 +47,9 @@ interface Message extends Heard {
   code?: string;
   message?: string;
   id?: unknown;
-  refused?: unknown[];
+  refused?: { item: Wish; code: string; message: string }[];
+  subscribed?: unknown[];
+  retry_after?: number;
 }
 
 /** Silence after which the hub is asked for a sign of life: its own come every 15 s. */
@@ -53,6 +59,10 @@ const SILENT_MS = 12_000;
 const DEAD_MS = 24_000;
 const GRACE_MS = 2_000;
 const HIDDEN_MS = 60_000;
+/** How long a ticket and a handshake may take together. */
+const OPEN_MS = 10_000;
+/** What a terminal sends something for, with each tick. */
+const HEAVY = new Set(['quotes', 'bars', 'depth', 'account', 'positions', 'orders']);
 
 const listeners = new Set<Listener>();
 let socket: WebSocket | undefined;
@@ -63,7 +73,11 @@ let next: ReturnType<typeof setTimeout> | undefined;
 let watch: ReturnType<typeof setInterval> | undefined;
 let hidden: ReturnType<typeof setTimeout> | undefined;
 let requests = 0;
-let opening = false;
+let opening: AbortController | undefined;
+/** Whether nobody looks, so that what is heavy is not asked for. */
+let away = false;
+/** What was asked for and not answered yet, by the number of the question. */
+const asked = new Map<unknown, Wish[]>();
 
 const item = ({ topic, terminal, symbol, timeframe }: Wish) => ({
   topic,
@@ -72,11 +86,59 @@ const item = ({ topic, terminal, symbol, timeframe }: Wish) => ({
   ...(timeframe ? { timeframe } : {}),
 });
 const name = (wish: Wish) => JSON.stringify(item(wish));
-const wanted = () => [...new Map([...listeners].map(({ wish }) => [name(wish), item(wish)])).values()];
+const heavy = ({ topic }: Wish) => HEAVY.has(topic);
+const wishes = (which: (wish: Wish) => boolean) => [
+  ...new Map([...listeners].filter(({ wish }) => which(wish)).map(({ wish }) => [name(wish), item(wish)])).values(),
+];
 const isOpen = () => socket?.readyState === WebSocket.OPEN;
 
 function send(message: object): void {
   if (isOpen()) socket!.send(JSON.stringify({ id: ++requests, ...message }));
+}
+
+function ask(which: (wish: Wish) => boolean): void {
+  const items = wishes((wish) => which(wish) && !(away && heavy(wish)));
+  if (!isOpen() || !items.length) return;
+  send({ subscribe: items });
+  asked.set(requests, items);
+}
+
+/** What was missed meanwhile is read anew. */
+function begin(which: (wish: Wish) => boolean): void {
+  ask(which);
+  if (!away && asked.size === 0) paused.value = false;
+  for (const { wish, anew } of [...listeners]) if (which(wish) && !(away && heavy(wish))) anew?.();
+}
+
+/** Tells whoever wants to know. What one of them cannot do with it is not the others' affair. */
+function tell(message: Message, which: (wish: Wish) => boolean): void {
+  for (const listener of [...listeners]) {
+    if (!which(listener.wish)) continue;
+    if (message.type === 'state') listener.last = message;
+    try {
+      listener.heard(message);
+    } catch (error) {
+      console.error(error);
+    }
+  }
+}
+
+function refuse({ code = '', message = '' }: { code?: string; message?: string }, which: (wish: Wish) => boolean): void {
+  tell({ type: 'state', data: null, at: new Date(now.peek()).toISOString(), trouble: { code, message } }, which);
+}
+
+/** The hub's answer to a question, whether it says yes or no. */
+function answered(message: Message): void {
+  const items = asked.get(message.id) ?? [];
+  asked.delete(message.id);
+  const among = (some: Wish[]) => (wish: Wish) => some.some((one) => name(one) === name(wish));
+  if (message.code) refuse(message, among(items));
+  // What was let go is nobody's any more.
+  else if (message.subscribed) for (const one of message.refused ?? []) refuse(one, among([one.item]));
+  if (message.retry_after) {
+    const to = socket;
+    setTimeout(() => to === socket && ask(among(items)), message.retry_after * 1000);
+  } else if (message.subscribed && !away && asked.size === 0) paused.value = false;
 }
 
 /** Whether a message is about what was wished for: the hub names accounts, never the token that was asked by. */
@@ -97,52 +159,52 @@ function take(text: string): void {
   const message = JSON.parse(text) as Message;
   // A state says when its value was heard, which may be long ago.
   if (message.at && message.type !== 'state') learnClock(message.at);
-  if (message.type !== 'snapshot' && message.type !== 'event' && message.type !== 'state') return;
-  for (const listener of [...listeners]) {
-    if (!means(message, listener.wish)) continue;
-    // What one of them cannot do with it is not the others' affair.
-    try {
-      listener.heard(message);
-    } catch (error) {
-      console.error(error);
-    }
-  }
+  const type: string = message.type;
+  if (type === 'answer' || type === 'error') answered(message);
+  else if (type === 'unsubscribed') refuse(message, (wish) => means(message, wish));
+  else if (type === 'snapshot' || type === 'event' || type === 'state') tell(message, (wish) => means(message, wish));
 }
 
 async function open(): Promise<void> {
   if (!running || opening || socket) return;
-  opening = true;
+  const mine = new AbortController();
+  opening = mine;
   clearTimeout(next);
+  // After sleep, or in another network, what was sent may never be answered.
+  setTimeout(() => {
+    if (opening !== mine) return;
+    drop();
+    again();
+  }, OPEN_MS);
   try {
-    const { ticket } = await ok(hub.POST('/api/v1/tickets'));
-    if (!running) return;
+    const { ticket } = await ok(hub.POST('/api/v1/tickets', { signal: mine.signal }));
+    if (opening !== mine) return;
     const made = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/stream`, [
       'mtbridge.json.v1',
       `mtbridge.ticket.${ticket}`,
     ]);
     socket = made;
     made.onopen = () => {
+      opening = undefined;
       wait = 500;
       clearTimeout(lost);
       lost = undefined;
       phase.value = 'live';
       staleSince.value = Date.now();
-      if (listeners.size) send({ subscribe: wanted() });
-      // What was missed while there was no link is read anew.
-      for (const listener of [...listeners]) listener.anew?.();
+      begin(() => true);
     };
     made.onmessage = (event) => take(String(event.data));
     made.onclose = (event) => {
       if (socket !== made) return;
-      socket = undefined;
+      drop();
       // The rights behind the stream have ended: who is signed in now?
       if (event.code === 4500) void whoAmI();
       again();
     };
   } catch (error) {
+    if (opening !== mine) return;
+    opening = undefined;
     if (!(error instanceof Problem && error.status === 401)) again();
-  } finally {
-    opening = false;
   }
 }
 
@@ -159,14 +221,22 @@ function again(): void {
 export function retry(): void {
   wait = 500;
   // Not waiting for the other side's goodbye, which may never come.
-  if (phase.value === 'stale') drop();
+  if (phase.value === 'stale' || !isOpen()) drop();
   void open();
 }
 
 function drop(): void {
   const old = socket;
   socket = undefined;
+  opening?.abort();
+  opening = undefined;
+  asked.clear();
+  forget();
   old?.close();
+}
+
+function forget(): void {
+  for (const listener of listeners) listener.last = undefined;
 }
 
 function look(): void {
@@ -181,10 +251,22 @@ function look(): void {
 
 function onVisible(): void {
   clearTimeout(hidden);
-  if (document.visibilityState === 'hidden') {
-    // Nobody looks: the terminals need not send ticks for it.
-    hidden = setTimeout(drop, HIDDEN_MS);
-  } else if (running && !isOpen()) retry();
+  if (document.visibilityState === 'hidden') hidden = setTimeout(leave, HIDDEN_MS);
+  else {
+    const was = away;
+    away = false;
+    if (!isOpen()) retry();
+    else if (was) begin(heavy);
+  }
+}
+
+/** Nobody looks: the terminals need not send ticks for it. The rest stays, for the title of the tab. */
+function leave(): void {
+  const items = wishes(heavy);
+  away = true;
+  paused.value = true;
+  forget();
+  if (items.length) send({ unsubscribe: items });
 }
 
 export function start(): void {
@@ -193,6 +275,7 @@ export function start(): void {
   addEventListener('online', retry);
   document.addEventListener('visibilitychange', onVisible);
   watch = setInterval(look, 1000);
+  if (document.visibilityState === 'hidden') onVisible();
   void open();
 }
 
@@ -206,17 +289,22 @@ export function stop(): void {
   clearTimeout(hidden);
   lost = undefined;
   drop();
+  away = false;
+  paused.value = false;
   phase.value = 'connecting';
 }
 
 /** Follows something until the returned function is called; `anew` is called when the link is there again and something may have been missed. */
 export function subscribe(wish: Wish, heard: (message: Heard) => void, anew?: () => void): () => void {
-  const listener: Listener = { wish, heard, anew };
+  const same = ({ wish: other }: Listener) => name(other) === name(wish);
+  // What is followed already is not told again by the hub before it changes.
+  const last = [...listeners].find(same)?.last;
+  const listener: Listener = { wish, heard, anew, last };
   listeners.add(listener);
-  // Also when somebody else has it already: the answer brings its state, which the newcomer lacks.
-  send({ subscribe: [item(wish)] });
+  ask((one) => name(one) === name(wish));
+  if (last) queueMicrotask(() => listeners.has(listener) && heard(last));
   return () => {
     if (!listeners.delete(listener)) return;
-    if (![...listeners].some((other) => name(other.wish) === name(wish))) send({ unsubscribe: [item(wish)] });
+    if (![...listeners].some(same) && !(away && heavy(wish))) send({ unsubscribe: [item(wish)] });
   };
 }

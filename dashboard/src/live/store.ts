@@ -2,7 +2,7 @@
 import { batch, signal } from '@preact/signals';
 import { hub, ok, sentence } from '../api/client';
 import type { KillSwitch, Terminal, Token } from '../api/types';
-import { may } from '../lib/session';
+import { may, person } from '../lib/session';
 import { learnClock } from '../lib/time';
 import { subscribe } from './socket';
 import { followTitle } from './title';
@@ -39,20 +39,23 @@ export function coalesced(load: () => Promise<void>): () => Promise<void> {
 }
 
 export const loadTokens = coalesced(async () => {
+  const who = person.peek();
   try {
     if (may('admin')) {
       const list = await ok(hub.GET('/api/v1/tokens'));
+      if (person.peek() !== who) return;
       learnClock(list.as_of);
       flushTerminals();
       tokens.value = kept(tokens.value, list.data);
     } else {
       // A viewer sees terminals, and not what opens them.
       await loadTerminals();
+      if (person.peek() !== who) return;
       tokens.value = [...terminals.value.values()].map(asToken);
     }
     tokensFailed.value = '';
   } catch (error) {
-    tokensFailed.value = sentence(error);
+    if (person.peek() === who) tokensFailed.value = sentence(error);
   }
 });
 
@@ -77,18 +80,22 @@ export async function loadTerminal(id: string): Promise<void> {
 }
 
 export const loadTerminals = coalesced(async () => {
+  const who = person.peek();
   try {
     const list = await ok(hub.GET('/api/v1/terminals'));
+    if (person.peek() !== who) return;
     terminals.value = new Map(list.data.map((row) => [row.id, row]));
   } catch {
     // The banner says what is wrong with the link; rows that were read stay.
   }
-  terminalsLoaded.value = true;
+  if (person.peek() === who) terminalsLoaded.value = true;
 });
 
 export const loadSwitches = coalesced(async () => {
+  const who = person.peek();
   try {
-    switches.value = (await ok(hub.GET('/api/v1/kill-switch'))).data;
+    const { data } = await ok(hub.GET('/api/v1/kill-switch'));
+    if (person.peek() === who) switches.value = data;
   } catch {
     // As above.
   }
@@ -173,6 +180,21 @@ function remember(id: string, rtt: number | null | undefined): void {
 }
 
 export const tripsOf = (id: string): readonly number[] => trips.get(id) ?? [];
+
+// What one person saw is not shown to the next, whose own lists may fail.
+person.subscribe(() =>
+  batch(() => {
+    clearTimeout(due);
+    due = undefined;
+    gathered = new Map();
+    trips.clear();
+    tokens.value = undefined;
+    tokensFailed.value = '';
+    terminals.value = new Map();
+    terminalsLoaded.value = false;
+    switches.value = [];
+  }),
+);
 
 /** Keeps the lists true while somebody is signed in: what the stream tells is taken, and after a gap all is read anew. */
 export function follow(): () => void {

@@ -3,9 +3,10 @@ import { hub, ok, Problem, sentence } from '../api/client';
 import { signIn } from '../lib/session';
 import { Icon } from '../ui/icon';
 import { Password } from '../ui/password';
+import { toast } from '../ui/toast';
 
 /** A password by a one-time code: for the first user of a hub, and for everybody who was invited or reset. */
-function SetUp({ known, back }: { known: boolean; back?: () => void }) {
+function SetUp({ known, back }: { known: boolean; back: () => void }) {
   // Whether the hub said that nobody has a password yet; else whoever has the code of its log says so.
   const [first, setFirst] = useState(known);
   const [form, setForm] = useState({ code: '', name: '', login: '', password: '' });
@@ -18,7 +19,11 @@ function SetUp({ known, back }: { known: boolean; back?: () => void }) {
     setFailure('');
     try {
       const user = await ok(hub.POST('/api/v1/setup', { body: first ? form : { code: form.code, password: form.password } }));
-      await signIn(user.login, form.password);
+      // The code is used up: what is left is to sign in.
+      await signIn(user.login, form.password).catch((error) => {
+        toast(`Your password is set. ${sentence(error)}`);
+        back();
+      });
     } catch (error) {
       setFailure(sentence(error));
       setBusy(false);
@@ -85,7 +90,7 @@ function SetUp({ known, back }: { known: boolean; back?: () => void }) {
       <button type="submit" class="primary" disabled={busy}>
         {busy ? 'Setting up…' : 'Set up and sign in'}
       </button>
-      {back && (
+      {!known && (
         <button type="button" class="ghost" onClick={back}>
           Back to sign in
         </button>
@@ -170,7 +175,7 @@ export default function Login() {
       {what === 'sign in' ? (
         <SignIn withCode={() => setWhat('code')} />
       ) : (
-        <SetUp known={what === 'first'} back={what === 'code' ? () => setWhat('sign in') : undefined} />
+        <SetUp known={what === 'first'} back={() => setWhat('sign in')} />
       )}
     </main>
   );

@@ -131,7 +131,7 @@ export function Frame() {
         <Rail path={path} />
         <main id="main" class="main" tabIndex={-1}>
           {Page ? (
-            <Page key={page?.path ?? path} />
+            <Page key={`${user.user?.id} ${page?.path ?? path}`} />
           ) : (
             <div class="empty">
               <h1 tabIndex={-1}>There is no such page</h1>

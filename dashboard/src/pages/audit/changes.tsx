@@ -9,10 +9,12 @@ import { Copyable } from '../../ui/secret';
 import { Bar, Choice, clock, filters, Text } from './bar';
 import { isDeletion } from './deleted';
 import { query } from './filters';
-import { Detail, Facts, More, Records, resting, When, type Column } from './list';
+import { capital } from '../../lib/plans';
+import { Facts } from '../../ui/facts';
+import { Detail, More, Records, resting, When, type Column } from './list';
 import { actorName, tokenName, useCallers, type Names } from './names';
 import { usePages } from './pages';
-import { capital, type Change } from './words';
+import type { Change } from './words';
 
 const NAMES: Column[] = [['Time', 'c-when'], ['Who', 'c-who'], ['What'], ['Outcome', 'c-result'], ['Detail']];
 const KINDS: [string, string][] = [

@@ -1,5 +1,4 @@
 import type { ComponentChildren } from 'preact';
-import { Fragment } from 'preact';
 import { go } from '../../lib/router';
 import { stamp, zone, zoneName } from '../../lib/time';
 import { Empty, Failed, Loading } from '../../ui/empty';
@@ -161,22 +160,6 @@ export function Detail({ id, columns, children }: { id: string; columns: number;
         <div class="stack">{children}</div>
       </td>
     </tr>
-  );
-}
-
-/** Names and values of a record. */
-export function Facts({ of }: { of: [string, ComponentChildren][] }) {
-  return (
-    <dl>
-      {of
-        .filter(([, value]) => value !== '' && value !== null && value !== undefined && value !== false)
-        .map(([name, value]) => (
-          <Fragment key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </Fragment>
-        ))}
-    </dl>
   );
 }
 

@@ -3,10 +3,11 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { hub, ok } from '../../api/client';
 import { tokens } from '../../live/store';
-import { may, operates, session } from '../../lib/session';
+import { may, operates, person, session } from '../../lib/session';
 
 export type Names = ReadonlyMap<string, string>;
 const callers = signal<Names>(new Map());
+person.subscribe(() => (callers.value = new Map()));
 
 /** Keys and users by their id, for whoever may see them, and whoever is signed in. */
 export function useCallers(): Names {

@@ -12,7 +12,8 @@ import { Copyable } from '../../ui/secret';
 import { AccountChoice, Bar, Choice, clock, filters, Text } from './bar';
 import { Deleted } from './deleted';
 import { address, KINDS, matches, query } from './filters';
-import { Detail, Facts, More, Records, resting, When, type Column } from './list';
+import { Facts } from '../../ui/facts';
+import { Detail, More, Records, resting, When, type Column } from './list';
 import { usePages, type Pages } from './pages';
 import { costs, gain, happened, lots, moved, ORIGINS, places, totals, type Trade } from './words';
 

@@ -1,6 +1,7 @@
 // Records of the audit in words.
 import type { components } from '../../api/schema';
 import type { Command } from '../../api/types';
+import { capital } from '../../lib/plans';
 import type { IconName } from '../../ui/icon';
 
 /** Who asked for a command. */
@@ -15,7 +16,6 @@ export interface Outcome {
 }
 
 export const spaced = (text: string) => text.replaceAll('_', ' ');
-export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What the broker or the terminal said: the number and its words. */
 export function said(command: Command): string {

@@ -34,7 +34,7 @@ export function Facts({ token, terminal, past }: { token: Token; terminal?: Term
   const version = terminal?.ea_version ?? last?.ea_version;
   const from = terminal?.session?.remote ?? last?.from;
   return (
-    <dl class="facts">
+    <dl class="traits">
       {token.account && (
         <>
           <Fact name="Account">

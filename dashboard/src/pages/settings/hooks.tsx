@@ -12,7 +12,7 @@ import { Empty, Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Menu } from '../../ui/menu';
 import { Overlap } from '../../ui/overlap';
-import { Facts } from './facts';
+import { Facts } from '../../ui/facts';
 import { Alerts } from './hook-alerts';
 import { body, creation, draftOf, HookForm, problems } from './hook-form';
 import { Shown, Texts } from './hook-texts';

@@ -13,7 +13,7 @@ import { Menu, type Item } from '../../ui/menu';
 import { Once } from '../../ui/once';
 import { toast } from '../../ui/toast';
 import { Deliveries } from './deliveries';
-import { Facts } from './facts';
+import { Facts } from '../../ui/facts';
 import { Overlap } from '../../ui/overlap';
 import { body, draftOf, ready, WebhookForm } from './webhook-form';
 
