@@ -52,8 +52,17 @@ test('the result of one range never stands under another', async () => {
   await screen.findByText('Reading…');
   await vi.waitFor(() => expect(drawn.last).toBe(0));
   choose('7 d');
-  answer = refused;
+  let later: (response: Response) => void = () => undefined;
+  const asked = new Promise<void>((is) => {
+    answer = () => {
+      is();
+      return new Promise<Response>((done) => (later = done));
+    };
+  });
   late(page(2));
+  await asked;
+  expect(screen.queryByText('+20.00')).toBeNull();
+  later(refused());
   expect((await screen.findByRole('alert')).textContent).toContain('it broke');
   expect(screen.queryByText('+20.00')).toBeNull();
   expect(screen.queryByText(/Result/)).toBeNull();
@@ -66,7 +75,7 @@ test('where the newest deals are left out nothing is counted back from the balan
   answer = () => page(1000, { next_cursor: 'more' });
   render(<EquityCard feed={feed} terminal={online} />);
   await screen.findByText('Too many deals for this range: choose a shorter one.');
-  await vi.waitFor(() => expect(drawn.last).toBe(0));
+  expect(screen.getByRole('img', { name: 'Balance after each deal' }), 'and no deals').toBeDefined();
   answer = () => page(0, { loading: true });
   choose('7 d');
   await screen.findByText('The terminal is fetching its deals from its broker.');

@@ -1,16 +1,22 @@
 import { signal } from '@preact/signals';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Quote } from '../src/api/types';
+import { paused } from '../src/live/socket';
 import { now } from '../src/lib/time';
 import { Feed, grown, ticked, type Tick } from '../src/pages/terminal/feed';
 import { Trades } from '../src/pages/terminal/deals';
 import { deal } from './records';
 
-const stream = vi.hoisted(() => ({ heard: {} as Record<string, (message: object) => void> }));
+const stream = vi.hoisted(() => ({
+  heard: {} as Record<string, (message: object) => void>,
+  anew: {} as Record<string, () => void>,
+}));
 vi.mock('../src/live/socket', () => ({
   phase: signal('live'),
-  subscribe: ({ topic }: { topic: string }, heard: (message: object) => void) => {
+  paused: signal(false),
+  subscribe: ({ topic }: { topic: string }, heard: (message: object) => void, anew: () => void) => {
     stream.heard[topic] = heard;
+    stream.anew[topic] = anew;
     return () => undefined;
   },
 }));
@@ -111,7 +117,21 @@ test('a second in which the equity was not known is a gap, and so is a tab that 
   state('account', figures(11), 5);
   second(5);
   second(60);
-  expect(one.equity.value.map((stretch) => stretch.map(({ time_msc }) => (time_msc - NOW) / 1000))).toEqual([[1, 2], [5], [60]]);
+  stream.anew.account!();
+  second(61);
+  state('account', figures(12), 62);
+  second(62);
+  paused.value = true;
+  second(63);
+  paused.value = false;
+  second(64);
+  expect(one.equity.value.map((stretch) => stretch.map(({ time_msc }) => (time_msc - NOW) / 1000))).toEqual([
+    [1, 2],
+    [5],
+    [60],
+    [62],
+    [64],
+  ]);
   one.close();
 });
 

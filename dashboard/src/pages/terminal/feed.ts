@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
 import type { Account, AccountFigures, Order, Position, Quote } from '../../api/types';
 import type { CurvePoint } from '../../charts/curve';
-import { phase, subscribe, type Heard } from '../../live/socket';
+import { paused, phase, subscribe, type Heard } from '../../live/socket';
 import { now, skew } from '../../lib/time';
 
 /** What is known of one terminal, and since when by the hub's clock; a part that could not be read says why. */
@@ -36,6 +36,8 @@ const heardAt = ({ at }: Heard) => Date.parse(at) || hubNow();
 class Part<T> {
   readonly known: Signal<Known<T> | undefined> = signal(undefined);
   readonly failure = signal('');
+  /** The stream has told of it since the link is there. */
+  current = false;
   #trouble: string | undefined;
   /** How many times it was asked for; and of which of them an answer would be no news any more. */
   #asked = 0;
@@ -53,8 +55,9 @@ class Part<T> {
       return;
     }
     this.known.value = { value: message.data as T, at, trouble };
-    // What is kept up to date is newer than any answer that is still on its way.
     if (trouble) return;
+    // What is kept up to date is newer than any answer that is still on its way.
+    this.current = true;
     this.#settled = this.#asked;
     this.failure.value = '';
   };
@@ -115,7 +118,8 @@ export class Feed {
     readonly terminal: string,
     readonly of: Account,
   ) {
-    const follow = (topic: string, { heard }: Part<never>) => subscribe({ topic, terminal, account: of }, heard);
+    const follow = (topic: string, part: Part<never>) =>
+      subscribe({ topic, terminal, account: of }, part.heard, () => (part.current = false));
     this.#ends = [
       follow('account', this.#account as Part<never>),
       follow('positions', this.#positions as Part<never>),
@@ -137,7 +141,7 @@ export class Feed {
   /** The equity of this second; nothing where it is not known to be so now. */
   #sample(): void {
     const known = this.account.peek();
-    const seen = known && !known.trouble && phase.peek() === 'live';
+    const seen = known && !known.trouble && this.#account.current && phase.peek() === 'live' && !paused.peek();
     this.equity.value = grown(this.equity.peek(), seen ? { time_msc: hubNow(), value: known.value.equity } : undefined);
   }
 
