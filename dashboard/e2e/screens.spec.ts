@@ -24,7 +24,6 @@ test('pictures of every page @phone', async ({ page }, info) => {
     'kill-switch': '/settings/kill-switch',
     users: '/settings/users',
     plans: '/settings/plans',
-    plans: '/settings/plans',
     hooks: '/settings/hooks',
     webhooks: '/settings/webhooks',
     about: '/about',

@@ -142,6 +142,9 @@ test('a price says that it is old, that its market is closed, or that its termin
   expect(said(tick, terminal('open'), undefined, 12_000)).toEqual(['Stale: 12 s without a tick']);
   expect(said(tick, terminal('closed'), undefined, 9_000), 'it ticks').toEqual([]);
   expect(said(tick, terminal('closed'), undefined, 7_200_000)).toEqual(['Market closed, last tick 2 h ago']);
+  expect(said({ ...tick, trouble: 'it is loading' }, terminal('open'), undefined, 12_000)).toEqual([
+    'No price: it is loading, last tick 12 s ago',
+  ]);
   expect(said(undefined, terminal('closed', 'offline'), { trade_mode_name: 'closeonly' } as SymbolSpec, 0)).toEqual([
     'Terminal offline',
     'Closing only',

@@ -31,6 +31,7 @@ use crate::{
         ids::CommandId,
         trade::{Position, TradeRequest, action},
     },
+    store::StoreError,
     trading::{Child, NewParent, ParentView},
 };
 
@@ -91,7 +92,7 @@ pub(super) async fn close_all(
         return answer(&call, id, false).await;
     };
     // What cannot be read or sent now can be later: the parent answers as it stands.
-    if trading.parent(id).await?.is_some_and(|view| view.may_go_on())
+    if trading.parent(id).await.map_err(perhaps_sent)?.is_some_and(|view| view.may_go_on())
         && let Ok(new) = wanted.call(&call, &guards).await
     {
         let resumed = trading.resume_parent(&claim, id, new, &stopping).await;
@@ -155,7 +156,7 @@ impl CloseAllBody {
 
 /// 200 when all is closed or part of it, 202 while something is open, 422 when certainly nothing was closed.
 async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Response> {
-    let view = call.state.trading.parent_settled(id, call.wait, &call.state.stopping).await?;
+    let view = call.state.trading.parent_settled(id, call.wait, &call.state.stopping).await.map_err(perhaps_sent)?;
     let view = view.ok_or(crate::trading::ExecuteError::KeyExpired)?;
     let state = view.state();
     let location = HeaderValue::from_str(&format!("/api/v1/commands/{id}")).map_err(|error| ApiError::internal(&error))?;
@@ -176,6 +177,12 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// The store's own answer says that nothing was sent, which is not known once there is a parent.
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn perhaps_sent(error: StoreError) -> ApiError {
+    ApiError::internal(&error)
 }
 
 /// A call for many positions, with the command of each that the caller may see.

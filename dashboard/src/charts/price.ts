@@ -20,6 +20,8 @@ import {
 /** A bar as the hub tells it; `time_msc` is UTC. */
 export interface Bar {
   time_msc: number;
+  /** The broker's own wall clock, in seconds. */
+  broker_time?: number;
   open: number;
   high: number;
   low: number;
@@ -280,11 +282,6 @@ export class PriceChart {
     const shift = !range ? 0 : at < range.from ? at - range.from - 5 : at > range.to ? at - range.to + 5 : 0;
     if (range && shift) scale.setVisibleLogicalRange({ from: range.from + shift, to: range.to + shift });
     this.#chart.setCrosshairPosition(bar.close, seconds(bar.time_msc), this.#candles);
-  }
-
-  /** How many panes there are: the candles', and one for each indicator of another scale. */
-  get panes(): number {
-    return this.#chart.panes().length;
   }
 
   #drawMarks(): void {

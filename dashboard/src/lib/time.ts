@@ -39,5 +39,23 @@ export function stamp(ms: number, how: Zone, offset = 0): string {
   return `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())} ${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())}`;
 }
 
+/** How far the broker's clock was ahead of UTC, in seconds, at the row nearest to a moment; `otherwise` where no row says it. Oldest row first. */
+export function offsetAt(
+  rows: readonly { time_msc: number | null; broker_time?: number | null }[],
+  ms: number,
+  otherwise = 0,
+): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rows[middle]!.time_msc ?? 0) < ms) low = middle + 1;
+    else high = middle;
+  }
+  const far = (at: number) => Math.abs((rows[at]?.time_msc ?? Infinity) - ms);
+  const row = rows[far(low - 1) < far(low) ? low - 1 : low];
+  return row?.time_msc != null && row.broker_time != null ? row.broker_time - Math.floor(row.time_msc / 1000) : otherwise;
+}
+
 /** What stands behind a written time. */
 export const zoneName = (how: Zone): string => (how === 'utc' ? 'UTC' : how === 'broker' ? 'broker time' : 'local time');

@@ -7,6 +7,9 @@ import { Old } from './rows';
 /** Balance, equity and margin, with their age once they are not kept up to date. */
 export function AccountCard({ feed, terminal }: { feed: Feed; terminal: Terminal }) {
   const known = feed.account.value;
+  const failed = terminal.state === 'connected' && feed.failure.value && (
+    <Failed what={feed.failure.value} again={() => void feed.read()} />
+  );
   if (!known) {
     if (terminal.state !== 'connected')
       return (
@@ -14,12 +17,12 @@ export function AccountCard({ feed, terminal }: { feed: Feed; terminal: Terminal
           Balance, positions and orders are read from the terminal: they show once it is connected again.
         </section>
       );
-    return feed.failure.value ? (
-      <Failed what={feed.failure.value} again={() => void feed.read()} />
-    ) : (
-      <section class="card account-waits" aria-label="Account" aria-busy="true">
-        <div class="skeleton" />
-      </section>
+    return (
+      failed || (
+        <section class="card account-waits" aria-label="Account" aria-busy="true">
+          <div class="skeleton" />
+        </section>
+      )
     );
   }
   const { value } = known;
@@ -46,6 +49,7 @@ export function AccountCard({ feed, terminal }: { feed: Feed; terminal: Terminal
         </div>
       </dl>
       <Old known={known} />
+      {failed}
     </section>
   );
 }

@@ -1,15 +1,16 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { hub, ok, sentence } from '../../api/client';
-import type { Deal, ExternalTimeframe, Terminal } from '../../api/types';
+import type { ExternalTimeframe, Terminal } from '../../api/types';
 import { PriceChart, type Bar } from '../../charts/price';
 import { subscribe } from '../../live/socket';
 import { coalesced } from '../../live/store';
 import { price } from '../../lib/money';
 import { may } from '../../lib/session';
-import { stamp, zone, zoneName } from '../../lib/time';
+import { offsetAt, stamp, zone, zoneName } from '../../lib/time';
 import { Failed } from '../../ui/empty';
 import { BarsTable } from './bars-table';
+import { Trades } from './deals';
 import type { Feed } from './feed';
 import { History } from './history';
 import { Legend } from './legend';
@@ -34,7 +35,7 @@ interface Props {
 interface Held {
   chart?: PriceChart;
   history: History;
-  deals: Deal[];
+  trades: Trades;
   drawings: Drawing[];
 }
 
@@ -42,9 +43,15 @@ interface Held {
 export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
   const { name: symbol, digits } = spec;
   const root = useRef<HTMLDivElement>(null);
-  const held = useRef<Held>({ history: new History(terminal.id, symbol, timeframe), deals: [], drawings: [] }).current;
+  const held = useRef<Held>({
+    history: new History(terminal.id, symbol, timeframe),
+    trades: new Trades(terminal.id, symbol),
+    drawings: [],
+  }).current;
   const { history } = held;
   const failure = useSignal('');
+  /** Which of one's own trades are not drawn, and why. */
+  const undrawn = useSignal('');
   const state = useSignal<'reading' | 'fetching' | 'known'>('reading');
   const overlays = useSignal<Overlay[]>([]);
   const hidden = useSignal<Set<string>>(new Set());
@@ -53,7 +60,8 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
   const at = useRef<number | undefined>(undefined);
   const help = useId();
   const period = minutes * 60_000;
-  const when = (ms: number) => stamp(ms, zone.value, terminal.utc_offset_s ?? 0).slice(0, 16);
+  // The broker's clock changes twice a year: each bar knows what it was.
+  const when = (ms: number) => stamp(ms, zone.value, offsetAt(history.bars, ms, terminal.utc_offset_s ?? 0)).slice(0, 16);
   const format = (ms: number, long: boolean) => {
     const text = when(ms);
     return long ? text : minutes >= 1440 ? text.slice(5, 10) : text.slice(11, 16);
@@ -62,7 +70,7 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
   /** Puts on the bars what lies over them. */
   const draw = () => {
     overlays.value = held.drawings.map((one, index) => place(one, history.bars, period, index));
-    held.chart?.setMarks(own(held.deals, history.bars, period));
+    held.chart?.setMarks(own(held.trades.deals, history.bars, period));
     held.chart?.setLayers(overlays.value.filter((one) => !hidden.peek().has(one.id)));
   };
   const load = async (older: boolean) => {
@@ -75,15 +83,24 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
       failure.value = '';
       state.value = history.loading && history.bars.length < 2 ? 'fetching' : 'known';
       draw();
+      if (history.bars.length && history.bars[0]!.time_msc < held.trades.since) void deals();
     } catch (error) {
       failure.value = sentence(error);
     }
   };
   const readDeals = async () => {
-    if (!may('read:history')) return;
-    const params = { path: { terminal: terminal.id }, query: { symbol, limit: 500 } };
-    held.deals =
-      (await ok(hub.GET('/api/v1/terminals/{terminal}/history/deals', { params })).catch(() => undefined))?.data ?? held.deals;
+    const { bars } = history;
+    if (!may('read:history') || !bars.length) return;
+    const { trades } = held;
+    try {
+      await trades.read(bars[0]!.time_msc, bars.at(-1)!.time_msc + period);
+      undrawn.value =
+        trades.left === 'many'
+          ? `Own trades before ${when(trades.since)} are too many to be drawn`
+          : trades.left && 'Own trades are still being fetched';
+    } catch (error) {
+      undrawn.value = `Own trades are not all drawn: ${sentence(error)}`;
+    }
     draw();
   };
   const readIndicators = async () => {
@@ -103,7 +120,6 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
     const made = new PriceChart(root.current, { digits, format, onNeedOlder: () => void load(true) });
     held.chart = made;
     void load(false);
-    void deals();
     void indicators();
     let waiting: Bar | undefined;
     const timer = setInterval(() => {
@@ -114,7 +130,10 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
       // What lies over the newest bar reaches to it.
       if (grows && held.drawings.length) draw();
     }, DRAW_MS);
-    const again = setInterval(() => state.peek() === 'fetching' && void load(false), LOADING_MS);
+    const again = setInterval(() => {
+      if (state.peek() === 'fetching') void load(false);
+      if (held.trades.left === 'loading') void deals();
+    }, LOADING_MS);
     const anew = () => {
       void load(false);
       void deals();
@@ -207,7 +226,8 @@ export function Candles({ feed, terminal, spec, timeframe, minutes }: Props) {
       <div class="row between small muted">
         <span>
           <span id={help}>Arrow keys go over the bars, and read each.</span> Times are {zoneName(zone.value)}
-          {history.remembered && ' · from the memory of the hub'}.
+          {history.remembered && ' · from the memory of the hub'}
+          {undrawn.value && terminal.state === 'connected' && ` · ${undrawn.value}`}.
         </span>
         <span class="row">
           <button type="button" class="ghost" aria-expanded={table.value} onClick={() => (table.value = !table.value)}>

@@ -1,14 +1,15 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { hub, ok, sentence } from '../../api/client';
+import { sentence } from '../../api/client';
 import type { Deal, Terminal } from '../../api/types';
 import { Curve, type CurvePoint } from '../../charts/curve';
 import { subscribe } from '../../live/socket';
 import { coalesced } from '../../live/store';
 import { amount, signed, tone } from '../../lib/money';
-import { now, stamp, zone, zoneName } from '../../lib/time';
+import { now, offsetAt, stamp, zone, zoneName } from '../../lib/time';
 import { Failed } from '../../ui/empty';
 import { balances, gridded, summary, type Step } from './balance';
+import { dealsOf } from './deals';
 import type { Feed } from './feed';
 
 const DAY_MS = 86_400_000;
@@ -23,8 +24,18 @@ const RANGES: [string, number][] = [
   ['All', ALL],
 ];
 const NONE: CurvePoint[][] = [];
-/** More deals are not read for one picture. */
+const dated = (deals: Deal[] | undefined) =>
+  (deals ?? [])
+    .filter(({ time_msc, broker_time }) => time_msc !== null && broker_time !== null)
+    .sort((a, b) => a.time_msc! - b.time_msc!);
+/** More deals are not read for one picture. The newest would be missing, from which the balance is counted back: so there is none then. */
 const MOST = 10_000;
+/** After which a terminal that still fetches its history is asked again. */
+const LOADING_MS = 2000;
+const UNDRAWN = {
+  many: 'Too many deals for this range: choose a shorter one.',
+  loading: 'The terminal is fetching its deals from its broker.',
+};
 
 /** Where the picture ends: now, or where the account's own time stands if that is another (a simulated one). */
 function ends(steps: Step[], from: number): [number, number] {
@@ -42,46 +53,63 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
   const root = useRef<HTMLDivElement>(null);
   const curve = useRef<Curve>(undefined);
   const range = useSignal(30);
+  /** Nobody has chosen it. */
+  const unchosen = useRef(true);
   /** The picture is of a day or two: hours say more than dates. */
   const brief = useRef(false);
   const deals = useSignal<Deal[] | undefined>(undefined);
-  const partly = useSignal(false);
+  const left = useSignal<keyof typeof UNDRAWN | ''>('');
   const failure = useSignal('');
   const account = feed.account.value?.value;
   const read = async () => {
-    if (range.peek() === WATCHED) return;
-    const from = new Date(Date.now() - range.peek() * DAY_MS).toISOString();
+    const days = range.peek();
+    if (days === WATCHED) return;
+    let found: Deal[] | undefined;
+    let why: typeof left.value = '';
+    let wrong = '';
     try {
-      const list: Deal[] = [];
-      let cursor: string | null = null;
-      partly.value = false;
-      do {
-        const query: object = cursor ? { cursor } : { from, limit: 1000 };
-        const params = { path: { terminal: terminal.id }, query };
-        const page = await ok(hub.GET('/api/v1/terminals/{terminal}/history/deals', { params }));
-        list.push(...page.data);
-        cursor = page.next_cursor;
-        if (page.loading) partly.value = true;
-      } while (cursor && list.length < MOST);
-      if (cursor) partly.value = true;
-      // A quiet month says less than what there was before it.
-      if (list.length === 0 && deals.peek() === undefined && range.peek() === 30) range.value = ALL;
-      else deals.value = list;
-      failure.value = '';
+      const answer = await dealsOf(terminal.id, { from: Math.max(0, Date.now() - days * DAY_MS) }, MOST);
+      why = answer.left;
+      if (!why) found = answer.deals;
     } catch (error) {
-      failure.value = sentence(error);
+      // Without the newest deals the balance of now would be counted back wrong: what was drawn goes.
+      wrong = sentence(error);
     }
+    // Another range was chosen meanwhile: it is read next.
+    if (range.peek() !== days) return;
+    deals.value = found;
+    left.value = why;
+    failure.value = wrong;
+    // A quiet month says less than what there was before it.
+    if (found?.length === 0 && unchosen.current) choose(ALL);
+    else if (found) unchosen.current = false;
+  };
+  const choose = (days: number) => {
+    unchosen.current = false;
+    if (days === range.peek()) return;
+    range.value = days;
+    deals.value = undefined;
+    left.value = '';
+    failure.value = '';
   };
   const load = useRef(coalesced(read));
   const connected = terminal.state === 'connected';
   useEffect(() => {
     if (connected || !deals.peek()) void load.current();
   }, [range.value, connected]);
+  useEffect(() => {
+    if (left.value !== 'loading') return;
+    const timer = setInterval(() => void load.current(), LOADING_MS);
+    return () => clearInterval(timer);
+  }, [left.value]);
   useEffect(
     () =>
-      subscribe({ topic: 'deals', terminal: terminal.id, account: terminal.account }, ({ type }) => {
-        if (type === 'event') void load.current();
-      }),
+      subscribe(
+        { topic: 'deals', terminal: terminal.id, account: terminal.account },
+        ({ type }) => type === 'event' && void load.current(),
+        // A deal may have been missed, and the balance that is counted back from has it.
+        () => void load.current(),
+      ),
     [],
   );
   const watched = range.value === WATCHED;
@@ -92,11 +120,16 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     [deals.value, balance],
   );
   const found = useMemo(() => summary(steps), [steps]);
+  /** What the broker's clock was then, as its deals tell it. */
+  const clock = useRef({ rows: [] as Deal[], now: 0 });
+  clock.current.now = terminal.utc_offset_s ?? 0;
+  useMemo(() => (clock.current.rows = dated(deals.value)), [deals.value]);
   const stretches = watched ? feed.equity.value : NONE;
   useEffect(() => {
     if (!root.current) return;
     curve.current = new Curve(root.current, (ms, long) => {
-      const text = stamp(ms, zone.peek(), terminal.utc_offset_s ?? 0);
+      const { rows, now } = clock.current;
+      const text = stamp(ms, zone.peek(), offsetAt(rows, ms, now));
       if (range.peek() === WATCHED) return text.slice(11);
       return long ? text.slice(0, 16) : brief.current ? text.slice(11, 16) : text.slice(5, 10);
     });
@@ -134,7 +167,7 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
         <h2>{watched ? 'Equity' : 'Balance'}</h2>
         <div class="segmented" role="group" aria-label="Range">
           {RANGES.map(([name, days]) => (
-            <button type="button" key={name} aria-pressed={range.value === days} onClick={() => (range.value = days)}>
+            <button type="button" key={name} aria-pressed={range.value === days} onClick={() => choose(days)}>
               {name}
             </button>
           ))}
@@ -147,8 +180,14 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
       <p class="small muted">
         {watched ? (
           `${words}.`
-        ) : !connected && steps.length === 0 ? (
+        ) : !connected && !deals.value ? (
           'Deals are read from the terminal, which is not connected.'
+        ) : left.value ? (
+          UNDRAWN[left.value]
+        ) : failure.value ? (
+          'Deals are not known.'
+        ) : !deals.value || balance === undefined ? (
+          'Reading…'
         ) : steps.length === 0 ? (
           'No deal in this time.'
         ) : (
@@ -159,7 +198,7 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
             {found.paidIn > 0 && `, paid in ${amount(found.paidIn)}`}
             {found.takenOut > 0 && `, taken out ${amount(found.takenOut)}`}.
             {account && ` Equity now ${amount(account.equity, account.currency_digits)} ${currency}.`}
-            {partly.value && ' Older deals are not in it yet.'}
+            {!connected && ' As it was before the terminal went away.'}
           </>
         )}
       </p>

@@ -5,7 +5,7 @@ import type { Bar, Layer } from '../../charts/price';
 export interface Drawing {
   indicator_id: string;
   indicator_name: string;
-  by: { id: string; name: string };
+  by: { id: string; name: string | null };
   points?: Point[] | null;
   lines?: Line[] | null;
 }

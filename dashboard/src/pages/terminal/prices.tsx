@@ -1,3 +1,4 @@
+import { useSignal } from '@preact/signals';
 import type { Terminal } from '../../api/types';
 import { price } from '../../lib/money';
 import { now, span } from '../../lib/time';
@@ -21,6 +22,7 @@ export function standing(tick: Tick | undefined, terminal: Terminal, spec: Shown
   const old = !tick || age > STALE_MS;
   const since = tick && old ? `, last tick ${span(age)} ago` : '';
   if (terminal.state !== 'connected') found.push(`Terminal offline${since}`);
+  else if (tick?.trouble) found.push(`No price: ${tick.trouble}${since}`);
   else if (old && terminal.presence?.market?.value === 'closed') found.push(`Market closed${since}`);
   else if (tick && old) found.push(`Stale: ${span(age)} without a tick`);
   const limit = LIMITS[spec?.trade_mode_name ?? ''];
@@ -30,7 +32,8 @@ export function standing(tick: Tick | undefined, terminal: Terminal, spec: Shown
 
 /** Bid, ask and spread, and how old they are once that matters. */
 export function Prices({ feed, terminal, spec }: { feed: Feed; terminal: Terminal; spec: Shown }) {
-  const tick = useTick(feed, spec.name).value;
+  const none = useSignal('');
+  const tick = useTick(feed, spec.name, none).value;
   const said = standing(tick, terminal, spec, now.value);
   const badges = said.map((text) => (
     <span key={text} class="badge plain warn">
@@ -40,7 +43,7 @@ export function Prices({ feed, terminal, spec }: { feed: Feed; terminal: Termina
   if (!tick)
     return (
       <span class="row">
-        <span class="muted">No price yet</span> {badges}
+        <span class="muted">{none.value ? `No price: ${none.value}` : 'No price yet'}</span> {badges}
       </span>
     );
   const { bid, ask } = tick.value;

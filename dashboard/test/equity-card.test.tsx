@@ -1,0 +1,95 @@
+import { signal } from '@preact/signals';
+import { cleanup, fireEvent, render, screen } from '@testing-library/preact';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Terminal } from '../src/api/types';
+import type { CurvePoint } from '../src/charts/curve';
+import type { Feed } from '../src/pages/terminal/feed';
+import { deal } from './records';
+
+const drawn = vi.hoisted(() => ({ last: undefined as unknown }));
+vi.mock('../src/live/socket', () => ({ subscribe: () => () => undefined }));
+vi.mock('../src/charts/curve', () => ({
+  Curve: class {
+    set = (stretches: CurvePoint[][]) => (drawn.last = stretches.flat().length);
+    remove = () => undefined;
+  },
+}));
+const { EquityCard } = await import('../src/pages/terminal/equity');
+
+const NOW = Date.now();
+const online = { id: 'tok_1', state: 'connected', account: { login: 1, server: 'Demo' }, utc_offset_s: 0 } as unknown as Terminal;
+const feed = {
+  account: signal({ value: { balance: 110, equity: 111, currency: 'USD', currency_digits: 2 }, at: 0 }),
+  equity: signal([]),
+} as unknown as Feed;
+let answer: (query: URLSearchParams) => Response | Promise<Response>;
+const page = (count: number, more: object = {}) =>
+  new Response(
+    JSON.stringify({
+      data: Array.from({ length: count }, (_, at) => deal(NOW - 1000 - at, 10)),
+      next_cursor: null,
+      loading: false,
+      ...more,
+    }),
+  );
+const refused = () => new Response(JSON.stringify({ code: 'internal', message: 'it broke' }), { status: 500 });
+
+beforeEach(() => vi.stubGlobal('fetch', async (request: Request) => answer(new URL(request.url).searchParams)));
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+});
+const choose = (name: string) => fireEvent.click(screen.getByRole('button', { name }));
+
+test('the result of one range never stands under another', async () => {
+  answer = () => page(1);
+  const { rerender } = render(<EquityCard feed={feed} terminal={online} />);
+  await screen.findByText('+10.00');
+  await vi.waitFor(() => expect(drawn.last).toBeGreaterThan(0));
+  let late: (response: Response) => void = () => undefined;
+  answer = () => new Promise<Response>((done) => (late = done));
+  choose('90 d');
+  await screen.findByText('Reading…');
+  await vi.waitFor(() => expect(drawn.last).toBe(0));
+  choose('7 d');
+  let later: (response: Response) => void = () => undefined;
+  const asked = new Promise<void>((is) => {
+    answer = () => {
+      is();
+      return new Promise<Response>((done) => (later = done));
+    };
+  });
+  late(page(2));
+  await asked;
+  expect(screen.queryByText('+20.00')).toBeNull();
+  later(refused());
+  expect((await screen.findByRole('alert')).textContent).toContain('it broke');
+  expect(screen.queryByText('+20.00')).toBeNull();
+  expect(screen.queryByText(/Result/)).toBeNull();
+  rerender(<EquityCard feed={feed} terminal={{ ...online, state: 'offline' }} />);
+  choose('All');
+  await screen.findByText('Deals are read from the terminal, which is not connected.');
+});
+
+test('where the newest deals are left out nothing is counted back from the balance', async () => {
+  answer = () => page(1000, { next_cursor: 'more' });
+  render(<EquityCard feed={feed} terminal={online} />);
+  await screen.findByText('Too many deals for this range: choose a shorter one.');
+  expect(screen.getByRole('img', { name: 'Balance after each deal' }), 'and no deals').toBeDefined();
+  answer = () => page(0, { loading: true });
+  choose('7 d');
+  await screen.findByText('The terminal is fetching its deals from its broker.');
+  await vi.waitFor(() => expect(drawn.last).toBe(0));
+});
+
+test('a month without a deal shows what was before it, unless it was chosen', async () => {
+  const asked: string[] = [];
+  answer = (query) => page(asked.push(query.get('from')!) === 1 ? 0 : 1);
+  render(<EquityCard feed={feed} terminal={online} />);
+  await screen.findByText('+10.00');
+  expect(asked[1]).toBe('0');
+  answer = () => page(0);
+  choose('30 d');
+  await screen.findByText('No deal in this time.');
+  expect(screen.getByRole('button', { name: '30 d' }).getAttribute('aria-pressed')).toBe('true');
+});
