@@ -37,5 +37,8 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), String> {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+    // sled says things at `debug` and `trace` from destructors of a thread's locals, when those of the subscriber may be gone: that panic
+    // would abort the hub while it stops.
+    log::set_max_level(log::max_level().min(log::LevelFilter::Info));
     Ok(())
 }

@@ -281,7 +281,7 @@ async fn no_secret_is_in_the_log_at_any_level_and_lines_name_their_request_and_s
 
     let pepper = std::fs::read_to_string(dir.path().join("secret.key")).unwrap();
     let (log, theirs) = (hub.program.stderr(), terminal.stderr());
-    assert!(log.lines().count() > 50, "{log}");
+    assert!(log.lines().count() > 20, "{log}");
     for secret in [&admin, &bot, &wrong, &token.secret, &other.secret, &rotated, &pepper] {
         // The prefix that lists show is 12 characters; behind it nothing may be anywhere.
         let hidden = &secret[12..28];
