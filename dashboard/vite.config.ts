@@ -23,9 +23,9 @@ export default defineConfig({
   plugins: [gzipped],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
-    target: ['chrome123', 'firefox121', 'safari17.5'],
+    target: ['chrome123', 'firefox124', 'safari17.5'],
     // Keeps light-dark() as it is: these browsers know it.
-    cssTarget: ['chrome123', 'firefox121', 'safari17.5'],
+    cssTarget: ['chrome123', 'firefox124', 'safari17.5'],
     license: { fileName: 'third-party.md' },
     modulePreload: { polyfill: false },
     // No data: URLs, so that the CSP needs none.

@@ -32,7 +32,7 @@ use crate::{
         trade::{Position, TradeRequest, action},
     },
     store::StoreError,
-    trading::{Child, NewParent, ParentView},
+    trading::{Child, ExecuteError, NewParent, ParentView},
 };
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -85,7 +85,11 @@ pub(super) async fn close_all(
     let Some(claim) = call.claim.take() else { return Err(ApiError::internal(&"a key was claimed twice")) };
     let trading = call.state.trading.clone();
     let stopping = call.state.stopping.clone();
-    let Some(id) = trading.parent_replayed(&claim, &call.fingerprint).await? else {
+    let replayed = trading.parent_replayed(&claim, &call.fingerprint).await.map_err(|error| match error {
+        ExecuteError::Store(error) => perhaps_sent(error),
+        error => error.into(),
+    });
+    let Some(id) = replayed? else {
         let new = wanted.call(&call, &guards).await?;
         let id = trading.begin_parent(&claim, new, &stopping).await?;
         drop(claim);
@@ -157,7 +161,7 @@ impl CloseAllBody {
 /// 200 when all is closed or part of it, 202 while something is open, 422 when certainly nothing was closed.
 async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Response> {
     let view = call.state.trading.parent_settled(id, call.wait, &call.state.stopping).await.map_err(perhaps_sent)?;
-    let view = view.ok_or(crate::trading::ExecuteError::KeyExpired)?;
+    let view = view.ok_or(ExecuteError::KeyExpired)?;
     let state = view.state();
     let location = HeaderValue::from_str(&format!("/api/v1/commands/{id}")).map_err(|error| ApiError::internal(&error))?;
     let body = parent_json(&call.state, &view, &call.caller);
@@ -179,7 +183,7 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
     Ok(response)
 }
 
-/// The store's own answer says that nothing was sent, which is not known once there is a parent.
+/// The store's own answer says that nothing was sent, which is not known once there may be a parent.
 #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn perhaps_sent(error: StoreError) -> ApiError {
     ApiError::internal(&error)

@@ -41,7 +41,7 @@ export function Ask({ title, verb, children, ready = true, danger, action, anywa
   const go = async (what: () => Promise<Told>) => {
     setBusy(true);
     const told = await what().catch((error): Told => ({ done: false, unknown: true, text: String(error) }));
-    if (!there.current) return toast(`${title} ${told.text}`);
+    if (!there.current) return toast(`${title} ${told.text}`, told.done ? undefined : 300_000);
     setTold(told);
     setBusy(false);
   };

@@ -34,10 +34,10 @@ export function Lost({ what, find, revoke }: Props) {
     const again = setInterval(look, LOOK_MS);
     return () => clearInterval(again);
   }, []);
-  const end = async () => {
+  const end = async (id: string) => {
     setFailure('');
     try {
-      for (const one of unseen!) await revoke(one.id);
+      await revoke(id);
     } catch (error) {
       setFailure(sentence(error));
     }
@@ -52,14 +52,16 @@ export function Lost({ what, find, revoke }: Props) {
             ? `The hub’s answer was lost. A ${what} may have been made that nobody was shown; that is looked up as soon as the hub answers.`
             : unseen.length === 0
               ? `The hub’s answer was lost, and no ${what} is left of it. Make one again.`
-              : `The answer was lost, but a ${what} was made: ${unseen.map((one) => `${one.prefix}…`).join(', ')}. Nobody has seen it. Revoke it, then make one again. ${failure}`}
+              : unseen.length === 1
+                ? `The answer was lost, but a ${what} was made: ${unseen[0]!.prefix}…. Nobody has seen it. Revoke it, then make one again. ${failure}`
+                : `The answer was lost. One of these was made by it, the others by somebody else meanwhile: revoke only what nobody knows. ${failure}`}
         </span>
       </p>
-      {unseen && unseen.length > 0 && (
-        <button type="button" class="danger" onClick={() => void end()}>
-          Revoke the {what} that nobody has seen
+      {unseen?.map((one) => (
+        <button key={one.id} type="button" class="danger" onClick={() => void end(one.id)}>
+          {unseen.length === 1 ? `Revoke the ${what} that nobody has seen` : `Revoke ${one.prefix}…`}
         </button>
-      )}
+      ))}
     </>
   );
 }

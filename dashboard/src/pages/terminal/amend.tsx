@@ -54,7 +54,6 @@ export function Close({ feed, terminal, position, spec, done }: Props & { feed: 
       onClose={done}
       action={() => {
         sent.value = true;
-        slip.keep();
         const body = { volume: lots, ...guard(slip.most, seen) };
         return trade((header) =>
           hub.POST('/api/v1/terminals/{terminal}/positions/{ticket}/close', {

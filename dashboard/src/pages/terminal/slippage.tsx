@@ -1,5 +1,6 @@
 // How far the price may move between the eye and the broker: the hub and the Expert Advisor refuse what it moved further.
 import { useSignal } from '@preact/signals';
+import { useState } from 'preact/hooks';
 import type { SymbolSpec } from '../../api/types';
 import { PriceField } from './fields';
 
@@ -30,24 +31,30 @@ const recall = (key: string): string | null => {
 /** The field for it, remembered for each symbol of a broker. */
 export function useSlippage(server: string, symbol: string, spec: SymbolSpec | undefined) {
   const key = `slippage ${server} ${symbol}`;
-  const text = useSignal(recall(key) ?? String(usual(spec)));
+  // Without a price to measure by nothing is made up: what closes must not be held by a guess.
+  const [begun] = useState(() => recall(key) ?? (spec && spec.bid > 0 ? String(usual(spec)) : ''));
+  const text = useSignal(begun);
   const most = slippage(text.value);
+  // What was typed, and never that there is no limit: the next one begins with one.
   const keep = () => {
-    if (Number.isNaN(most)) return;
+    if (most === undefined || Number.isNaN(most) || text.value === begun) return;
     try {
       localStorage.setItem(key, text.value);
     } catch {
       /* storage is off: nothing is remembered */
     }
   };
-  const hint = most === undefined ? 'Empty: any price is taken.' : most >= 0 ? undefined : 'Whole points, or nothing.';
+  const hint = most === undefined ? 'Empty: the hub lets any price pass.' : most >= 0 ? undefined : 'Whole points, or nothing.';
   const field = <PriceField label="Most slippage in points" value={text} hint={hint} />;
   return { most, ready: !Number.isNaN(most), field, keep };
 }
 
 /** What it means, in words. */
 export function SlippageWords({ most, seen }: { most: number | undefined; seen: string | undefined }) {
-  if (most === undefined) return <p class="note warn">Nothing limits the slippage: it is done at any price.</p>;
+  if (most === undefined)
+    return (
+      <p class="note warn">The hub lets any price pass. Where the broker executes instantly, its own limit of 10 points stays.</p>
+    );
   if (!seen) return <p class="note warn">There is no price yet to measure the slippage from.</p>;
   return (
     <p class="small muted">
