@@ -460,7 +460,7 @@ pub const CODES: &[ErrorCode] = &[
     row(
         "store_unavailable",
         &[503],
-        "The disk is full or the store is degraded: nothing can be recorded, so nothing was sent.",
+        "The disk is full or the store is degraded: nothing can be recorded, so this call sent nothing; one before it under the same key may have.",
         "Tell the operator; GET /readyz says which.",
     ),
     row(

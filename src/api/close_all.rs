@@ -85,11 +85,7 @@ pub(super) async fn close_all(
     let Some(claim) = call.claim.take() else { return Err(ApiError::internal(&"a key was claimed twice")) };
     let trading = call.state.trading.clone();
     let stopping = call.state.stopping.clone();
-    let replayed = trading.parent_replayed(&claim, &call.fingerprint).await.map_err(|error| match error {
-        ExecuteError::Store(error) => perhaps_sent(error),
-        error => error.into(),
-    });
-    let Some(id) = replayed? else {
+    let Some(id) = trading.parent_replayed(&claim, &call.fingerprint).await? else {
         let new = wanted.call(&call, &guards).await?;
         let id = trading.begin_parent(&claim, new, &stopping).await?;
         drop(claim);
@@ -183,7 +179,7 @@ async fn answer(call: &Call, id: CommandId, replayed: bool) -> ApiResult<Respons
     Ok(response)
 }
 
-/// The store's own answer says that nothing was sent, which is not known once there may be a parent.
+/// The store's own answer says that nothing was sent, which is not known once there is a parent.
 #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn perhaps_sent(error: StoreError) -> ApiError {
     ApiError::internal(&error)

@@ -36,7 +36,7 @@ use crate::{
         trade::{MT4_MAGIC_MAX, ORDER_BUY_STOP_LIMIT, TradeRequest, action},
     },
     hub::SessionHandle,
-    trading::{Claim, ExecuteError, Execution, NewTrade},
+    trading::{Claim, Execution, NewTrade},
 };
 
 /// `POST …/trade`, the long form.
@@ -99,12 +99,7 @@ impl Call {
     /// What the key made when it was used before: the same command in its present state, with or without a terminal.
     pub(super) async fn replay(&mut self) -> ApiResult<Option<Response>> {
         let Some(claim) = &self.claim else { return Ok(None) };
-        let replayed = self.state.trading.replayed(claim, &self.fingerprint).await.map_err(|error| match error {
-            // The store's own answer says that nothing was sent, which a use of the key before this one may have done.
-            ExecuteError::Store(error) => ApiError::internal(&error),
-            error => error.into(),
-        });
-        let Some(execution) = replayed? else { return Ok(None) };
+        let Some(execution) = self.state.trading.replayed(claim, &self.fingerprint).await? else { return Ok(None) };
         // The next duplicate need not wait until this one has its answer.
         self.claim = None;
         self.answer(execution).await.map(Some)
