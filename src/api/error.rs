@@ -212,7 +212,7 @@ impl From<StoreError> for ApiError {
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "store_unavailable",
-                    "the hub cannot record anything now, so this call sent nothing; try again later",
+                    "the hub cannot record anything now, so nothing was sent by this call; try again later",
                 )
                 .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
             }
