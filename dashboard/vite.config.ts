@@ -36,7 +36,11 @@ export default defineConfig({
       output: {
         advancedChunks: {
           groups: [
-            { name: 'core', test: /node_modules\/(preact|@preact|openapi-fetch|lucide)|src\/(api|lib|live|ui)\//, priority: 3 },
+            {
+              name: 'core',
+              test: /node_modules\/(preact|@preact|openapi-fetch|lucide)|src\/(api|lib|live|ui)\/|src\/pages\/(login|connections)\.tsx/,
+              priority: 3,
+            },
             { name: 'more', test: /src\/pages\/(about|audit|keys|settings|connections\/over)/, priority: 1 },
           ],
         },
