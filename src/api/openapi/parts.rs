@@ -31,6 +31,8 @@ const MAY_LACK: &[(&str, &str)] = &[
     ("Token", "token"),
     ("Key", "key"),
     ("KeyUsage", "hours"),
+    ("Indicators", "without_points"),
+    ("IndicatorHead", "points lines version metadata"),
     ("User", "setup_code"),
     ("Hook", "url path"),
     ("Webhook", "secret"),
