@@ -165,8 +165,10 @@ test('a refused order is told in words, and one that was sent twice is sent agai
   await expect(dialog.getByRole('status')).toContainText(/stop/i);
   await accessible(page);
   await dialog.getByRole('button', { name: 'Close' }).click();
+  await expect(ticket.getByRole('button', { name: /^Buy/ }), 'the focus is given back').toBeFocused();
 
   await ticket.getByLabel('Stop loss').fill('');
+  await expect(ticket.getByLabel('Stop loss')).toHaveValue('');
   // The price runs away between the press and the terminal: the hub hears of one that was seen a cent earlier.
   await ticket.getByLabel('Volume in lots').fill('0,03');
   await ticket.getByLabel('Most slippage in points').fill('70');

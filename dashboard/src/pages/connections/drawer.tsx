@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { hub, ok } from '../../api/client';
 import type { Terminal, Token } from '../../api/types';
 import { loadTerminal, terminals, tokens, tripsOf } from '../../live/store';
@@ -30,11 +30,14 @@ interface Sides {
 function Panel({ title, children, footer, rename }: Sides) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  // As in Modal.
+  useLayoutEffect(() => {
     const opener = document.activeElement;
-    dialog.current?.showModal();
+    const shown = dialog.current;
+    shown?.showModal();
     const id = where.peek().searchParams.get('token');
     return () => {
+      shown?.close();
       const row = document.querySelector<HTMLElement>(`[data-token="${CSS.escape(id ?? '')}"] a`);
       const back = opener instanceof HTMLElement && opener !== document.body && opener.isConnected ? opener : row;
       back?.focus();
