@@ -1,6 +1,6 @@
 // What every test has: a hub, a page that must stay without errors, and axe.
 import { expect, test as base, type Page } from '@playwright/test';
-import { AXE, Hub } from './hub';
+import { AXE, Hub, logged } from './hub';
 
 interface Given {
   errors: { allow: (pattern: RegExp) => void };
@@ -18,7 +18,7 @@ export const test = base.extend<Given, { hub: Hub }>({
   ],
   /** Errors of the console and of scripts fail the test: that is how the CSP and Trusted Types are tested, too. */
   errors: [
-    async ({ page }, use) => {
+    async ({ page }, use, info) => {
       const seen: string[] = [];
       // The page finds out that nobody is signed in by asking.
       const allowed = [/401 .*\/api\/v1\/session$/];
@@ -27,6 +27,7 @@ export const test = base.extend<Given, { hub: Hub }>({
       });
       page.on('pageerror', (error) => seen.push(String(error)));
       await use({ allow: (pattern) => allowed.push(pattern) });
+      if (info.status !== info.expectedStatus) console.log(`What was logged last:\n${logged.join('\n')}`);
       expect(seen.filter((one) => !allowed.some((pattern) => pattern.test(one)))).toEqual([]);
     },
     { auto: true },

@@ -25,6 +25,13 @@ export interface Minted {
 }
 type Environment = Record<string, string>;
 
+/** The last lines that hubs and terminals logged, for a test that fails. */
+export const logged: string[] = [];
+const keep = (text: string) => {
+  logged.push(text);
+  if (logged.length > 200) logged.shift();
+};
+
 /** Reads a stream of a process to its end; answers when a line has come that matches. */
 function line(child: ChildProcess, from: 'stdout' | 'stderr', wanted: RegExp, within = 30_000): Promise<RegExpMatchArray> {
   return new Promise((resolve, reject) => {
@@ -36,6 +43,7 @@ function line(child: ChildProcess, from: 'stdout' | 'stderr', wanted: RegExp, wi
     createInterface({ input: child[from]! })
       .on('line', (text) => {
         said.push(text);
+        keep(text);
         const found = text.match(wanted);
         if (found) {
           clearTimeout(late);
@@ -114,7 +122,7 @@ export class Hub {
         '--listen',
         again ? this.address.slice(7) : '127.0.0.1:0',
         '--log',
-        'warn',
+        'info',
       ],
       {
         env: { ...ENVIRONMENT, ...this.settings },
@@ -125,6 +133,7 @@ export class Hub {
     const told: string[] = [];
     createInterface({ input: child.stderr! }).on('line', (text) => {
       told.push(text);
+      keep(text);
       this.admin ||= text.match(/sk_live_\w+/)?.[0] ?? '';
       this.code ||= text.match(/set_\w+/)?.[0] ?? '';
     });
