@@ -187,7 +187,7 @@ test('changes come in by themselves, and deleted history leaves its line; the ke
   await expect(first(page, 'Changes')).toContainText('Deleted');
   await page.getByRole('link', { name: 'Trades', exact: true }).click();
   await expect(page.getByRole('region', { name: 'Deleted history' })).toContainText(
-    /History deleted by .* account of to be forgotten/,
+    /History deleted by .* account of to be forgotten: \d+ commands, \d+ rows of the trade history\./,
   );
   await accessible(page);
 });

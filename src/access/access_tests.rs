@@ -63,10 +63,10 @@ async fn a_disconnected_token_is_pending_again_and_takes_another_account() {
     let access = access().await;
     let (token, _) = access.mint_token("", OwnerId::SELF, "test").await.unwrap();
     access.admit(token.id, &account(1), 0).await.unwrap();
-    let free = access.unlock_token(token.id, History::Keep, "test").await.unwrap();
+    let free = access.unlock_token(token.id, History::Keep, "history kept", "test").await.unwrap();
     assert_eq!(free.state(access.inner.clock.wall(), false), TokenState::Pending);
     assert_eq!(access.recheck(token.id, &account(1)), Err(CloseReason::Disconnected));
-    assert!(matches!(access.unlock_token(token.id, History::Keep, "test").await, Err(AccessError::NotLocked)));
+    assert!(matches!(access.unlock_token(token.id, History::Keep, "history kept", "test").await, Err(AccessError::NotLocked)));
     access.admit(token.id, &account(2), 0).await.unwrap();
 }
 

@@ -174,15 +174,20 @@ impl Access {
     }
 
     /// Frees the lock, so that the token is pending again. With [`History::Delete`] everything recorded of the account is
-    /// made unreadable for good in the same step.
+    /// made unreadable for good in the same step. `detail` says in the audit what became of that, in words.
     ///
     /// # Errors
     /// [`AccessError::NotLocked`], [`AccessError::Revoked`], [`AccessError::Expired`], the store's.
-    pub async fn unlock_token(&self, id: TokenId, history: History, actor: &str) -> Result<Arc<Token>, AccessError> {
+    pub async fn unlock_token(
+        &self,
+        id: TokenId,
+        history: History,
+        detail: &str,
+        actor: &str,
+    ) -> Result<Arc<Token>, AccessError> {
         self.change_token(id, |token| {
             self.still_good(token)?;
             let lock = token.lock.as_ref().ok_or(AccessError::NotLocked)?;
-            let detail = if history == History::Delete { "history deleted" } else { "history kept" };
             let mut batch = self.audited(Batch::outcome(), actor, "token.disconnect", &id.to_string(), detail)?;
             if history == History::Delete {
                 batch = batch.shred(&records::scope(token.owner, &lock.account)).shred(&records::token_scope(id));

@@ -231,9 +231,14 @@ pub(super) async fn disconnect(
         History::Delete => Some(state.history.hold(token.owner, &account).await),
         History::Keep => None,
     };
-    if let Some(held) = &mut held {
-        held.forget().await?;
-    }
+    // The audit says how much it was: afterwards nobody can tell.
+    let gone = match &mut held {
+        Some(held) => {
+            let commands = state.trading.count_commands(token.owner, &account).await?;
+            format!("history deleted: {commands} commands, {} rows of the trade history", held.forget().await?)
+        }
+        None => "history kept".to_owned(),
+    };
     // ...and again when none can be raised until the key of what is sealed is gone: one that an incident raises later is sealed anew. Not
     // held for longer, since every switch of the hub waits for it.
     let switches = match history {
@@ -241,7 +246,7 @@ pub(super) async fn disconnect(
         History::Keep => None,
     };
     may_delete()?;
-    let token = state.access.unlock_token(token.id, history, &caller.actor()).await?;
+    let token = state.access.unlock_token(token.id, history, &gone, &caller.actor()).await?;
     drop(switches);
     state.hub.cut(token.id, CloseReason::Disconnected);
     drop(held);

@@ -256,24 +256,26 @@ impl History {
 }
 
 impl Held {
-    /// Deletes the account's history. The seal is still to be destroyed by the caller, who unlocks the token before this is dropped;
+    /// Deletes the account's history and tells how many rows there were. The seal is still to be destroyed by the caller, who unlocks the token before this is dropped;
     /// the rows go first, because afterwards nobody can list them any more.
     ///
     /// # Errors
     /// The store's; calling it again goes on where it stopped.
-    pub async fn forget(&mut self) -> Result<(), StoreError> {
+    pub async fn forget(&mut self) -> Result<usize, StoreError> {
         let (owner, account, store) = (self.owner, &self.account, &self.history.inner.store);
         let prefix = records::history_rows(owner, account);
+        let mut rows = 0;
         loop {
             let page = store.scan(&prefix, None, DELETED).await?;
             if page.is_empty() {
                 break;
             }
+            rows += page.len();
             let batch = page.into_iter().fold(Batch::outcome(), |batch, (key, _)| batch.delete(key));
             store.commit(batch).await?;
         }
         store.commit(Batch::outcome().delete(records::history_account(owner, account))).await?;
         self.rows.forget();
-        Ok(())
+        Ok(rows)
     }
 }

@@ -150,6 +150,23 @@ impl Trading {
         self.forget_under(&records::client_orders(owner, account, None), |batch, _| batch).await
     }
 
+    /// How many commands an account has.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn count_commands(&self, owner: OwnerId, account: &Account) -> Result<usize, StoreError> {
+        let prefix = records::account_commands(owner, account);
+        let (mut count, mut last) = (0, None);
+        loop {
+            let page = self.inner.store.scan(&prefix, last.as_deref(), PAGE).await?;
+            count += page.len();
+            match page.into_iter().last() {
+                Some((key, _)) => last = Some(key),
+                None => return Ok(count),
+            }
+        }
+    }
+
     /// Deletes every entry under a prefix, and what it names.
     async fn forget_under(&self, prefix: &[u8], named: impl Fn(Batch, CommandId) -> Batch) -> Result<(), StoreError> {
         loop {

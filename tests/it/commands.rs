@@ -112,6 +112,9 @@ async fn an_outcome_of_a_deleted_command_is_acknowledged_and_one_that_never_was_
     terminal.acknowledged().await;
     let (token, instance) = (terminal.token.clone(), terminal.instance);
     hub.admin().post(&format!("/api/v1/tokens/{}/disconnect", token.id), json!({"history": "delete"})).await.expect(200);
+    let told = hub.admin().get("/api/v1/audit?action=token.disconnect").await.expect(200);
+    let told = told["data"][0]["detail"].as_str().unwrap();
+    assert!(told.starts_with("history deleted: 1 commands, "), "{told}");
     let mut terminal = FakeTerminal::connect(hub.addr(), &token).await;
     terminal.instance = instance;
     terminal.is_let_in(1001).await;

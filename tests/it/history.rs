@@ -522,6 +522,8 @@ async fn after_delete_all_not_a_byte_of_the_history_can_be_read() {
     hub.shows(&token, "offline").await;
     let gone = hub.admin().post(&format!("/api/v1/tokens/{}/disconnect", token.id), json!({"history": "delete"})).await;
     gone.expect(200);
+    let told_of = hub.admin().get("/api/v1/audit?action=token.disconnect").await.expect(200);
+    assert_eq!(told_of["data"][0]["detail"], "history deleted: 0 commands, 2 rows of the trade history");
     assert_eq!(trades(&hub.admin(), "").await, Vec::<Value>::new());
     assert_eq!(trades(&hub.admin(), &format!("&account={LOGIN}@{SERVER}")).await, Vec::<Value>::new());
     hub.stop().await;

@@ -11,11 +11,10 @@ import { actorName, tokenName, useCallers } from './names';
 import type { Change } from './words';
 
 /** What the hub's audit says of a disconnect that deleted. */
-export const isDeletion = (row: Change): boolean => row.action === 'token.disconnect' && row.detail === 'history deleted';
+export const isDeletion = (row: Change): boolean => row.action === 'token.disconnect' && row.detail.startsWith('history deleted');
 
 /**
- * Where history was deleted: that it is not there is told, or the list would look whole. The audit names no account, and how much it was
- * nobody counts; so only whoever may read the audit sees it, and only where no account or symbol is chosen.
+ * Where history was deleted: that it is not there is told, or the list would look whole. The audit names no account; so only whoever may read the audit sees it, and only where no account or symbol is chosen.
  */
 export function Deleted({ chosen }: { chosen: Filters }) {
   const { account, symbol, kind, order, position, ...times } = chosen;
@@ -36,7 +35,8 @@ export function Deleted({ chosen }: { chosen: Filters }) {
             <Icon name="bin" />
             <span>
               <When at={row.at} line /> History deleted by <strong>{actorName(row.actor, names)}</strong>: all that was recorded
-              of the account of {tokenName(row.target) || row.target}.
+              of the account of {tokenName(row.target) || row.target}
+              {row.detail.slice('history deleted'.length)}.
             </span>
           </li>
         ))}
