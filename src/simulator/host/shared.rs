@@ -238,7 +238,7 @@ impl Shared {
     }
 
     /// MetaTrader 4 has no magic and no comment on anything but an opening. The ledger gets those that the hub gave, so that it can be
-    /// compared with the commands. The program trades in the order in which trades came.
+    /// compared with the commands. The program trades in the order in which trades came, but for those that it has refused.
     pub(super) fn complete(&self, request: &mut TradeRequest) {
         if request.action == action::PENDING || (request.action == action::DEAL && request.position == 0) {
             return;
@@ -260,6 +260,10 @@ impl Shared {
     /// The program printed something, or the like.
     pub(super) fn tell(&self, what: Fields) {
         tracing::debug!(?what, "the program tells");
+        // That it refused a trade is told here before it sends the next one; its Outcome goes another way, and may come after that.
+        if let Some(command) = refused(&what) {
+            self.forget_trade(Some(command));
+        }
         let mut told = lock(&self.told);
         told.push_back(what);
         if told.len() > TOLD_MAX {
@@ -272,5 +276,30 @@ impl Shared {
     /// All that the program told, oldest first.
     pub(super) fn told(&self) -> Vec<Fields> {
         lock(&self.told).iter().cloned().collect()
+    }
+}
+
+/// The command that the program says it refused, if it says so.
+fn refused(told: &[String]) -> Option<CommandId> {
+    let [kind, words, ..] = told else { return None };
+    let words = words.strip_prefix("MtBridge: refused ").filter(|_| kind == "print")?;
+    words.split_once(':')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_that_the_program_refused_lends_its_tag_to_no_other_close_of_the_position() {
+        let shared = Shared::new(Faults::default());
+        let close = |magic| TradeRequest { action: action::DEAL, position: 70, magic, ..TradeRequest::default() };
+        let (first, second) = (CommandId::from_bytes([1; 16]), CommandId::from_bytes([2; 16]));
+        shared.note_trade(first, close(1));
+        shared.note_trade(second, close(2));
+        shared.tell(vec!["print".into(), format!("MtBridge: refused {first}: late by 173 ms")]);
+        let mut sent = close(0);
+        shared.complete(&mut sent);
+        assert_eq!(sent.magic, 2);
     }
 }

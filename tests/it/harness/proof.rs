@@ -79,7 +79,15 @@ pub fn one_story(commands: &[Value], broker: &PaperBroker) -> Counted {
         };
         counted.done += usize::from(done);
         let carried_out = at_broker.get(&tag).is_some_and(|request| request.is_done());
-        assert_eq!(done, carried_out, "record and broker disagree: {command}, {:?}", at_broker.get(&tag));
+        let beside =
+            || commands.iter().filter(|other| other["request"]["position"] == command["request"]["position"]).collect::<Vec<_>>();
+        assert_eq!(
+            done,
+            carried_out,
+            "record and broker disagree: {command}, {:?}; beside it {:?}",
+            at_broker.get(&tag),
+            beside()
+        );
     }
     for (tag, request) in &at_broker {
         assert!(known.contains_key(tag), "no command explains this request: {request:?}");
