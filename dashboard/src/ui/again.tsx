@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { hub, sentence } from '../api/client';
 import { asking } from '../lib/session';
 import { Icon } from './icon';
@@ -16,8 +16,8 @@ function Asked({ waiting }: { waiting: NonNullable<typeof asking.value> }) {
   const [failure, setFailure] = useState('');
   const [busy, setBusy] = useState(false);
   const cancel = () => waiting.reject(new Error('Nothing was changed: the password was not given.'));
-  // Also when the session ends meanwhile: what was asked for is not done behind the next login.
-  useEffect(() => cancel, []);
+  // Also when the session ends meanwhile, even before the dialog is painted: what was asked for is not done behind the next login.
+  useLayoutEffect(() => cancel, []);
   const submit = async (event: Event) => {
     event.preventDefault();
     setFailure('');
