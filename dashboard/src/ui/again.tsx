@@ -1,9 +1,9 @@
 import { useLayoutEffect, useState } from 'preact/hooks';
 import { hub, sentence } from '../api/client';
 import { asking } from '../lib/session';
-import { Icon } from './icon';
 import { Modal } from './modal';
 import { Password } from './password';
+import { Alert } from './wrong';
 
 /** Asks for the password again before something that a stolen session must not do. */
 export function Again() {
@@ -49,13 +49,7 @@ function Asked({ waiting }: { waiting: NonNullable<typeof asking.value> }) {
       <form id="again" onSubmit={submit}>
         <Password name="again-password" label="Password" autocomplete="current-password" onInput={setPassword} />
       </form>
-      <div role="alert">
-        {failure && (
-          <p class="error">
-            <Icon name="alert" /> <span>{failure}</span>
-          </p>
-        )}
-      </div>
+      <Alert what={failure} />
     </Modal>
   );
 }
