@@ -389,3 +389,126 @@ test('whoever comes later is told how it stands, which the hub tells only once',
   await settled();
   expect(told).toEqual([{ bid: 1.1 }]);
 });
+
+const quote = { topic: 'quotes', terminal: 't', symbol: 'EURUSD' };
+const bid = (socket: FakeSocket, price: number) =>
+  socket.says({ type: 'state', topic: 'quotes', symbol: 'EURUSD', data: { bid: price } });
+/** Whoever hears keeps what came: the value, or why there is none. */
+const heardBy = (kept: unknown[]) => (message: import('../src/live/socket').Heard) =>
+  kept.push((message.data as { bid: number } | null)?.bid ?? message.trouble?.code);
+/** The hub says to each subscription that it has not answered yet that the rate is used up. */
+function refusesAll(socket: FakeSocket, retry_after: number) {
+  for (const { id } of socket.sent.splice(0).filter((message) => message.subscribe))
+    socket.says({ type: 'error', id, code: 'rate_limit_exceeded', message: 'later', retry_after });
+}
+function acceptsAll(socket: FakeSocket) {
+  for (const { id, subscribe } of socket.sent.splice(0).filter((message) => message.subscribe))
+    socket.says({ type: 'answer', id, subscribed: subscribe, refused: [] });
+}
+
+test('whoever has a value keeps it when the plan has no room for more', async () => {
+  const [one, two, other]: unknown[][] = [[], [], []];
+  live.subscribe(quote, heardBy(one!));
+  const socket = await started();
+  acceptsAll(socket);
+  bid(socket, 1.1);
+  live.subscribe(quote, heardBy(two!));
+  live.subscribe({ topic: 'account', terminal: 't' }, heardBy(other!));
+  expect(items(socket, 'subscribe'), 'what is followed is not asked for again').toEqual([{ topic: 'account', terminal: 't' }]);
+  refusesAll(socket, 3);
+  await settled();
+  expect([one, two, other]).toEqual([[1.1], [1.1], ['rate_limit_exceeded']]);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(items(socket, 'subscribe')).toEqual([{ topic: 'account', terminal: 't' }]);
+});
+
+test('whoever comes before the answer does not ask a second time', async () => {
+  const socket = await started();
+  live.subscribe(quote, () => undefined);
+  live.subscribe(quote, () => undefined);
+  expect(items(socket, 'subscribe')).toEqual([quote]);
+});
+
+test('all that the plan had no room for is asked for in one question, when it has, and not before', async () => {
+  const [told, late]: unknown[][] = [[], []];
+  live.subscribe({ topic: 'terminals' }, () => undefined);
+  const socket = await started();
+  acceptsAll(socket);
+  const gone = live.subscribe({ topic: 'account', terminal: 't' }, () => undefined);
+  live.subscribe(quote, heardBy(told!));
+  live.subscribe({ topic: 'deals' }, () => undefined);
+  refusesAll(socket, 3);
+  live.subscribe(quote, heardBy(late!));
+  gone();
+  await vi.advanceTimersByTimeAsync(2_999);
+  expect(items(socket, 'subscribe')).toEqual([]);
+  expect(late, 'whoever comes meanwhile is told why there is nothing').toEqual(['rate_limit_exceeded']);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(socket.sent.map((message) => message.subscribe).filter(Boolean)).toEqual([[quote, { topic: 'deals' }]]);
+  acceptsAll(socket);
+  bid(socket, 1.2);
+  expect([told, late]).toEqual([
+    ['rate_limit_exceeded', 1.2],
+    ['rate_limit_exceeded', 1.2],
+  ]);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(items(socket, 'subscribe')).toEqual([]);
+});
+
+test('a refusal after a new link says that the value is old, until it is followed again', async () => {
+  const told: unknown[] = [];
+  live.subscribe(quote, heardBy(told));
+  const first = await started();
+  acceptsAll(first);
+  bid(first, 1.1);
+  first.close(4000);
+  await vi.advanceTimersByTimeAsync(500);
+  last().opens();
+  refusesAll(last(), 2);
+  bid(first, 1);
+  await vi.advanceTimersByTimeAsync(2_000);
+  acceptsAll(last());
+  bid(last(), 1.1);
+  expect(told).toEqual([1.1, 'rate_limit_exceeded', 1.1]);
+});
+
+test('a pause that the hub names is neither none nor without end', async () => {
+  live.subscribe(quote, () => undefined);
+  const socket = await started();
+  refusesAll(socket, 0);
+  await vi.advanceTimersByTimeAsync(999);
+  expect(items(socket, 'subscribe')).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  refusesAll(socket, 1e9);
+  await beats(socket, 3_595);
+  expect(items(socket, 'subscribe')).toEqual([]);
+  await beats(socket, 5);
+  expect(items(socket, 'subscribe')).toEqual([quote]);
+});
+
+test('what the hub has ended is asked for again by whoever comes next', async () => {
+  const told: unknown[] = [];
+  live.subscribe(quote, heardBy(told));
+  const socket = await started();
+  acceptsAll(socket);
+  bid(socket, 1.1);
+  socket.says({ type: 'unsubscribed', topic: 'quotes', symbol: 'EURUSD', code: 'forbidden', message: 'no' });
+  live.subscribe(quote, heardBy(told));
+  await settled();
+  expect(items(socket, 'subscribe')).toEqual([quote]);
+  expect(told).toEqual([1.1, 'forbidden']);
+});
+
+test('a terminal that was given another account is followed anew, and nobody is told of the account before', async () => {
+  const told: unknown[] = [];
+  const before = live.subscribe({ ...quote, account: { login: 1, server: 'Demo' } }, () => undefined);
+  const socket = await started();
+  acceptsAll(socket);
+  bid(socket, 1.1);
+  live.subscribe({ ...quote, account: { login: 2, server: 'Demo' } }, heardBy(told));
+  before();
+  await settled();
+  expect(items(socket, 'subscribe')).toEqual([quote]);
+  expect(items(socket, 'unsubscribe'), 'it would end the new one').toEqual([]);
+  expect(told).toEqual([]);
+});

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { keep } from './kept';
 
 /** Milliseconds that the hub's clock is ahead of the browser's: ages are told by the hub's. */
 export const skew = signal(0);
@@ -20,6 +21,10 @@ const stored = (): Zone => {
   return kept === 'utc' || kept === 'broker' ? kept : 'local';
 };
 export const zone = signal<Zone>(stored());
+export function setZone(to: Zone): void {
+  zone.value = to;
+  keep('zone', to);
+}
 
 /** A span in words: "12 s", "5 min", "3 h", "2 d". */
 export function span(ms: number): string {

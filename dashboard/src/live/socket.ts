@@ -59,6 +59,8 @@ const SILENT_MS = 12_000;
 const DEAD_MS = 24_000;
 const GRACE_MS = 2_000;
 const HIDDEN_MS = 60_000;
+/** The longest pause before what a rate had no room for is asked for again. */
+const AGAIN_MS = 3_600_000;
 /** How long a ticket and a handshake may take together. */
 const OPEN_MS = 10_000;
 /** What a terminal sends something for, with each tick. */
@@ -76,8 +78,11 @@ let requests = 0;
 let opening: AbortController | undefined;
 /** Whether nobody looks, so that what is heavy is not asked for. */
 let away = false;
-/** What was asked for and not answered yet, by the number of the question. */
-const asked = new Map<unknown, Wish[]>();
+/** How what was asked for over this link stands, by its key: followed, waiting for room in the rate, or the number of the question. */
+const standing = new Map<string, number>();
+const FOLLOWED = 0;
+const WAITS = -1;
+let later: ReturnType<typeof setTimeout> | undefined;
 
 const item = ({ topic, terminal, symbol, timeframe }: Wish) => ({
   topic,
@@ -86,27 +91,45 @@ const item = ({ topic, terminal, symbol, timeframe }: Wish) => ({
   ...(timeframe ? { timeframe } : {}),
 });
 const name = (wish: Wish) => JSON.stringify(item(wish));
+/** A terminal that was given another account is followed anew. */
+const key = (wish: Wish) => name(wish) + JSON.stringify(wish.account);
 const heavy = ({ topic }: Wish) => HEAVY.has(topic);
 const wishes = (which: (wish: Wish) => boolean) => [
   ...new Map([...listeners].filter(({ wish }) => which(wish)).map(({ wish }) => [name(wish), item(wish)])).values(),
 ];
+const keys = (which: (wish: Wish) => boolean) =>
+  new Set([...listeners].filter(({ wish }) => which(wish)).map(({ wish }) => key(wish)));
 const isOpen = () => socket?.readyState === WebSocket.OPEN;
 
 function send(message: object): void {
   if (isOpen()) socket!.send(JSON.stringify({ id: ++requests, ...message }));
 }
 
+/** Asks for what was not asked for yet: of what is followed already the hub tells nothing anew, and may refuse to hear it again. */
 function ask(which: (wish: Wish) => boolean): void {
-  const items = wishes((wish) => which(wish) && !(away && heavy(wish)));
+  const fresh = (wish: Wish) => which(wish) && !(away && heavy(wish)) && !standing.has(key(wish));
+  const items = wishes(fresh);
   if (!isOpen() || !items.length) return;
   send({ subscribe: items });
-  asked.set(requests, items);
+  for (const one of keys(fresh)) standing.set(one, requests);
+}
+
+function askAgain(): void {
+  later = undefined;
+  const waiting = keys((wish) => standing.get(key(wish)) === WAITS);
+  for (const one of waiting) standing.delete(one);
+  ask((wish) => waiting.has(key(wish)));
+}
+
+/** What is shown is true again when everything that is wanted is followed. */
+function settle(): void {
+  if (!away && ![...standing.values()].some((how) => how !== FOLLOWED)) paused.value = false;
 }
 
 /** What was missed meanwhile is read anew. */
 function begin(which: (wish: Wish) => boolean): void {
   ask(which);
-  if (!away && asked.size === 0) paused.value = false;
+  settle();
   for (const { wish, anew } of [...listeners]) if (which(wish) && !(away && heavy(wish))) anew?.();
 }
 
@@ -123,22 +146,26 @@ function tell(message: Message, which: (wish: Wish) => boolean): void {
   }
 }
 
-function refuse({ code = '', message = '' }: { code?: string; message?: string }, which: (wish: Wish) => boolean): void {
-  tell({ type: 'state', data: null, at: new Date(now.peek()).toISOString(), trouble: { code, message } }, which);
+/** What is not followed is asked for again by whoever wants it next, or when the rate has room. */
+function refuse({ code = '', message = '', retry_after }: Partial<Message>, which: (wish: Wish) => boolean): void {
+  const refused = keys(which);
+  for (const one of refused) {
+    if (retry_after === undefined) standing.delete(one);
+    else standing.set(one, WAITS);
+  }
+  // One question for all that waits, so that none uses up the room of the others.
+  if (retry_after !== undefined) later ??= setTimeout(askAgain, Math.min(Math.max(retry_after, 1) * 1000, AGAIN_MS));
+  const at = new Date(now.peek()).toISOString();
+  tell({ type: 'state', data: null, at, trouble: { code, message } }, (wish) => refused.has(key(wish)));
 }
 
-/** The hub's answer to a question, whether it says yes or no. */
+/** The hub's answer to a question, whether it says yes or no. What was let go meanwhile is nobody's any more. */
 function answered(message: Message): void {
-  const items = asked.get(message.id) ?? [];
-  asked.delete(message.id);
-  const among = (some: Wish[]) => (wish: Wish) => some.some((one) => name(one) === name(wish));
-  if (message.code) refuse(message, among(items));
-  // What was let go is nobody's any more.
-  else if (message.subscribed) for (const one of message.refused ?? []) refuse(one, among([one.item]));
-  if (message.retry_after) {
-    const to = socket;
-    setTimeout(() => to === socket && ask(among(items)), message.retry_after * 1000);
-  } else if (message.subscribed && !away && asked.size === 0) paused.value = false;
+  const own = (wish: Wish) => standing.has(key(wish)) && standing.get(key(wish)) === message.id;
+  if (message.code) refuse(message, own);
+  for (const one of message.refused ?? []) refuse(one, (wish) => own(wish) && name(wish) === name(one.item));
+  for (const one of keys(own)) standing.set(one, FOLLOWED);
+  settle();
 }
 
 /** Whether a message is about what was wished for: the hub names accounts, never the token that was asked by. */
@@ -193,7 +220,7 @@ async function open(): Promise<void> {
       staleSince.value = Date.now();
       begin(() => true);
     };
-    made.onmessage = (event) => take(String(event.data));
+    made.onmessage = (event) => socket === made && take(String(event.data));
     made.onclose = (event) => {
       if (socket !== made) return;
       drop();
@@ -230,13 +257,15 @@ function drop(): void {
   socket = undefined;
   opening?.abort();
   opening = undefined;
-  asked.clear();
-  forget();
+  clearTimeout(later);
+  later = undefined;
+  standing.clear();
+  forget(() => true);
   old?.close();
 }
 
-function forget(): void {
-  for (const listener of listeners) listener.last = undefined;
+function forget(which: (wish: Wish) => boolean): void {
+  for (const listener of listeners) if (which(listener.wish)) listener.last = undefined;
 }
 
 function look(): void {
@@ -265,7 +294,8 @@ function leave(): void {
   const items = wishes(heavy);
   away = true;
   paused.value = true;
-  forget();
+  forget(heavy);
+  for (const one of keys(heavy)) standing.delete(one);
   if (items.length) send({ unsubscribe: items });
 }
 
@@ -296,15 +326,16 @@ export function stop(): void {
 
 /** Follows something until the returned function is called; `anew` is called when the link is there again and something may have been missed. */
 export function subscribe(wish: Wish, heard: (message: Heard) => void, anew?: () => void): () => void {
-  const same = ({ wish: other }: Listener) => name(other) === name(wish);
-  // What is followed already is not told again by the hub before it changes.
-  const last = [...listeners].find(same)?.last;
+  const alike = (of: (wish: Wish) => string) => [...listeners].find((other) => of(other.wish) === of(wish));
+  // What is asked for already is not told again by the hub before it changes.
+  const last = standing.has(key(wish)) ? alike(key)?.last : undefined;
   const listener: Listener = { wish, heard, anew, last };
   listeners.add(listener);
-  ask((one) => name(one) === name(wish));
+  ask((one) => key(one) === key(wish));
   if (last) queueMicrotask(() => listeners.has(listener) && heard(last));
   return () => {
-    if (!listeners.delete(listener)) return;
-    if (![...listeners].some(same) && !(away && heavy(wish))) send({ unsubscribe: [item(wish)] });
+    if (!listeners.delete(listener) || alike(key)) return;
+    standing.delete(key(wish));
+    if (!alike(name) && !(away && heavy(wish))) send({ unsubscribe: [item(wish)] });
   };
 }

@@ -165,6 +165,10 @@ const told = (token: Token, row: Terminal): Token => ({
   rtt_ms: row.presence?.socket.rtt_ms ?? null,
 });
 
+/** The terminals to choose from: their ids, and whose each is. */
+export const terminalOptions = (): [string, string][] =>
+  [...terminals.value.values()].map((row) => [row.id, `${row.account.login} · ${row.name || row.account.server}`]);
+
 /** Round trips of each terminal that were told while the page is open, oldest first. */
 const trips = new Map<string, number[]>();
 const TRIPS_MAX = 120;

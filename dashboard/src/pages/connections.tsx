@@ -7,6 +7,7 @@ import { acts } from '../lib/session';
 import { expiring, matches, ordered, replaced } from '../lib/tokens';
 import { Empty, Failed, Loading } from '../ui/empty';
 import { Icon } from '../ui/icon';
+import { type Column, Table } from '../ui/table';
 import { Filter } from './connections/filter';
 import { address, minute, opened } from './connections/open';
 import { Row } from './connections/row';
@@ -18,7 +19,7 @@ const Over = lazy(() => import('./connections/over'));
 const PAGE = 100;
 /** Refusals and round trips are told by no stream, so the list is read anew now and then while somebody looks. */
 const AGAIN_MS = 15_000;
-const COLUMNS = ['State', 'Name', 'Account', 'Seen', 'Latency', 'Expires'];
+const COLUMNS: Column[] = [['State'], ['Name'], ['Account'], ['Seen'], ['Latency', 'num'], ['Expires']];
 
 const newConnection = () => (opened.value = { what: 'new' });
 
@@ -96,25 +97,11 @@ function List({ list }: { list: Token[] }) {
       <Filter counts={counts} />
       <Pages page={page} pages={pages} count={shown.length} />
       {shown.length > 0 ? (
-        <table class="table cards-on-phone connections" role="table" aria-label="Connections">
-          <thead role="rowgroup">
-            <tr role="row">
-              {COLUMNS.map((name) => (
-                <th key={name} role="columnheader" scope="col" class={name === 'Latency' ? 'num' : ''}>
-                  {name}
-                </th>
-              ))}
-              <th role="columnheader" scope="col">
-                <span class="visually-hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody role="rowgroup">
-            {shown.slice((page - 1) * PAGE, page * PAGE).map((token) => (
-              <Row key={token.id} token={token} terminal={rows.get(token.id)} old={old.get(token.id)} />
-            ))}
-          </tbody>
-        </table>
+        <Table label="Connections" class="connections" names={COLUMNS}>
+          {shown.slice((page - 1) * PAGE, page * PAGE).map((token) => (
+            <Row key={token.id} token={token} terminal={rows.get(token.id)} old={old.get(token.id)} />
+          ))}
+        </Table>
       ) : (
         <p class="muted">
           <Link href="/connections">Clear the filter</Link> to see all.

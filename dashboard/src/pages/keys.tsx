@@ -7,33 +7,20 @@ import { subscribe } from '../live/socket';
 import { acts } from '../lib/session';
 import { Empty, Failed, Loading } from '../ui/empty';
 import { Icon } from '../ui/icon';
+import { Table } from '../ui/table';
 import { EditKey, NewKey, RevokeKey, RollKey } from './keys/dialogs';
 import { type Opened, Row } from './keys/row';
 
 /** What is spent of a plan moves without an event; it is read anew so often while somebody looks. */
 const LOOK_MS = 15_000;
 
-function Table({ rows, label, open }: { rows: ApiKey[]; label: string; open?: (what: Opened) => void }) {
+function Rows({ rows, label, open }: { rows: ApiKey[]; label: string; open?: (what: Opened) => void }) {
   return (
-    <table class="table cards-on-phone live keys" role="table" aria-label={label}>
-      <thead role="rowgroup">
-        <tr role="row">
-          {['Name', 'May', 'Plan', 'Used', open ? 'Ends' : 'Ended'].map((name) => (
-            <th key={name} role="columnheader" scope="col">
-              {name}
-            </th>
-          ))}
-          <th role="columnheader" scope="col">
-            <span class="visually-hidden">Actions</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {rows.map((row) => (
-          <Row key={row.id} row={row} open={open} />
-        ))}
-      </tbody>
-    </table>
+    <Table label={label} class="live keys" names={[['Name'], ['May'], ['Plan'], ['Used'], [open ? 'Ends' : 'Ended']]}>
+      {rows.map((row) => (
+        <Row key={row.id} row={row} open={open} />
+      ))}
+    </Table>
   );
 }
 
@@ -106,7 +93,7 @@ export default function Keys() {
           </button>
         </Empty>
       )}
-      {live.length > 0 && <Table rows={live} label="API keys" open={show} />}
+      {live.length > 0 && <Rows rows={live} label="API keys" open={show} />}
       {ended.length > 0 && (
         <p class="ended">
           <button type="button" class="ghost" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>
@@ -115,7 +102,7 @@ export default function Keys() {
           </button>
         </p>
       )}
-      {all.value && ended.length > 0 && <Table rows={ended} label="Keys that have ended" />}
+      {all.value && ended.length > 0 && <Rows rows={ended} label="Keys that have ended" />}
       {what?.what === 'new' && <NewKey onClose={close} />}
       {what?.what === 'edit' && <EditKey row={what.key} onClose={close} />}
       {what?.what === 'roll' && <RollKey row={what.key} onClose={close} />}

@@ -1,9 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import { hub, ok, Problem, sentence } from '../api/client';
 import { signIn } from '../lib/session';
-import { Icon } from '../ui/icon';
+import { Check, Field } from '../ui/field';
 import { Password } from '../ui/password';
 import { toast } from '../ui/toast';
+import { Alert } from '../ui/wrong';
 
 /** A password by a one-time code: for the first user of a hub, and for everybody who was invited or reset. */
 function SetUp({ known, back }: { known: boolean; back: () => void }) {
@@ -37,41 +38,33 @@ function SetUp({ known, back }: { known: boolean; back: () => void }) {
           ? 'Nobody can sign in yet. The hub wrote a one-time set-up code to its log when it first started; whoever has it becomes the owner.'
           : 'With the one-time code that you were given.'}
       </p>
-      <label class="field">
-        Set-up code
-        <input
-          name="code"
-          autocomplete="one-time-code"
+      <Field
+        label="Set-up code"
+        name="code"
+        autocomplete="one-time-code"
+        required
+        spellcheck={false}
+        onText={(code) => set('code')(code.trim())}
+      />
+      {!known && (
+        <Check checked={first} onTick={setFirst}>
+          Nobody has signed in yet<span class="hint">The code is from the log of the hub, and makes its first user.</span>
+        </Check>
+      )}
+      {first && <Field label="Your name" name="name" autocomplete="name" required onText={set('name')} />}
+      {first && (
+        <Field
+          label={
+            <>
+              Login<span class="hint">An e-mail address or a word; nothing is sent to it.</span>
+            </>
+          }
+          name="login"
+          autocomplete="username"
           required
           spellcheck={false}
-          onInput={(event) => set('code')(event.currentTarget.value.trim())}
+          onText={(login) => set('login')(login.trim())}
         />
-      </label>
-      {!known && (
-        <label class="check">
-          <input type="checkbox" checked={first} onChange={(event) => setFirst(event.currentTarget.checked)} />{' '}
-          <span>
-            Nobody has signed in yet<span class="hint">The code is from the log of the hub, and makes its first user.</span>
-          </span>
-        </label>
-      )}
-      {first && (
-        <label class="field">
-          Your name
-          <input name="name" autocomplete="name" required onInput={(event) => set('name')(event.currentTarget.value)} />
-        </label>
-      )}
-      {first && (
-        <label class="field">
-          Login<span class="hint">An e-mail address or a word; nothing is sent to it.</span>
-          <input
-            name="login"
-            autocomplete="username"
-            required
-            spellcheck={false}
-            onInput={(event) => set('login')(event.currentTarget.value.trim())}
-          />
-        </label>
       )}
       <Password
         name="password"
@@ -80,13 +73,7 @@ function SetUp({ known, back }: { known: boolean; back: () => void }) {
         hint="At least 12 characters; 15 or more are better."
         onInput={set('password')}
       />
-      <div role="alert">
-        {failure && (
-          <p class="error">
-            <Icon name="alert" /> <span>{failure}</span>
-          </p>
-        )}
-      </div>
+      <Alert what={failure} />
       <button type="submit" class="primary" disabled={busy}>
         {busy ? 'Setting up…' : 'Set up and sign in'}
       </button>
@@ -125,28 +112,16 @@ function SignIn({ withCode }: { withCode: () => void }) {
   return (
     <form class="card stack" onSubmit={submit}>
       <h1 tabIndex={-1}>Sign in to mtbridge</h1>
-      <label class="field">
-        Login
-        <input
-          name="login"
-          autocomplete="username"
-          required
-          spellcheck={false}
-          onInput={(event) => setLogin(event.currentTarget.value.trim())}
-        />
-      </label>
+      <Field
+        label="Login"
+        name="login"
+        autocomplete="username"
+        required
+        spellcheck={false}
+        onText={(text) => setLogin(text.trim())}
+      />
       <Password name="password" label="Password" autocomplete="current-password" onInput={setPassword} />
-      <div role="alert">
-        {failure && (
-          <p class="error">
-            <Icon name="alert" />{' '}
-            <span>
-              {failure}
-              {wait > 0 && ` You can try again in ${wait} s.`}
-            </span>
-          </p>
-        )}
-      </div>
+      <Alert what={failure && (wait > 0 ? `${failure} You can try again in ${wait} s.` : failure)} />
       <button type="submit" class="primary" disabled={busy || wait > 0}>
         {busy ? 'Signing in…' : 'Sign in'}
       </button>

@@ -1,9 +1,9 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { hub, sentence } from '../api/client';
 import { asking } from '../lib/session';
-import { Icon } from './icon';
 import { Modal } from './modal';
 import { Password } from './password';
+import { Alert } from './wrong';
 
 /** Asks for the password again before something that a stolen session must not do. */
 export function Again() {
@@ -16,8 +16,8 @@ function Asked({ waiting }: { waiting: NonNullable<typeof asking.value> }) {
   const [failure, setFailure] = useState('');
   const [busy, setBusy] = useState(false);
   const cancel = () => waiting.reject(new Error('Nothing was changed: the password was not given.'));
-  // Also when the session ends meanwhile: what was asked for is not done behind the next login.
-  useEffect(() => cancel, []);
+  // Also when the session ends meanwhile, even before the dialog is painted: what was asked for is not done behind the next login.
+  useLayoutEffect(() => cancel, []);
   const submit = async (event: Event) => {
     event.preventDefault();
     setFailure('');
@@ -49,13 +49,7 @@ function Asked({ waiting }: { waiting: NonNullable<typeof asking.value> }) {
       <form id="again" onSubmit={submit}>
         <Password name="again-password" label="Password" autocomplete="current-password" onInput={setPassword} />
       </form>
-      <div role="alert">
-        {failure && (
-          <p class="error">
-            <Icon name="alert" /> <span>{failure}</span>
-          </p>
-        )}
-      </div>
+      <Alert what={failure} />
     </Modal>
   );
 }

@@ -2,8 +2,8 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { sentence } from '../api/client';
 import { useHeld } from './held';
-import { Icon } from './icon';
 import { Modal } from './modal';
+import { Alert } from './wrong';
 
 interface Props {
   /** Names the thing. */
@@ -18,7 +18,7 @@ interface Props {
   ready?: boolean;
   children: ComponentChildren;
   /** The hub's word decides: nothing is shown as done before it. */
-  action: () => Promise<void>;
+  action: () => Promise<unknown>;
   onClose: () => void;
   /** After success, where that is something else than closing. */
   onDone?: () => void;
@@ -57,13 +57,7 @@ export function Confirm({ title, verb, doing, danger, wide, ready = true, childr
       }
     >
       {children}
-      <div role="alert">
-        {failure && (
-          <p class="error">
-            <Icon name="alert" /> <span>{failure}</span>
-          </p>
-        )}
-      </div>
+      <Alert what={failure} />
     </Modal>
   );
 }

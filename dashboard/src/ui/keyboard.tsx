@@ -1,5 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { keep } from '../lib/kept';
+import { Check } from './field';
 import { go } from '../lib/router';
 import { Modal } from './modal';
 
@@ -91,21 +93,15 @@ export function Keyboard() {
           </tr>
         </tbody>
       </table>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={shortcuts.value}
-          onChange={(event) => {
-            shortcuts.value = event.currentTarget.checked;
-            try {
-              localStorage.setItem('shortcuts', shortcuts.value ? 'on' : 'off');
-            } catch {
-              /* for this visit only */
-            }
-          }}
-        />{' '}
-        <span>Single keys do something</span>
-      </label>
+      <Check
+        checked={shortcuts.value}
+        onTick={(on) => {
+          shortcuts.value = on;
+          keep('shortcuts', on ? 'on' : 'off');
+        }}
+      >
+        Single keys do something
+      </Check>
     </Modal>
   );
 }

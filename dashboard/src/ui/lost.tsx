@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { sentence, Unreachable } from '../api/client';
-import { Icon } from './icon';
+import { Wrong } from './wrong';
 
 /** The hub may answer only later, and may do only later what it was asked. */
 const LOOK_MS = 3_000;
@@ -45,18 +45,15 @@ export function Lost({ what, find, revoke }: Props) {
   };
   return (
     <>
-      <p class="error">
-        <Icon name="alert" />{' '}
-        <span>
-          {!unseen
-            ? `The hub’s answer was lost. A ${what} may have been made that nobody was shown; that is looked up as soon as the hub answers.`
-            : unseen.length === 0
-              ? `The hub’s answer was lost, and no ${what} is left of it. Make one again.`
-              : unseen.length === 1
-                ? `The answer was lost, but a ${what} was made: ${unseen[0]!.prefix}…. Nobody has seen it. Revoke it, then make one again. ${failure}`
-                : `The answer was lost. One of these was made by it, the others by somebody else meanwhile: revoke only what nobody knows. ${failure}`}
-        </span>
-      </p>
+      <Wrong>
+        {!unseen
+          ? `The hub’s answer was lost. A ${what} may have been made that nobody was shown; that is looked up as soon as the hub answers.`
+          : unseen.length === 0
+            ? `The hub’s answer was lost, and no ${what} is left of it. Make one again.`
+            : unseen.length === 1
+              ? `The answer was lost, but a ${what} was made: ${unseen[0]!.prefix}…. Nobody has seen it. Revoke it, then make one again. ${failure}`
+              : `The answer was lost. One of these was made by it, the others by somebody else meanwhile: revoke only what nobody knows. ${failure}`}
+      </Wrong>
       {unseen?.map((one) => (
         <button key={one.id} type="button" class="danger" onClick={() => void end(one.id)}>
           {unseen.length === 1 ? `Revoke the ${what} that nobody has seen` : `Revoke ${one.prefix}…`}

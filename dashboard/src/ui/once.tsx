@@ -1,6 +1,7 @@
 import './once.css';
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
+import { Check } from './field';
 import { useHeld } from './held';
 import { Icon } from './icon';
 import { Modal } from './modal';
@@ -43,10 +44,9 @@ export function Once({ title, label, secret, about, kept, children, onClose }: P
       </p>
       <Copyable label={label} text={secret} onCopied={() => setStored(true)} />
       {children}
-      <label class="check">
-        <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />{' '}
-        <span>{kept}</span>
-      </label>
+      <Check checked={stored} onTick={setStored}>
+        {kept}
+      </Check>
     </Modal>
   );
 }

@@ -1,16 +1,19 @@
 import type { Signal } from '@preact/signals';
+import { Choose } from './field';
 
 /** When what is replaced ends, in seconds from now: a week at most, says the hub. */
 export function Overlap({ label, value }: { label: string; value: Signal<number> }) {
   return (
-    <label class="field">
-      {label}
-      <select value={value.value} onChange={(event) => (value.value = Number(event.currentTarget.value))}>
-        <option value={0}>now</option>
-        <option value={3600}>in 1 hour</option>
-        <option value={86_400}>in 24 hours</option>
-        <option value={604_800}>in 7 days</option>
-      </select>
-    </label>
+    <Choose
+      label={label}
+      value={String(value.value)}
+      options={[
+        ['0', 'now'],
+        ['3600', 'in 1 hour'],
+        ['86400', 'in 24 hours'],
+        ['604800', 'in 7 days'],
+      ]}
+      onPick={(seconds) => (value.value = Number(seconds))}
+    />
   );
 }

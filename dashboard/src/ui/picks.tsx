@@ -2,6 +2,7 @@ import './picks.css';
 import type { ComponentChildren } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import { words } from '../lib/network';
+import { Check } from './field';
 import { Icon } from './icon';
 
 interface Props {
@@ -44,15 +45,9 @@ export function Picks({ label, hint, every, only, values, onChange, known = [], 
       {every && (
         <div class="row either">
           {[every, only].map((text, at) => (
-            <label class="check" key={text}>
-              <input
-                type="radio"
-                name={id}
-                checked={(values === null) === (at === 0)}
-                onChange={() => onChange(at === 0 ? null : [])}
-              />{' '}
-              <span>{text}</span>
-            </label>
+            <Check key={text} name={id} checked={(values === null) === (at === 0)} onTick={() => onChange(at === 0 ? null : [])}>
+              {text}
+            </Check>
           ))}
         </div>
       )}

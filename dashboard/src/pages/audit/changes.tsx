@@ -1,19 +1,17 @@
-import { useSignal } from '@preact/signals';
-import { Fragment } from 'preact';
-import { useEffect } from 'preact/hooks';
-import { subscribe } from '../../live/socket';
+import { type Signal, useSignal } from '@preact/signals';
 import { now } from '../../lib/time';
 import { Empty } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Copyable } from '../../ui/secret';
+import type { Column } from '../../ui/table';
 import { Bar, Choice, clock, filters, Text } from './bar';
 import { isDeletion } from './deleted';
 import { query } from './filters';
 import { capital } from '../../lib/plans';
 import { Facts } from '../../ui/facts';
-import { Detail, More, Records, resting, When, type Column } from './list';
+import { Line, Records, resting, When } from './list';
 import { actorName, tokenName, useCallers, type Names } from './names';
-import { usePages } from './pages';
+import { usePages, useTold } from './pages';
 import type { Change } from './words';
 
 const NAMES: Column[] = [['Time', 'c-when'], ['Who', 'c-who'], ['What'], ['Outcome', 'c-result'], ['Detail']];
@@ -33,48 +31,21 @@ const words = (text: string) => capital(text.replace(/[._]/g, ' '));
 interface RowProps {
   row: Change;
   names: Names;
-  open: boolean;
-  toggle: () => void;
+  open: Signal<string>;
 }
 
-function Row({ row, names, open, toggle }: RowProps) {
+function Row({ row, names, open }: RowProps) {
   const denied = row.outcome === 'denied';
   const deletion = isDeletion(row);
   const target = tokenName(row.target) || names.get(row.target) || row.target;
   return (
-    <Fragment>
-      <tr role="row" class={open ? 'is-open' : ''}>
-        <td role="cell" class="c-when">
-          <When at={row.recorded_at} />
-        </td>
-        <td role="cell" class="c-who">
-          {actorName(row.actor, names)} <span class="sub">{row.from}</span>
-        </td>
-        <td role="cell" class="c-what">
-          <span>
-            <strong>{words(row.action)}</strong> {row.count > 1 && <span class="badge plain">{row.count} times</span>}
-          </span>{' '}
-          <span class="sub">{target}</span>
-        </td>
-        <td role="cell" class="c-result">
-          <span class={`badge ${denied ? 'bad' : deletion ? 'warn' : 'good'}`}>
-            <Icon name={denied ? 'ban' : deletion ? 'bin' : 'check'} /> {denied ? 'Refused' : deletion ? 'Deleted' : 'Done'}
-          </span>
-        </td>
-        <td role="cell" class="c-detail">
-          {row.detail}
-        </td>
-        <td role="cell" class="c-more actions">
-          <More
-            open={open}
-            label={`${open ? 'Less' : 'More'} about ${words(row.action)}`}
-            id={`more-${row.id}`}
-            toggle={toggle}
-          />
-        </td>
-      </tr>
-      {open && (
-        <Detail id={`more-${row.id}`} columns={NAMES.length + 1}>
+    <Line
+      id={row.id}
+      about={words(row.action)}
+      open={open}
+      columns={NAMES.length}
+      more={
+        <>
           {row.request_id && <Copyable label="Request, as in the log" text={row.request_id} />}
           <Facts
             of={[
@@ -86,9 +57,30 @@ function Row({ row, names, open, toggle }: RowProps) {
               ['In the journal', `#${row.seq}`],
             ]}
           />
-        </Detail>
-      )}
-    </Fragment>
+        </>
+      }
+    >
+      <td role="cell" class="c-when">
+        <When at={row.recorded_at} />
+      </td>
+      <td role="cell" class="c-who">
+        {actorName(row.actor, names)} <span class="sub">{row.from}</span>
+      </td>
+      <td role="cell" class="c-what">
+        <span>
+          <strong>{words(row.action)}</strong> {row.count > 1 && <span class="badge plain">{row.count} times</span>}
+        </span>{' '}
+        <span class="sub">{target}</span>
+      </td>
+      <td role="cell" class="c-result">
+        <span class={`badge ${denied ? 'bad' : deletion ? 'warn' : 'good'}`}>
+          <Icon name={denied ? 'ban' : deletion ? 'bin' : 'check'} /> {denied ? 'Refused' : deletion ? 'Deleted' : 'Done'}
+        </span>
+      </td>
+      <td role="cell" class="c-detail">
+        {row.detail}
+      </td>
+    </Line>
   );
 }
 
@@ -102,17 +94,9 @@ export function Changes() {
     resting: () => resting('changes', open.value),
   });
   // The hub tells that there are new ones, and not what they say.
-  useEffect(
-    () =>
-      subscribe(
-        { topic: 'audit' },
-        ({ data }) => {
-          if ((data as { newest?: string } | null)?.newest !== pages.rows.value?.[0]?.id) pages.look();
-        },
-        () => pages.look(),
-      ),
-    [pages],
-  );
+  useTold(pages, 'audit', ({ data }) => {
+    if ((data as { newest?: string } | null)?.newest !== pages.rows.value?.[0]?.id) pages.look();
+  });
   const who = (id: string) => actorName(id, names);
   return (
     <div class="stack">
@@ -154,15 +138,7 @@ export function Changes() {
             <p>Tokens, keys, users and switches leave a line here.</p>
           </Empty>
         }
-        row={(row) => (
-          <Row
-            key={row.id}
-            row={row}
-            names={names}
-            open={open.value === row.id}
-            toggle={() => (open.value = open.value === row.id ? '' : row.id)}
-          />
-        )}
+        row={(row) => <Row key={row.id} row={row} names={names} open={open} />}
       />
     </div>
   );

@@ -1,9 +1,7 @@
-import { useSignal } from '@preact/signals';
-import { Fragment } from 'preact';
+import { type Signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { hub, ok } from '../../api/client';
 import type { Command, List } from '../../api/types';
-import { subscribe } from '../../live/socket';
 import { useLoaded } from '../../lib/load';
 import { Link } from '../../lib/router';
 import { may } from '../../lib/session';
@@ -12,13 +10,14 @@ import { accountName } from '../../lib/tokens';
 import { Empty } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Copyable } from '../../ui/secret';
+import type { Column } from '../../ui/table';
 import { AccountChoice, Bar, Choice, clock, filters, Text } from './bar';
 import { Decide } from './decide';
 import { address, matchesCommand, OUTCOMES, query } from './filters';
 import { Facts } from '../../ui/facts';
-import { Detail, More, Records, resting, When, type Column } from './list';
+import { Line, Records, resting, When } from './list';
 import { actorName, useCallers } from './names';
-import { usePages } from './pages';
+import { usePages, useTold } from './pages';
 import { action, besides, latency, outcome, result, set, sort, stages, tickets, whose, type Maker } from './words';
 
 const NAMES: Column[] = [
@@ -122,52 +121,46 @@ function About({ row, called, decide }: { row: Command; called: Called; decide: 
 interface RowProps {
   row: Command;
   called: Called;
-  open: boolean;
-  toggle: () => void;
+  open: Signal<string>;
   decide: () => void;
 }
 
-function Row({ row, called, open, toggle, decide }: RowProps) {
+function Row({ row, called, open, decide }: RowProps) {
   const { word, tone, icon, more } = outcome(row, called);
   const figures = result(row);
-  const id = `more-${row.id}`;
   return (
-    <Fragment>
-      <tr role="row" class={open ? 'is-open' : ''}>
-        <td role="cell" class="c-when">
-          <When at={row.created_at} />
-        </td>
-        <td role="cell" class="c-by">
-          {whose(row.by)} <span class="sub">{sort(row.by)}</span>
-        </td>
-        <td role="cell" class="c-account">
-          {row.account?.login} <span class="sub">{row.account?.server}</span>
-        </td>
-        <td role="cell" class="c-what">
-          <strong>{action(row)}</strong> <span class="sub">{besides(row)}</span>
-        </td>
-        <td role="cell" class="c-result">
-          <span class="row tight">
-            <span class={`badge ${tone}`}>
-              <Icon name={icon} /> {word}
-            </span>{' '}
-            {figures && <span>{figures}</span>}
-          </span>
-          <span class="sub">{(tone === 'good' && row.state !== 'adjudicated' && tickets(row)) || more}</span>
-        </td>
-        <td role="cell" class="c-took num nowrap">
-          {latency(row)}
-        </td>
-        <td role="cell" class="c-more actions">
-          <More open={open} label={`${open ? 'Less' : 'More'} about ${action(row)}`} id={id} toggle={toggle} />
-        </td>
-      </tr>
-      {open && (
-        <Detail id={id} columns={NAMES.length + 1}>
-          <About row={row} called={called} decide={decide} />
-        </Detail>
-      )}
-    </Fragment>
+    <Line
+      id={row.id}
+      about={action(row)}
+      open={open}
+      columns={NAMES.length}
+      more={<About row={row} called={called} decide={decide} />}
+    >
+      <td role="cell" class="c-when">
+        <When at={row.created_at} />
+      </td>
+      <td role="cell" class="c-by">
+        {whose(row.by)} <span class="sub">{sort(row.by)}</span>
+      </td>
+      <td role="cell" class="c-account">
+        {row.account?.login} <span class="sub">{row.account?.server}</span>
+      </td>
+      <td role="cell" class="c-what">
+        <strong>{action(row)}</strong> <span class="sub">{besides(row)}</span>
+      </td>
+      <td role="cell" class="c-result">
+        <span class="row tight">
+          <span class={`badge ${tone}`}>
+            <Icon name={icon} /> {word}
+          </span>{' '}
+          {figures && <span>{figures}</span>}
+        </span>
+        <span class="sub">{(tone === 'good' && row.state !== 'adjudicated' && tickets(row)) || more}</span>
+      </td>
+      <td role="cell" class="c-took num nowrap">
+        {latency(row)}
+      </td>
+    </Line>
   );
 }
 
@@ -195,19 +188,11 @@ export function Commands() {
   useEffect(() => {
     if (chosen.id) open.value = chosen.id;
   }, [chosen.id]);
-  useEffect(
-    () =>
-      subscribe(
-        { topic: 'commands' },
-        ({ type, data }) => {
-          if (type !== 'event' || !data) return;
-          const command = data as Command;
-          pages.take(command, matchesCommand(filters('commands'), command, now.value, clock()));
-        },
-        () => pages.look(),
-      ),
-    [pages],
-  );
+  useTold(pages, 'commands', ({ type, data }) => {
+    if (type !== 'event' || !data) return;
+    const command = data as Command;
+    pages.take(command, matchesCommand(filters('commands'), command, now.value, clock()));
+  });
   return (
     <div class="stack">
       <Bar
@@ -246,16 +231,7 @@ export function Commands() {
             </Link>
           </Empty>
         }
-        row={(row) => (
-          <Row
-            key={row.id}
-            row={row}
-            called={called}
-            open={open.value === row.id}
-            toggle={() => (open.value = open.value === row.id ? '' : row.id)}
-            decide={() => (deciding.value = row)}
-          />
-        )}
+        row={(row) => <Row key={row.id} row={row} called={called} open={open} decide={() => (deciding.value = row)} />}
       />
       {deciding.value && (
         <Decide

@@ -3,6 +3,7 @@ import { hub, ok } from '../../api/client';
 import type { Command } from '../../api/types';
 import { accountName } from '../../lib/tokens';
 import { Confirm } from '../../ui/confirm';
+import { Field, OneOf } from '../../ui/field';
 import { toast } from '../../ui/toast';
 import { action, VERDICTS } from './words';
 
@@ -57,41 +58,36 @@ export function Decide({ row, onClose, onDone }: { row: Command; onClose: () => 
         Look into the terminal of {accountName(row.account)} first, at its open positions and its history. The hub takes your word
         as it is, once. If the terminal reports otherwise later, trading on the account is stopped.
       </p>
-      <fieldset>
-        <legend>What the terminal shows</legend>
-        {CHOICES.map(([id, words]) => (
-          <label class="check" key={id}>
-            <input type="radio" name="verdict" checked={verdict.value === id} onChange={() => (verdict.value = id)} />{' '}
-            <span>{words}</span>
-          </label>
-        ))}
-      </fieldset>
+      <OneOf
+        legend="What the terminal shows"
+        name="verdict"
+        value={verdict.value}
+        options={CHOICES}
+        onPick={(id) => (verdict.value = id)}
+      />
       {done && (
         <div class="filters">
           {FIGURES.map(([name, label]) => (
-            <label class="field" key={name}>
-              {label}
-              <input
-                inputMode="decimal"
-                autocomplete="off"
-                placeholder="if known"
-                value={figures.value[name] ?? ''}
-                onInput={(event) => (figures.value = { ...figures.value, [name]: event.currentTarget.value })}
-              />
-            </label>
+            <Field
+              key={name}
+              label={label}
+              inputMode="decimal"
+              autocomplete="off"
+              placeholder="if known"
+              value={figures.value[name] ?? ''}
+              onText={(text) => (figures.value = { ...figures.value, [name]: text })}
+            />
           ))}
         </div>
       )}
-      <label class="field">
-        How you know
-        <input
-          maxLength={500}
-          autocomplete="off"
-          value={reason.value}
-          onInput={(event) => (reason.value = event.currentTarget.value)}
-        />
-        <span class="hint">Stands in the audit.</span>
-      </label>
+      <Field
+        label="How you know"
+        hint="Stands in the audit."
+        maxLength={500}
+        autocomplete="off"
+        value={reason.value}
+        onText={(text) => (reason.value = text)}
+      />
     </Confirm>
   );
 }

@@ -1,8 +1,10 @@
+import type { Signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { go } from '../../lib/router';
 import { stamp, zone, zoneName } from '../../lib/time';
 import { Empty, Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
+import { type Column, Head } from '../../ui/table';
 import { clock, filters } from './bar';
 import { address, type Tab } from './filters';
 import type { Pages } from './pages';
@@ -26,9 +28,6 @@ export function When({ at, broker, line, ms }: { at: string; broker?: number | n
     </time>
   );
 }
-
-/** What a column is called, and how it stands: `num` to the right, or by a class of its own. */
-export type Column = [name: string, className?: string];
 
 interface Props<T> {
   tab: Tab;
@@ -83,29 +82,11 @@ function Older<T>({ pages, count }: { pages: Pages<T>; count: number }) {
   );
 }
 
-function Head({ names, brokers }: { names: Column[]; brokers?: boolean }) {
-  const how = zone.value === 'broker' && brokers ? 'broker' : clock();
-  return (
-    <thead role="rowgroup">
-      <tr role="row">
-        {names.map(([name, className = '']) => (
-          <th key={name} role="columnheader" scope="col" class={className}>
-            {name}
-            {name === 'Time' && <span class="zone">{zoneName(how).replace(' time', '')}</span>}
-          </th>
-        ))}
-        <th role="columnheader" scope="col" class="c-more">
-          <span class="visually-hidden">More</span>
-        </th>
-      </tr>
-    </thead>
-  );
-}
-
 /** A list of records, newest first. */
 export function Records<T>({ tab, pages, label, names, brokers, row, empty, sum }: Props<T>) {
   const rows = pages.rows.value;
   const settled = pages.settled.value;
+  const written = zoneName(zone.value === 'broker' && brokers ? 'broker' : clock()).replace(' time', '');
   const narrowed = Object.keys(filters(tab)).length > 0;
   return (
     <div class="stack">
@@ -132,7 +113,12 @@ export function Records<T>({ tab, pages, label, names, brokers, row, empty, sum 
             aria-label={label}
             aria-busy={pages.busy.value || !settled}
           >
-            <Head names={names} brokers={brokers} />
+            <Head
+              names={names}
+              last="More"
+              lastClass="c-more"
+              beside={(name) => name === 'Time' && <span class="zone">{written}</span>}
+            />
             <tbody role="rowgroup">{rows.map(row)}</tbody>
           </table>
           {settled && sum}
@@ -143,23 +129,45 @@ export function Records<T>({ tab, pages, label, names, brokers, row, empty, sum 
   );
 }
 
-/** Opens and closes what else there is to a row. */
-export function More({ open, label, id, toggle }: { open: boolean; label: string; id: string; toggle: () => void }) {
-  return (
-    <button type="button" class="ghost icon-only" aria-expanded={open} aria-controls={open ? id : undefined} onClick={toggle}>
-      <Icon name={open ? 'down' : 'right'} label={label} />
-    </button>
-  );
+interface LineProps {
+  id: string;
+  /** What the row is about, said by the button that opens it. */
+  about: string;
+  /** Which row is open. */
+  open: Signal<string>;
+  columns: number;
+  more: ComponentChildren;
+  children: ComponentChildren;
 }
 
-/** The line under a row that was opened. */
-export function Detail({ id, columns, children }: { id: string; columns: number; children: ComponentChildren }) {
+/** A row, and under it what else there is to it once it was opened. */
+export function Line({ id, about, open, columns, more, children }: LineProps) {
+  const shown = open.value === id;
+  const place = `more-${id}`.replace(/\s/g, '');
   return (
-    <tr role="row" class="detail" id={id}>
-      <td role="cell" colSpan={columns} class="wide">
-        <div class="stack">{children}</div>
-      </td>
-    </tr>
+    <>
+      <tr role="row" class={shown ? 'is-open' : ''}>
+        {children}
+        <td role="cell" class="c-more actions">
+          <button
+            type="button"
+            class="ghost icon-only"
+            aria-expanded={shown}
+            aria-controls={shown ? place : undefined}
+            onClick={() => (open.value = shown ? '' : id)}
+          >
+            <Icon name={shown ? 'down' : 'right'} label={`${shown ? 'Less' : 'More'} about ${about}`} />
+          </button>
+        </td>
+      </tr>
+      {shown && (
+        <tr role="row" class="detail" id={place}>
+          <td role="cell" colSpan={columns + 1} class="wide">
+            <div class="stack">{more}</div>
+          </td>
+        </tr>
+      )}
+    </>
   );
 }
 

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { get, sentence } from '../../api/client';
 import type { List } from '../../api/types';
+import { type Heard, subscribe } from '../../live/socket';
 import { learnClock } from '../../lib/time';
 
 export const PAGE = 100;
@@ -173,4 +174,9 @@ export function usePages<T>(path: string, how: How<T>): Pages<T> {
     return () => pages.close();
   }, [pages]);
   return pages;
+}
+
+/** Has a list hear of a topic; after a lost link it looks itself for what is new. */
+export function useTold<T>(pages: Pages<T>, topic: string, heard: (message: Heard) => void): void {
+  useEffect(() => subscribe({ topic }, heard, () => pages.look()), [pages]);
 }

@@ -1,20 +1,18 @@
-import { useSignal } from '@preact/signals';
-import { Fragment } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { type Signal, useSignal } from '@preact/signals';
 import { terminals } from '../../live/store';
-import { subscribe } from '../../live/socket';
 import { amount, signed, tone } from '../../lib/money';
 import { Link } from '../../lib/router';
 import { now } from '../../lib/time';
 import { Empty } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Copyable } from '../../ui/secret';
+import { type Column, Num } from '../../ui/table';
 import { AccountChoice, Bar, Choice, clock, filters, Text } from './bar';
 import { Deleted } from './deleted';
 import { address, KINDS, matches, query } from './filters';
 import { Facts } from '../../ui/facts';
-import { Detail, More, Records, resting, When, type Column } from './list';
-import { usePages, type Pages } from './pages';
+import { Line, Records, resting, When } from './list';
+import { type Pages, usePages, useTold } from './pages';
 import { costs, gain, happened, lots, moved, ORIGINS, places, totals, type Trade } from './words';
 
 const NAMES: Column[] = [
@@ -105,65 +103,48 @@ function About({ row }: { row: Trade }) {
   );
 }
 
-function Row({ row, digits, open, toggle }: { row: Trade; digits: number; open: boolean; toggle: () => void }) {
-  const id = `more-${idOf(row)}`.replace(/\s/g, '');
+function Row({ row, digits, open }: { row: Trade; digits: number; open: Signal<string> }) {
   const price = row.kind === 'deal' ? row.price : row.kind === 'order' ? row.price_open : undefined;
   const brought = gain(row);
   const cost = costs(row);
   const sum = moved(row);
   return (
-    <Fragment>
-      <tr role="row" class={open ? 'is-open' : ''}>
-        <td role="cell" class="c-when">
-          <When at={row.at} broker={brokerTime(row)} />
-        </td>
-        <td role="cell" class="c-account">
-          {row.account?.login} <span class="sub">{row.account?.server}</span>
-        </td>
-        <td role="cell" class="c-what">
-          <span>
-            <strong>{row.symbol}</strong> {happened(row)}
-            {sum !== undefined && <strong> {amount(Math.abs(sum))}</strong>}
-          </span>{' '}
-          <span class="sub">
-            {row.kind} #{row.ticket}
-            {row.kind !== 'position' && !!row.position_id && (
-              <>
-                {' '}
-                of <Link href={address('trades', { position: String(row.position_id) })}>position #{row.position_id}</Link>
-              </>
-            )}
-          </span>
-        </td>
-        <td role="cell" class="num" data-label={lots(row) ? 'Lots' : undefined}>
-          {lots(row) || ''}
-        </td>
-        <td role="cell" class="num" data-label={price ? 'Price' : undefined}>
-          {price ? price.toFixed(Math.max(digits, places(price))) : ''}
-        </td>
-        <td role="cell" class="num" data-label={cost ? 'Costs' : undefined}>
-          {cost ? signed(cost) : ''}
-        </td>
-        <td role="cell" class={`num ${tone(brought ?? 0)}`} data-label={brought === undefined ? undefined : 'Gain'}>
-          {brought === undefined ? '' : signed(brought)}
-        </td>
-        <td role="cell" class="c-by small" data-label="By">
-          {row.command ? (
-            <Link href={address('commands', { id: row.command })}>a command</Link>
-          ) : (
-            (ORIGINS[row.origin] ?? row.origin)
+    <Line id={idOf(row)} about={`${row.kind} ${row.ticket}`} open={open} columns={NAMES.length} more={<About row={row} />}>
+      <td role="cell" class="c-when">
+        <When at={row.at} broker={brokerTime(row)} />
+      </td>
+      <td role="cell" class="c-account">
+        {row.account?.login} <span class="sub">{row.account?.server}</span>
+      </td>
+      <td role="cell" class="c-what">
+        <span>
+          <strong>{row.symbol}</strong> {happened(row)}
+          {sum !== undefined && <strong> {amount(Math.abs(sum))}</strong>}
+        </span>{' '}
+        <span class="sub">
+          {row.kind} #{row.ticket}
+          {row.kind !== 'position' && !!row.position_id && (
+            <>
+              {' '}
+              of <Link href={address('trades', { position: String(row.position_id) })}>position #{row.position_id}</Link>
+            </>
           )}
-        </td>
-        <td role="cell" class="c-more actions">
-          <More open={open} label={`${open ? 'Less' : 'More'} about ${row.kind} ${row.ticket}`} id={id} toggle={toggle} />
-        </td>
-      </tr>
-      {open && (
-        <Detail id={id} columns={NAMES.length + 1}>
-          <About row={row} />
-        </Detail>
-      )}
-    </Fragment>
+        </span>
+      </td>
+      <Num label={lots(row) ? 'Lots' : undefined}>{lots(row) || ''}</Num>
+      <Num label={price ? 'Price' : undefined}>{price ? price.toFixed(Math.max(digits, places(price))) : ''}</Num>
+      <Num label={cost ? 'Costs' : undefined}>{cost ? signed(cost) : ''}</Num>
+      <td role="cell" class={`num ${tone(brought ?? 0)}`} data-label={brought === undefined ? undefined : 'Gain'}>
+        {brought === undefined ? '' : signed(brought)}
+      </td>
+      <td role="cell" class="c-by small" data-label="By">
+        {row.command ? (
+          <Link href={address('commands', { id: row.command })}>a command</Link>
+        ) : (
+          (ORIGINS[row.origin] ?? row.origin)
+        )}
+      </td>
+    </Line>
   );
 }
 
@@ -193,24 +174,16 @@ export function Trades() {
   const open = useSignal('');
   const path = query('trades', chosen, now.value, clock());
   const pages = usePages<Trade>(path, { idOf, resting: () => resting('trades', open.value) });
-  useEffect(
-    () =>
-      subscribe(
-        { topic: 'deals' },
-        (message) => {
-          const { type, data } = message;
-          if (type !== 'event' || !data) return;
-          const account = (message as typeof message & { account?: Trade['account'] }).account;
-          const row = { ...(data as Trade), ...(account ? { account } : {}) };
-          const of = { account: row.account, symbol: row.symbol, at: Date.parse(row.at) };
-          const numbers = { kind: row.kind, order: row.order, position: row.position_id };
-          // A deal that is told again may have its commission now.
-          pages.take(row, matches(filters('trades'), { ...of, ...numbers }, now.value, clock()));
-        },
-        () => pages.look(),
-      ),
-    [pages],
-  );
+  useTold(pages, 'deals', (message) => {
+    const { type, data } = message;
+    if (type !== 'event' || !data) return;
+    const account = (message as typeof message & { account?: Trade['account'] }).account;
+    const row = { ...(data as Trade), ...(account ? { account } : {}) };
+    const of = { account: row.account, symbol: row.symbol, at: Date.parse(row.at) };
+    const numbers = { kind: row.kind, order: row.order, position: row.position_id };
+    // A deal that is told again may have its commission now.
+    pages.take(row, matches(filters('trades'), { ...of, ...numbers }, now.value, clock()));
+  });
   // As many decimal places for a symbol as any of its prices here has.
   const digits = new Map<string, number>();
   for (const row of pages.rows.value ?? [])
@@ -237,11 +210,7 @@ export function Trades() {
             </Link>
           </Empty>
         }
-        row={(row) => {
-          const id = idOf(row);
-          const toggle = () => (open.value = open.value === id ? '' : id);
-          return <Row key={id} row={row} digits={digits.get(row.symbol ?? '') ?? 0} open={open.value === id} toggle={toggle} />;
-        }}
+        row={(row) => <Row key={idOf(row)} row={row} digits={digits.get(row.symbol ?? '') ?? 0} open={open} />}
       />
       <Deleted chosen={chosen} />
     </div>

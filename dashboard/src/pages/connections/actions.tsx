@@ -1,12 +1,16 @@
+import { useSignal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
-import { get, hub, ok, Unreachable } from '../../api/client';
+import { get, hub, ok } from '../../api/client';
 import type { AccountFigures, List, Position, Token } from '../../api/types';
 import { loadTokens, terminals } from '../../live/store';
 import { signed } from '../../lib/money';
 import { confirmed } from '../../lib/session';
 import { accountName, tokenName } from '../../lib/tokens';
 import { Confirm } from '../../ui/confirm';
+import { Field, OneOf } from '../../ui/field';
 import { Icon } from '../../ui/icon';
+import { orLost } from '../../ui/lost';
+import { Overlap } from '../../ui/overlap';
 import { toast } from '../../ui/toast';
 import { ShownOnce } from './shown-once';
 
@@ -69,35 +73,26 @@ export function Disconnect({ token, onClose }: Props) {
         The terminal is cut off, and its Expert Advisor stops until it is attached anew. The token “{tokenName(token)}” turns
         Pending: the next account that uses it gets it. What is open at the broker stays open.
       </p>
-      <fieldset>
-        <legend>Its recorded history</legend>
-        <label class="check">
-          <input type="radio" name="history" checked={history === 'keep'} onChange={() => setHistory('keep')} />{' '}
-          <span>
-            <strong>Keep history</strong>
-            <span class="hint">Its trades and commands stay in Audit.</span>
-          </span>
-        </label>
-        <label class="check">
-          <input type="radio" name="history" checked={history === 'delete'} onChange={() => setHistory('delete')} />{' '}
-          <span>
-            <strong>Delete all</strong>
-            <span class="hint">Every record of this account is destroyed.</span>
-          </span>
-        </label>
-      </fieldset>
+      <OneOf
+        legend="Its recorded history"
+        name="history"
+        value={history}
+        options={[
+          ['keep', 'Keep history', 'Its trades and commands stay in Audit.'],
+          ['delete', 'Delete all', 'Every record of this account is destroyed.'],
+        ]}
+        onPick={setHistory}
+      />
       {history === 'delete' && account && (
         <>
           <Records token={{ ...token, account }} />
-          <label class="field">
-            Type the account number {login} to delete everything
-            <input
-              inputMode="numeric"
-              autocomplete="off"
-              value={typed}
-              onInput={(event) => setTyped(event.currentTarget.value.trim())}
-            />
-          </label>
+          <Field
+            label={`Type the account number ${login} to delete everything`}
+            inputMode="numeric"
+            autocomplete="off"
+            value={typed}
+            onText={(text) => setTyped(text.trim())}
+          />
         </>
       )}
     </Confirm>
@@ -171,39 +166,28 @@ export function Rename({ token, onClose }: Props) {
   };
   return (
     <Confirm title={`Rename ${tokenName(token)}`} verb="Rename" doing="Renaming…" action={action} onClose={onClose}>
-      <label class="field">
-        Name
-        <input maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />
-      </label>
+      <Field label="Name" maxLength={100} value={name} onText={setName} />
     </Confirm>
   );
 }
 
-const OVERLAPS: [number, string][] = [
-  [0, 'now'],
-  [3600, 'in 1 hour'],
-  [86_400, 'in 24 hours'],
-  [604_800, 'in 7 days'],
-];
-
 /** A new token with the same lock; the old one goes on for a while. */
 export function Replace({ token, onClose }: Props) {
-  const [overlap, setOverlap] = useState(86_400);
+  const overlap = useSignal(86_400);
   const [minted, setMinted] = useState<Token>();
   if (minted) return <ShownOnce minted={minted} onClose={onClose} />;
   const action = async () => {
     try {
       setMinted(
         await confirmed(() =>
-          ok(hub.POST('/api/v1/tokens/{id}/rotate', { params: { path: { id: token.id } }, body: { overlap_s: overlap } })),
+          ok(hub.POST('/api/v1/tokens/{id}/rotate', { params: { path: { id: token.id } }, body: { overlap_s: overlap.value } })),
         ),
       );
     } catch (error) {
       void loadTokens();
-      if (!(error instanceof Unreachable)) throw error;
-      throw new Error(
-        'The answer was lost. If the list shows this token as “old”, a new one was made that nobody has seen: replace that new one, with its end “now”.',
-      );
+      orLost(
+        'If the list shows this token as “old”, a new one was made that nobody has seen: replace that new one, with its end “now”.',
+      )(error);
     }
     await loadTokens();
   };
@@ -221,17 +205,8 @@ export function Replace({ token, onClose }: Props) {
         {token.account && `, for account ${accountName(token.account)} and no other`}, good for a year. The old one is accepted
         until you have put the new one into the terminal:
       </p>
-      <label class="field">
-        The old one ends
-        <select value={overlap} onChange={(event) => setOverlap(Number(event.currentTarget.value))}>
-          {OVERLAPS.map(([seconds, words]) => (
-            <option key={seconds} value={seconds}>
-              {words}
-            </option>
-          ))}
-        </select>
-      </label>
-      {overlap === 0 && (
+      <Overlap label="The old one ends" value={overlap} />
+      {overlap.value === 0 && (
         <p class="note warn row line">
           <Icon name="warning" /> <span>The terminal is cut off at once, and stays so until it has the new token.</span>
         </p>

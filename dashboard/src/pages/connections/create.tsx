@@ -2,10 +2,11 @@ import { useState } from 'preact/hooks';
 import { hub, ok, sentence, Unreachable } from '../../api/client';
 import type { Token } from '../../api/types';
 import { loadTokens, tokens, tokensFailed } from '../../live/store';
+import { Field } from '../../ui/field';
 import { useHeld } from '../../ui/held';
-import { Icon } from '../../ui/icon';
 import { Lost } from '../../ui/lost';
 import { Modal } from '../../ui/modal';
+import { Wrong } from '../../ui/wrong';
 import { ShownOnce } from './shown-once';
 
 /** Reads the list anew; what is not known for sure cannot be told apart from what a lost call has made. */
@@ -57,18 +58,21 @@ export function NewConnection({ onClose }: { onClose: () => void }) {
       }
     >
       <form id="new-connection" onSubmit={submit}>
-        <label class="field">
-          Name <span class="muted">(optional)</span>
-          <span class="hint">So that you know it again: “ICMarkets Demo”, “Pepperstone Live”, “VPS Account”</span>
-          <input autofocus maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />
-        </label>
+        <Field
+          label={
+            <>
+              Name <span class="muted">(optional)</span>
+              <span class="hint">So that you know it again: “ICMarkets Demo”, “Pepperstone Live”, “VPS Account”</span>
+            </>
+          }
+          autofocus
+          maxLength={100}
+          value={name}
+          onText={setName}
+        />
       </form>
       <div role="alert">
-        {failure && (
-          <p class="error">
-            <Icon name="alert" /> <span>{failure}</span>
-          </p>
-        )}
+        {failure && <Wrong>{failure}</Wrong>}
         {lost && (
           <Lost
             what="token"

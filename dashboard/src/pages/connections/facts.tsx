@@ -6,15 +6,6 @@ import { Money } from '../../ui/badge';
 import { Icon } from '../../ui/icon';
 import { Expires } from './row';
 
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
-
 const PLATFORMS: Record<string, string> = { mt4: 'MetaTrader 4', mt5: 'MetaTrader 5' };
 const platformName = (platform: string) => PLATFORMS[platform.toLowerCase()] ?? platform;
 
@@ -33,50 +24,43 @@ export function Facts({ token, terminal, past }: { token: Token; terminal?: Term
   const build = terminal?.build ?? last?.build;
   const version = terminal?.ea_version ?? last?.ea_version;
   const from = terminal?.session?.remote ?? last?.from;
+  const facts: [string, ComponentChildren][] = [
+    [
+      'Account',
+      token.account && (
+        <>
+          {token.account.login} <Money mode={terminal?.trade_mode_name} />
+        </>
+      ),
+    ],
+    ['Server', token.account?.server],
+    ['Broker', terminal?.company],
+    ['Platform', platform && `${platformName(platform)}${build ? `, build ${build}` : ''}`],
+    ['Expert Advisor', version && <Version version={version} />],
+    ['Address', from],
+    ['Reconnects in 24 h', past?.reconnects_24h],
+    ['Token', token.prefix && <code>{token.prefix}…</code>],
+    ['Made', token.created_at && <Ago at={token.created_at} />],
+    ['Locked to the account', token.locked_at && <Ago at={token.locked_at} />],
+    [
+      'Expires',
+      token.expires_at && token.state !== 'revoked' && (
+        <>
+          <Expires token={token} /> <span class="small muted nowrap">{token.expires_at.slice(0, 10)}</span>
+        </>
+      ),
+    ],
+  ];
   return (
     <dl class="traits">
-      {token.account && (
-        <>
-          <Fact name="Account">
-            {token.account.login} <Money mode={terminal?.trade_mode_name} />
-          </Fact>
-          <Fact name="Server">{token.account.server}</Fact>
-        </>
-      )}
-      {terminal?.company && <Fact name="Broker">{terminal.company}</Fact>}
-      {platform && (
-        <Fact name="Platform">
-          {platformName(platform)}
-          {build ? `, build ${build}` : ''}
-        </Fact>
-      )}
-      {version && (
-        <Fact name="Expert Advisor">
-          <Version version={version} />
-        </Fact>
-      )}
-      {from && <Fact name="Address">{from}</Fact>}
-      {past && <Fact name="Reconnects in 24 h">{past.reconnects_24h}</Fact>}
-      {token.prefix && (
-        <Fact name="Token">
-          <code>{token.prefix}…</code>
-        </Fact>
-      )}
-      {token.created_at && (
-        <Fact name="Made">
-          <Ago at={token.created_at} />
-        </Fact>
-      )}
-      {token.locked_at && (
-        <Fact name="Locked to the account">
-          <Ago at={token.locked_at} />
-        </Fact>
-      )}
-      {token.expires_at && token.state !== 'revoked' && (
-        <Fact name="Expires">
-          <Expires token={token} /> <span class="small muted nowrap">{token.expires_at.slice(0, 10)}</span>
-        </Fact>
-      )}
+      {facts
+        .filter(([, what]) => what || what === 0)
+        .map(([name, what]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
     </dl>
   );
 }

@@ -7,6 +7,7 @@ import { Ago } from '../../ui/ago';
 import { Money, StateBadge } from '../../ui/badge';
 import { Icon } from '../../ui/icon';
 import { Menu, type Item } from '../../ui/menu';
+import { Num } from '../../ui/table';
 import { address, minute, opened } from './open';
 
 /** When it ends: quiet beyond 30 days, yellow from there, red from 7. Of one that was replaced: when the overlap is over. */
@@ -108,9 +109,7 @@ export function Row({ token, terminal, old }: { token: Token; terminal?: Termina
       <td role="cell" class="seen" data-label="Seen" data-state={token.state}>
         <LastSeen token={token} />
       </td>
-      <td role="cell" class="num">
-        {token.rtt_ms == null ? '' : millis(token.rtt_ms)}
-      </td>
+      <Num>{token.rtt_ms == null ? '' : millis(token.rtt_ms)}</Num>
       <td role="cell" data-label={token.expires_at && token.state !== 'revoked' && !token.successor ? 'Ends' : undefined}>
         <Expires token={token} />
       </td>

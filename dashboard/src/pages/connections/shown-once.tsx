@@ -4,6 +4,7 @@ import { loadToken, tokens } from '../../live/store';
 import { now } from '../../lib/time';
 import { accountName, refusal, refusalWords } from '../../lib/tokens';
 import { Link } from '../../lib/router';
+import { Check } from '../../ui/field';
 import { useHeld } from '../../ui/held';
 import { Icon } from '../../ui/icon';
 import { Modal } from '../../ui/modal';
@@ -86,10 +87,9 @@ export function ShownOnce({ minted, onClose }: { minted: Token; onClose: () => v
       </div>
       <Steps url={url} />
       <Arrival live={live} minted={minted} />
-      <label class="check">
-        <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />{' '}
-        <span>I have stored the token</span>
-      </label>
+      <Check checked={stored} onTick={setStored}>
+        I have stored the token
+      </Check>
     </Modal>
   );
 }

@@ -7,13 +7,13 @@ import { confirmed } from '../../lib/session';
 import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { useHeld } from '../../ui/held';
-import { Icon } from '../../ui/icon';
 import { Lost, orLost } from '../../ui/lost';
 import { Modal } from '../../ui/modal';
 import { Once } from '../../ui/once';
 import { Overlap } from '../../ui/overlap';
 import { Copyable } from '../../ui/secret';
 import { toast } from '../../ui/toast';
+import { Wrong } from '../../ui/wrong';
 import { body, draftOf, fresh, problems, type Draft } from './draft';
 import { KeyForm } from './form';
 import { Summary } from './summary';
@@ -41,13 +41,11 @@ function ShownOnce({ minted, onClose }: { minted: ApiKey; onClose: () => void })
   );
 }
 
-function Wrong({ what }: { what: string[] }) {
+function Problems({ what }: { what: string[] }) {
   return (
     <div role="alert">
       {what.map((one) => (
-        <p class="error" key={one}>
-          <Icon name="alert" /> <span>{one}</span>
-        </p>
+        <Wrong key={one}>{one}</Wrong>
       ))}
     </div>
   );
@@ -141,7 +139,7 @@ export function NewKey({ onClose }: { onClose: () => void }) {
           <KeyForm draft={draft} plans={plans.value} />
         </form>
       )}
-      <Wrong what={[...wrong, failure].filter(Boolean)} />
+      <Problems what={[...wrong, failure].filter(Boolean)} />
       <div role="alert">
         {lost && (
           <Lost
@@ -181,7 +179,7 @@ export function EditKey({ row, onClose }: { row: ApiKey; onClose: () => void }) 
     >
       <p class="muted">The bot keeps its key; what you change holds from its next request on.</p>
       <KeyForm draft={draft} plans={plans.value} ends={row.expires_at} />
-      <Wrong what={wrong} />
+      <Problems what={wrong} />
     </Confirm>
   );
 }

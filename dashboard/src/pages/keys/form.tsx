@@ -8,6 +8,7 @@ import { notNetwork } from '../../lib/network';
 import { GROUPS, PRESETS } from '../../lib/permissions';
 import { capital, grants } from '../../lib/plans';
 import { stamp } from '../../lib/time';
+import { Check, Choose, Field, type Option } from '../../ui/field';
 import { Icon } from '../../ui/icon';
 import { Picks } from '../../ui/picks';
 import { accountsOf, money, type Draft } from './draft';
@@ -54,12 +55,9 @@ function Permissions({ draft, set }: { draft: Draft; set: (permissions: Permissi
     set(held.includes(permission) ? held.filter((one) => one !== permission) : [...held, permission]);
   const boxes = (permissions: [Permission, string][]) =>
     permissions.map(([permission, label]) => (
-      <label class="check" key={permission}>
-        <input type="checkbox" checked={held.includes(permission)} onChange={() => toggle(permission)} />{' '}
-        <span>
-          {label} <code class="muted small">{permission}</code>
-        </span>
-      </label>
+      <Check key={permission} checked={held.includes(permission)} onTick={() => toggle(permission)}>
+        {label} <code class="muted small">{permission}</code>
+      </Check>
     ));
   return (
     <fieldset>
@@ -130,16 +128,14 @@ export function KeyForm({ draft, plans, ends }: Props) {
   const { risk, text } = money(value, accounts);
   return (
     <div class="stack">
-      <label class="field">
-        Name
-        <input
-          autofocus
-          maxLength={100}
-          value={value.name}
-          onInput={(event) => set({ name: event.currentTarget.value })}
-          placeholder="mean-reversion bot"
-        />
-      </label>
+      <Field
+        label="Name"
+        autofocus
+        maxLength={100}
+        value={value.name}
+        onText={(name) => set({ name })}
+        placeholder="mean-reversion bot"
+      />
       <Permissions draft={value} set={(permissions) => set({ permissions })} />
       {risk && (
         <p class="note warn money">
@@ -179,40 +175,31 @@ export function KeyForm({ draft, plans, ends }: Props) {
       >
         <MyAddress add={(address) => !value.ips?.includes(address) && set({ ips: [...(value.ips ?? []), address] })} />
       </Picks>
-      <label class="field">
-        Where a call names no terminal
-        <select value={value.terminal} onChange={(event) => set({ terminal: event.currentTarget.value })}>
-          <option value="">the only one there is</option>
-          {value.terminal && !homes.some((one) => one.value === value.terminal) && (
-            <option value={value.terminal}>{value.terminal}</option>
-          )}
-          {homes.map((one) => (
-            <option key={one.value} value={one.value}>
-              {one.text}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choose
+        label="Where a call names no terminal"
+        value={value.terminal}
+        options={[['', 'the only one there is'], ...homes.map((one): Option => [one.value, one.text])]}
+        onPick={(terminal) => set({ terminal })}
+      />
       <PlanChoice draft={value} plans={plans} set={(plan) => set({ plan })} />
-      <label class="field">
-        Ends
-        <select value={value.ends} onChange={(event) => set({ ends: event.currentTarget.value })}>
-          {!whole && <option value="keep">as it is: {ends ? stamp(Date.parse(ends), 'local').slice(0, 10) : 'never'}</option>}
-          <option value="7">in 7 days</option>
-          <option value="30">in 30 days</option>
-          <option value="90">in 90 days</option>
-          <option value="365">in a year</option>
-          <option value="never">never</option>
-        </select>
-        {value.ends === 'never' && <span class="hint">One that is forgotten somewhere stays good.</span>}
-      </label>
+      <Choose
+        label="Ends"
+        hint={value.ends === 'never' && 'One that is forgotten somewhere stays good.'}
+        value={value.ends}
+        options={[
+          ...(whole ? [] : [['keep', `as it is: ${ends ? stamp(Date.parse(ends), 'local').slice(0, 10) : 'never'}`] as Option]),
+          ['7', 'in 7 days'],
+          ['30', 'in 30 days'],
+          ['90', 'in 90 days'],
+          ['365', 'in a year'],
+          ['never', 'never'],
+        ]}
+        onPick={(ends) => set({ ends })}
+      />
       {whole && (
-        <label class="check">
-          <input type="checkbox" checked={value.test} onChange={(event) => set({ test: event.currentTarget.checked })} />{' '}
-          <span>
-            Test key<span class="hint">Reaches demo accounts only, whatever happens.</span>
-          </span>
-        </label>
+        <Check checked={value.test} onTick={(test) => set({ test })}>
+          Test key<span class="hint">Reaches demo accounts only, whatever happens.</span>
+        </Check>
       )}
     </div>
   );

@@ -1,7 +1,8 @@
 import type { Signal } from '@preact/signals';
 import type { Hook, HookDefaults, NewHook } from '../../api/types';
-import { terminals } from '../../live/store';
+import { terminalOptions, terminals } from '../../live/store';
 import { notNetwork, short } from '../../lib/network';
+import { Check, Choose, Field, OneOf } from '../../ui/field';
 import { Picks } from '../../ui/picks';
 
 /** What a hook is to be, as the form holds it. */
@@ -88,37 +89,26 @@ export const creation = (draft: Draft): NewHook => {
 export function HookForm({ draft, fresh }: { draft: Signal<Draft>; fresh: boolean }) {
   const value = draft.value;
   const set = (change: Partial<Draft>) => (draft.value = { ...draft.value, ...change });
-  const rows = [...terminals.value.values()];
   return (
     <>
-      <label class="field">
-        Name
-        <input maxLength={100} value={value.name} onInput={(event) => set({ name: event.currentTarget.value })} />
-      </label>
-      <label class="field">
-        Trades go to
-        <select value={value.terminal} onChange={(event) => set({ terminal: event.currentTarget.value })}>
-          <option value="-">the only terminal there is</option>
-          {value.terminal !== '-' && !rows.some((row) => row.id === value.terminal) && (
-            <option value={value.terminal}>{value.terminal}</option>
-          )}
-          {rows.map((row) => (
-            <option key={row.id} value={row.id}>
-              {row.account.login} · {row.name || row.account.server}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Field label="Name" maxLength={100} value={value.name} onText={(name) => set({ name })} />
+      <Choose
+        label="Trades go to"
+        value={value.terminal}
+        options={[['-', 'the only terminal there is'], ...terminalOptions()]}
+        onPick={(terminal) => set({ terminal })}
+      />
       {fresh && (
-        <fieldset>
-          <legend>Its alerts may</legend>
-          {[false, true].map((closes) => (
-            <label class="check" key={String(closes)}>
-              <input type="radio" name="hook-may" checked={value.closes === closes} onChange={() => set({ closes })} />{' '}
-              <span>{closes ? 'Only close and cancel' : 'Open, change and close'}</span>
-            </label>
-          ))}
-        </fieldset>
+        <OneOf
+          legend="Its alerts may"
+          name="hook-may"
+          value={value.closes ? 'closes' : 'all'}
+          options={[
+            ['all', 'Open, change and close'],
+            ['closes', 'Only close and cancel'],
+          ]}
+          onPick={(may) => set({ closes: may === 'closes' })}
+        />
       )}
       <label class="field">
         Symbols that are called otherwise
@@ -135,27 +125,23 @@ export function HookForm({ draft, fresh }: { draft: Signal<Draft>; fresh: boolea
       </label>
       <div class="ticket">
         <div class="pair">
-          <label class="field">
-            Lots
-            <input
-              inputMode="decimal"
-              autocomplete="off"
-              placeholder="as the alert says"
-              value={value.volume}
-              onInput={(event) => set({ volume: event.currentTarget.value.trim() })}
-            />
-            <span class="hint">Where the alert names none.</span>
-          </label>
-          <label class="field">
-            Oldest alert, seconds
-            <input
-              inputMode="numeric"
-              autocomplete="off"
-              value={value.age}
-              onInput={(event) => set({ age: event.currentTarget.value.trim() })}
-            />
-            <span class="hint">By its timenow.</span>
-          </label>
+          <Field
+            label="Lots"
+            inputMode="decimal"
+            autocomplete="off"
+            placeholder="as the alert says"
+            value={value.volume}
+            onText={(volume) => set({ volume: volume.trim() })}
+            hint="Where the alert names none."
+          />
+          <Field
+            label="Oldest alert, seconds"
+            inputMode="numeric"
+            autocomplete="off"
+            value={value.age}
+            onText={(age) => set({ age: age.trim() })}
+            hint="By its timenow."
+          />
         </div>
       </div>
       <Picks
@@ -186,16 +172,13 @@ export function HookForm({ draft, fresh }: { draft: Signal<Draft>; fresh: boolea
         </label>
       </details>
       {fresh && (
-        <label class="check">
-          <input type="checkbox" checked={value.dry_run} onChange={(event) => set({ dry_run: event.currentTarget.checked })} />{' '}
-          <span>
-            Dry run
-            <span class="hint">
-              Alerts are understood and written down with the order that they would become, and nothing is traded. Look at what
-              comes first, then switch to real trading.
-            </span>
+        <Check checked={value.dry_run} onTick={(dry_run) => set({ dry_run })}>
+          Dry run
+          <span class="hint">
+            Alerts are understood and written down with the order that they would become, and nothing is traded. Look at what
+            comes first, then switch to real trading.
           </span>
-        </label>
+        </Check>
       )}
       {fresh && !value.dry_run && <p class="note warn">From its first alert on it trades for real.</p>}
     </>

@@ -14,6 +14,7 @@ import { orLost } from '../../ui/lost';
 import { Menu } from '../../ui/menu';
 import { Overlap } from '../../ui/overlap';
 import { Facts } from '../../ui/facts';
+import { Wrong } from '../../ui/wrong';
 import { Alerts } from './hook-alerts';
 import { body, creation, draftOf, HookForm, problems } from './hook-form';
 import { Shown, Texts } from './hook-texts';
@@ -40,9 +41,7 @@ function Edit({ row, onClose, onMade }: { row?: Hook; onClose: () => void; onMad
     >
       <HookForm draft={draft} fresh={!row} />
       {wrong.map((one) => (
-        <p class="error" key={one}>
-          <Icon name="alert" /> <span>{one}</span>
-        </p>
+        <Wrong key={one}>{one}</Wrong>
       ))}
     </Confirm>
   );
@@ -58,9 +57,7 @@ function DryRun({ hook, onClose }: { hook: Hook; onClose: () => void }) {
       doing="Changing…"
       danger={real}
       onClose={onClose}
-      action={async () => {
-        await confirmed(() => hub.PATCH('/api/v1/hooks/{id}', { ...at(hook), body: { dry_run: !real } }));
-      }}
+      action={() => confirmed(() => hub.PATCH('/api/v1/hooks/{id}', { ...at(hook), body: { dry_run: !real } }))}
     >
       <p>
         {real
@@ -201,9 +198,7 @@ export function Hooks() {
           doing="Deleting…"
           danger
           onClose={close}
-          action={async () => {
-            await confirmed(() => hub.DELETE('/api/v1/hooks/{id}', at(what.hook)));
-          }}
+          action={() => confirmed(() => hub.DELETE('/api/v1/hooks/{id}', at(what.hook)))}
         >
           <p>Its alerts are refused from now on, and the list of what came is gone for good. What it has traded stays.</p>
         </Confirm>

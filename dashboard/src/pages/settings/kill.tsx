@@ -7,6 +7,7 @@ import { Link } from '../../lib/router';
 import { acts, confirmed, may, operates, session } from '../../lib/session';
 import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
+import { Choose, Field, OneOf, type Option } from '../../ui/field';
 import { Icon } from '../../ui/icon';
 
 const LEVELS: [KillLevel, string, string][] = [
@@ -76,34 +77,27 @@ function Raise({ names, keys, onClose }: Known & { onClose: () => void }) {
       }}
     >
       <p>It holds at once, for bots and for people, until somebody lifts it.</p>
-      <label class="field">
-        For
-        <select value={scope} onChange={(event) => choose(event.currentTarget.value)}>
-          <option value="owner">All your accounts</option>
-          {operates.value && <option value="hub">The whole hub: everybody's accounts</option>}
-          {[...accounts, ...keys].map((scope) => (
-            <option key={scope} value={scope}>
-              {scopeName(scope, names)}
-            </option>
-          ))}
-        </select>
-      </label>
-      <fieldset>
-        <legend>How far</legend>
-        {levels.map(([one, name, about]) => (
-          <label class="check" key={one}>
-            <input type="radio" name="level" checked={level === one} onChange={() => set({ level: one })} />{' '}
-            <span>
-              <strong>{name}</strong>
-              <span class="hint">{about}</span>
-            </span>
-          </label>
-        ))}
-      </fieldset>
-      <label class="field">
-        Why<span class="hint">Stands in the banner, in the audit, and in every refusal.</span>
-        <input maxLength={200} value={reason} onInput={(event) => set({ reason: event.currentTarget.value })} />
-      </label>
+      <Choose
+        label="For"
+        value={scope}
+        options={[
+          ['owner', 'All your accounts'],
+          ...(operates.value ? [['hub', "The whole hub: everybody's accounts"] as Option] : []),
+          ...[...accounts, ...keys].map((scope): Option => [scope, scopeName(scope, names)]),
+        ]}
+        onPick={choose}
+      />
+      <OneOf legend="How far" name="level" value={level} options={levels} onPick={(level) => set({ level })} />
+      <Field
+        label={
+          <>
+            Why<span class="hint">Stands in the banner, in the audit, and in every refusal.</span>
+          </>
+        }
+        maxLength={200}
+        value={reason}
+        onText={(reason) => set({ reason })}
+      />
     </Confirm>
   );
 }
@@ -128,10 +122,7 @@ function Lift({ row, names, onClose }: { row: KillSwitch; names: Names; onClose:
         {byName(row.by, names).replace(/^./, (letter) => letter.toUpperCase())} raised it <Ago at={row.at} />: {row.reason}
       </p>
       <p>Bots may open positions again with their next order. What was cancelled or closed stays so.</p>
-      <label class="field">
-        What has changed
-        <input maxLength={200} value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
-      </label>
+      <Field label="What has changed" maxLength={200} value={reason.value} onText={(text) => (reason.value = text)} />
     </Confirm>
   );
 }

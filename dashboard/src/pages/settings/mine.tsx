@@ -7,13 +7,15 @@ import { capital } from '../../lib/plans';
 import { Link } from '../../lib/router';
 import { session, signOut } from '../../lib/session';
 import { setTheme, theme, type Theme } from '../../lib/theme';
-import { zone, type Zone } from '../../lib/time';
+import { setZone, zone, type Zone } from '../../lib/time';
 import { Ago } from '../../ui/ago';
 import { Confirm } from '../../ui/confirm';
 import { Failed } from '../../ui/empty';
+import { Choose } from '../../ui/field';
 import { Icon } from '../../ui/icon';
 import { Password } from '../../ui/password';
 import { toast } from '../../ui/toast';
+import { Alert } from '../../ui/wrong';
 
 /** Characters: docs/users.md. */
 const SHORTEST = 12;
@@ -60,13 +62,7 @@ function ChangePassword({ onChanged }: { onChanged: () => void }) {
         onInput={(value) => (form.value = { ...form.value, new: value })}
       />
       <p class="small muted">Every other login of yours ends. API keys and terminals go on as they are.</p>
-      <div role="alert">
-        {failure.value && (
-          <p class="error">
-            <Icon name="alert" /> <span>{failure.value}</span>
-          </p>
-        )}
-      </div>
+      <Alert what={failure.value} />
       <button type="submit" class="primary" disabled={busy.value || !form.value.current || given < SHORTEST}>
         {busy.value ? 'Changing…' : 'Change the password'}
       </button>
@@ -164,32 +160,26 @@ export function Mine() {
             <Icon name="logout" /> Sign out
           </button>
         </div>
-        <label class="field">
-          Theme
-          <select value={theme.value} onChange={(event) => setTheme(event.currentTarget.value as Theme)}>
-            <option value="system">As the system</option>
-            <option value="light">Light</option>
-            <option value="dark">Dark</option>
-          </select>
-        </label>
-        <label class="field">
-          Times
-          <select
-            value={zone.value}
-            onChange={(event) => {
-              zone.value = event.currentTarget.value as Zone;
-              try {
-                localStorage.setItem('zone', zone.value);
-              } catch {
-                /* for this visit only */
-              }
-            }}
-          >
-            <option value="local">Of this device</option>
-            <option value="utc">UTC</option>
-            <option value="broker">Of the broker, where there is one</option>
-          </select>
-        </label>
+        <Choose
+          label="Theme"
+          value={theme.value}
+          options={[
+            ['system', 'As the system'],
+            ['light', 'Light'],
+            ['dark', 'Dark'],
+          ]}
+          onPick={(to) => setTheme(to as Theme)}
+        />
+        <Choose
+          label="Times"
+          value={zone.value}
+          options={[
+            ['local', 'Of this device'],
+            ['utc', 'UTC'],
+            ['broker', 'Of the broker, where there is one'],
+          ]}
+          onPick={(to) => setZone(to as Zone)}
+        />
       </section>
       <Logins loaded={logins} />
       <ChangePassword onChanged={() => void logins.load()} />

@@ -5,6 +5,8 @@ import { useLoaded } from '../../lib/load';
 import { below, capital, count, grants } from '../../lib/plans';
 import { confirmed, operates } from '../../lib/session';
 import { Confirm } from '../../ui/confirm';
+import { OneOf } from '../../ui/field';
+import { Num, Table } from '../../ui/table';
 import { Failed, Loading } from '../../ui/empty';
 import { toast } from '../../ui/toast';
 
@@ -28,18 +30,13 @@ function Change({ tenant, plans, onClose }: { tenant: Tenant; plans: PlanRow[]; 
         toast(`${whose(tenant)} has ${capital(plan.value)} at most from the next request on`);
       }}
     >
-      <fieldset>
-        <legend>Their keys have at most</legend>
-        {plans.map((row) => (
-          <label class="check" key={row.plan}>
-            <input type="radio" name="plan" checked={plan.value === row.plan} onChange={() => (plan.value = row.plan)} />{' '}
-            <span>
-              <strong>{capital(row.plan)}</strong>
-              <span class="hint">{grants(row)}</span>
-            </span>
-          </label>
-        ))}
-      </fieldset>
+      <OneOf
+        legend="Their keys have at most"
+        name="plan"
+        value={plan.value}
+        options={plans.map((row) => [row.plan, capital(row.plan), grants(row)])}
+        onPick={(next) => (plan.value = next)}
+      />
       {below(plan.value, tenant.plan) && (
         <p>
           It holds for the next request of each of their keys: one that asks for more is refused with 429. What stands on the keys
@@ -65,51 +62,31 @@ function Tenants({ plans }: { plans: PlanRow[] }) {
       </div>
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
       {rows && (
-        <table class="table cards-on-phone" role="table" aria-label="Tenants">
-          <thead role="rowgroup">
-            <tr role="row">
-              {['Whose', 'At most', 'Keys', 'Tokens', 'Users'].map((name, at) => (
-                <th key={name} role="columnheader" scope="col" class={at > 1 ? 'num' : ''}>
-                  {name}
-                </th>
-              ))}
-              <th role="columnheader" scope="col">
-                <span class="visually-hidden">Actions</span>
-              </th>
+        <Table label="Tenants" names={[['Whose'], ['At most'], ['Keys', 'num'], ['Tokens', 'num'], ['Users', 'num']]}>
+          {rows.map((tenant) => (
+            <tr role="row" key={tenant.id}>
+              <td role="cell" class="wide">
+                <strong>{whose(tenant)}</strong>{' '}
+                <span class="muted small">
+                  {tenant.owner?.login}
+                  {tenant.own && ' · runs this hub'}
+                  {tenant.owner?.state === 'disabled' && ' · disabled'}
+                </span>
+              </td>
+              <td role="cell" data-label="At most">
+                {capital(tenant.plan)}
+              </td>
+              <Num label="Keys">{count(tenant.keys)}</Num>
+              <Num label="Tokens">{count(tenant.tokens)}</Num>
+              <Num label="Users">{count(tenant.users)}</Num>
+              <td role="cell" class="actions">
+                <button type="button" onClick={() => (open.value = tenant)}>
+                  Change…<span class="visually-hidden"> the plan of {whose(tenant)}</span>
+                </button>
+              </td>
             </tr>
-          </thead>
-          <tbody role="rowgroup">
-            {rows.map((tenant) => (
-              <tr role="row" key={tenant.id}>
-                <td role="cell" class="wide">
-                  <strong>{whose(tenant)}</strong>{' '}
-                  <span class="muted small">
-                    {tenant.owner?.login}
-                    {tenant.own && ' · runs this hub'}
-                    {tenant.owner?.state === 'disabled' && ' · disabled'}
-                  </span>
-                </td>
-                <td role="cell" data-label="At most">
-                  {capital(tenant.plan)}
-                </td>
-                <td role="cell" class="num" data-label="Keys">
-                  {count(tenant.keys)}
-                </td>
-                <td role="cell" class="num" data-label="Tokens">
-                  {count(tenant.tokens)}
-                </td>
-                <td role="cell" class="num" data-label="Users">
-                  {count(tenant.users)}
-                </td>
-                <td role="cell" class="actions">
-                  <button type="button" onClick={() => (open.value = tenant)}>
-                    Change…<span class="visually-hidden"> the plan of {whose(tenant)}</span>
-                  </button>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Table>
       )}
       {open.value && (
         <Change
@@ -149,35 +126,18 @@ export function Plans() {
               </>
             )}
           </p>
-          <table class="table cards-on-phone" role="table" aria-label="Plans">
-            <thead role="rowgroup">
-              <tr role="row">
-                {['Plan', 'Requests an hour', 'At once', 'Your keys'].map((name, at) => (
-                  <th key={name} role="columnheader" scope="col" class={at ? 'num' : ''}>
-                    {name}
-                  </th>
-                ))}
+          <Table label="Plans" names={[['Plan'], ['Requests an hour', 'num'], ['At once', 'num'], ['Your keys', 'num']]} last="">
+            {plans.data.map((row) => (
+              <tr role="row" key={row.plan}>
+                <td role="cell" class="wide">
+                  <strong>{capital(row.plan)}</strong> {!row.available && <span class="badge plain">above yours</span>}
+                </td>
+                <Num label="Requests an hour">{row.requests_per_hour === null ? 'no limit' : count(row.requests_per_hour)}</Num>
+                <Num label="At once">{row.concurrent === null ? 'no limit' : count(row.concurrent)}</Num>
+                <Num label="Your keys">{count(row.keys)}</Num>
               </tr>
-            </thead>
-            <tbody role="rowgroup">
-              {plans.data.map((row) => (
-                <tr role="row" key={row.plan}>
-                  <td role="cell" class="wide">
-                    <strong>{capital(row.plan)}</strong> {!row.available && <span class="badge plain">above yours</span>}
-                  </td>
-                  <td role="cell" class="num" data-label="Requests an hour">
-                    {row.requests_per_hour === null ? 'no limit' : count(row.requests_per_hour)}
-                  </td>
-                  <td role="cell" class="num" data-label="At once">
-                    {row.concurrent === null ? 'no limit' : count(row.concurrent)}
-                  </td>
-                  <td role="cell" class="num" data-label="Your keys">
-                    {count(row.keys)}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+            ))}
+          </Table>
           <p class="small muted">
             Requests come back evenly, so a spent hour is never shut until it ends. Calls that close or cancel have a reserve of
             their own, {grants(plans.beside.reduce)}, and dead-man timers another, {grants(plans.beside.deadman)}.

@@ -4,6 +4,7 @@ import type { Role, User } from '../../api/types';
 import { capital } from '../../lib/plans';
 import { confirmed, operates, session } from '../../lib/session';
 import { Confirm } from '../../ui/confirm';
+import { Choose, Field, OneOf } from '../../ui/field';
 import { Once } from '../../ui/once';
 import { toast } from '../../ui/toast';
 
@@ -36,20 +37,8 @@ export function Code({ user, onClose }: { user: User; onClose: () => void }) {
 }
 
 function RoleChoice({ role, roles, set }: { role: Role; roles: [Role, string][]; set: (role: Role) => void }) {
-  return (
-    <fieldset>
-      <legend>Role</legend>
-      {roles.map(([one, about]) => (
-        <label class="check" key={one}>
-          <input type="radio" name="role" checked={role === one} onChange={() => set(one)} />{' '}
-          <span>
-            <strong>{capital(one)}</strong>
-            <span class="hint">{about}</span>
-          </span>
-        </label>
-      ))}
-    </fieldset>
-  );
+  const options = roles.map(([one, about]): [Role, string, string] => [one, capital(one), about]);
+  return <OneOf legend="Role" name="role" value={role} options={options} onPick={set} />;
 }
 
 export function NewUser(props: { users: User[]; onClose: () => void; onMade: (user: User) => void }) {
@@ -79,38 +68,33 @@ export function NewUser(props: { users: User[]; onClose: () => void; onMade: (us
         )
       }
     >
-      <label class="field">
-        Login
-        <span class="hint">An e-mail address or a short name; it cannot be changed.</span>
-        <input
-          autocomplete="off"
-          autocapitalize="off"
-          spellcheck={false}
-          maxLength={64}
-          value={login}
-          onInput={(event) => set({ login: event.currentTarget.value.trim() })}
-        />
-      </label>
-      <label class="field">
-        Name
-        <input autocomplete="off" maxLength={100} value={name} onInput={(event) => set({ name: event.currentTarget.value })} />
-      </label>
+      <Field
+        label={
+          <>
+            Login
+            <span class="hint">An e-mail address or a short name; it cannot be changed.</span>
+          </>
+        }
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        maxLength={64}
+        value={login}
+        onText={(text) => set({ login: text.trim() })}
+      />
+      <Field label="Name" autocomplete="off" maxLength={100} value={name} onText={(name) => set({ name })} />
       <RoleChoice
         role={role}
         roles={ROLES.filter(([one]) => one === 'viewer' || operates.value)}
         set={(next) => set({ role: next })}
       />
       {role === 'viewer' && operates.value && founders.length > 1 && (
-        <label class="field">
-          Looks at what is of
-          <select value={of} onChange={(event) => set({ of: event.currentTarget.value })}>
-            {founders.map((user) => (
-              <option key={user.id} value={user.id}>
-                {user.id === me ? 'you' : named(user)}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Choose
+          label="Looks at what is of"
+          value={of}
+          options={founders.map((user) => [user.id, user.id === me ? 'you' : named(user)])}
+          onPick={(of) => set({ of })}
+        />
       )}
       <p class="muted">You get a code for them, once; with it they set a password.</p>
     </Confirm>
@@ -133,15 +117,7 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
         toast('The user is changed');
       }}
     >
-      <label class="field">
-        Name
-        <input
-          autocomplete="off"
-          maxLength={100}
-          value={name}
-          onInput={(event) => (form.value = { name: event.currentTarget.value, role })}
-        />
-      </label>
+      <Field label="Name" autocomplete="off" maxLength={100} value={name} onText={(name) => (form.value = { name, role })} />
       {user.role === 'viewer' || user.operator ? (
         <p class="muted">{user.operator ? 'Whoever runs the hub stays an owner.' : 'A viewer stays a viewer.'}</p>
       ) : (
@@ -188,11 +164,9 @@ export function Stop({ user, disable, onClose }: { user: User; disable: boolean;
       doing={disable ? 'Disabling…' : 'Enabling…'}
       danger={disable}
       onClose={onClose}
-      action={async () => {
-        await confirmed(() =>
-          hub.PATCH('/api/v1/users/{id}', { params: { path: { id: user.id } }, body: { disabled: disable } }),
-        );
-      }}
+      action={() =>
+        confirmed(() => hub.PATCH('/api/v1/users/{id}', { params: { path: { id: user.id } }, body: { disabled: disable } }))
+      }
     >
       {disable ? (
         <p>

@@ -8,6 +8,7 @@ import { Ago } from '../../ui/ago';
 import { Failed, Loading } from '../../ui/empty';
 import { Icon } from '../../ui/icon';
 import { Menu, type Item } from '../../ui/menu';
+import { Table } from '../../ui/table';
 import { type Asked, Code, DeleteUser, EditUser, NewUser, ResetUser, Stop } from './user-dialogs';
 
 const TONES: Record<string, string> = { active: 'good', disabled: 'bad', invited: 'warn' };
@@ -81,44 +82,30 @@ export function Users() {
       {failure.value && <Failed what={failure.value} again={() => void load()} />}
       {!value.value && !failure.value && <Loading rows={2} />}
       {value.value && (
-        <table class="table cards-on-phone" role="table" aria-label="Users">
-          <thead role="rowgroup">
-            <tr role="row">
-              {['Name', 'Role', 'State', 'Since'].map((name) => (
-                <th key={name} role="columnheader" scope="col">
-                  {name}
-                </th>
-              ))}
-              <th role="columnheader" scope="col">
-                <span class="visually-hidden">Actions</span>
-              </th>
+        <Table label="Users" names={[['Name'], ['Role'], ['State'], ['Since']]}>
+          {users.map((user) => (
+            <tr role="row" key={user.id}>
+              <td role="cell" class="wide">
+                <strong>{user.name || user.login}</strong> {user.name && <span class="muted small">{user.login}</span>}{' '}
+                {user.id === session.value?.user?.id && <span class="badge plain">you</span>}
+              </td>
+              <td role="cell">
+                {user.role}
+                {user.operator && <span class="muted small">, runs the hub</span>}
+                <div class="muted small">{sees(user)}</div>
+              </td>
+              <td role="cell">
+                <State user={user} />
+              </td>
+              <td role="cell" data-label="Since">
+                <Ago at={user.created_at} />
+              </td>
+              <td role="cell" class="actions">
+                {items(user).length > 0 && <Menu label={`More for ${user.login}`} items={items(user)} />}
+              </td>
             </tr>
-          </thead>
-          <tbody role="rowgroup">
-            {users.map((user) => (
-              <tr role="row" key={user.id}>
-                <td role="cell" class="wide">
-                  <strong>{user.name || user.login}</strong> {user.name && <span class="muted small">{user.login}</span>}{' '}
-                  {user.id === session.value?.user?.id && <span class="badge plain">you</span>}
-                </td>
-                <td role="cell">
-                  {user.role}
-                  {user.operator && <span class="muted small">, runs the hub</span>}
-                  <div class="muted small">{sees(user)}</div>
-                </td>
-                <td role="cell">
-                  <State user={user} />
-                </td>
-                <td role="cell" data-label="Since">
-                  <Ago at={user.created_at} />
-                </td>
-                <td role="cell" class="actions">
-                  {items(user).length > 0 && <Menu label={`More for ${user.login}`} items={items(user)} />}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Table>
       )}
       {what?.what === 'new' && <NewUser users={users} onClose={close} onMade={(user) => (open.value = { what: 'code', user })} />}
       {what?.what === 'code' && <Code user={what.user} onClose={close} />}

@@ -1,8 +1,9 @@
 import type { Signal } from '@preact/signals';
 import type { Webhook } from '../../api/types';
-import { terminals } from '../../live/store';
-import { Icon } from '../../ui/icon';
+import { terminalOptions } from '../../live/store';
+import { Check, Choose, Field } from '../../ui/field';
 import { Picks } from '../../ui/picks';
+import { Wrong } from '../../ui/wrong';
 
 /** What a webhook is to be: families as boxes, single kinds as words. */
 export interface Draft {
@@ -62,40 +63,32 @@ export function WebhookForm({ draft }: { draft: Signal<Draft> }) {
   const all = value.events.includes('*');
   const single = value.events.filter((event) => event !== '*' && !isFamily(event));
   const box = (event: string, about: string) => (
-    <label class="check" key={event}>
-      <input
-        type="checkbox"
-        disabled={all && event !== '*'}
-        checked={value.events.includes(event) || all}
-        onChange={(change) =>
-          set({
-            events: change.currentTarget.checked ? [...value.events, event] : value.events.filter((one) => one !== event),
-          })
-        }
-      />{' '}
-      <span>
-        {about} <code class="muted small">{event}</code>
-      </span>
-    </label>
+    <Check
+      key={event}
+      disabled={all && event !== '*'}
+      checked={value.events.includes(event) || all}
+      onTick={(on) => set({ events: on ? [...value.events, event] : value.events.filter((one) => one !== event) })}
+    >
+      {about} <code class="muted small">{event}</code>
+    </Check>
   );
   return (
     <>
-      <label class="field">
-        Name
-        <input maxLength={100} value={value.name} onInput={(event) => set({ name: event.currentTarget.value })} />
-      </label>
-      <label class="field">
-        Address
-        <span class="hint">Public and https, unless the hub's settings allow others.</span>
-        <input
-          type="url"
-          autocomplete="off"
-          maxLength={2048}
-          placeholder="https://example.org/mtbridge"
-          value={value.url}
-          onInput={(event) => set({ url: event.currentTarget.value.trim() })}
-        />
-      </label>
+      <Field label="Name" maxLength={100} value={value.name} onText={(name) => set({ name })} />
+      <Field
+        label={
+          <>
+            Address
+            <span class="hint">Public and https, unless the hub's settings allow others.</span>
+          </>
+        }
+        type="url"
+        autocomplete="off"
+        maxLength={2048}
+        placeholder="https://example.org/mtbridge"
+        value={value.url}
+        onText={(url) => set({ url: url.trim() })}
+      />
       <fieldset>
         <legend>What is sent there</legend>
         {box('*', 'Everything')}
@@ -115,23 +108,13 @@ export function WebhookForm({ draft }: { draft: Signal<Draft> }) {
           />
         </details>
       </fieldset>
-      {value.events.length === 0 && (
-        <p class="error">
-          <Icon name="alert" /> <span>Choose what is sent.</span>
-        </p>
-      )}
-      <label class="field">
-        Of which account
-        <select value={value.terminal} onChange={(event) => set({ terminal: event.currentTarget.value })}>
-          <option value="">all of them</option>
-          {value.terminal && !terminals.value.has(value.terminal) && <option value={value.terminal}>{value.terminal}</option>}
-          {[...terminals.value.values()].map((row) => (
-            <option key={row.id} value={row.id}>
-              {row.account.login} · {row.name || row.account.server}
-            </option>
-          ))}
-        </select>
-      </label>
+      {value.events.length === 0 && <Wrong>Choose what is sent.</Wrong>}
+      <Choose
+        label="Of which account"
+        value={value.terminal}
+        options={[['', 'all of them'], ...terminalOptions()]}
+        onPick={(terminal) => set({ terminal })}
+      />
     </>
   );
 }

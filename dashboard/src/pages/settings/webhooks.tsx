@@ -210,9 +210,7 @@ export function Webhooks() {
           verb="Disable the webhook"
           doing="Disabling…"
           onClose={close}
-          action={async () => {
-            await confirmed(() => hub.PATCH('/api/v1/webhooks/{id}', { ...at(what.webhook), body: { enabled: false } }));
-          }}
+          action={() => confirmed(() => hub.PATCH('/api/v1/webhooks/{id}', { ...at(what.webhook), body: { enabled: false } }))}
         >
           <p>Nothing is sent there until you enable it; then it goes on where it stopped, if that is at most 14 days ago.</p>
         </Confirm>
@@ -224,9 +222,7 @@ export function Webhooks() {
           doing="Deleting…"
           danger
           onClose={close}
-          action={async () => {
-            await confirmed(() => hub.DELETE('/api/v1/webhooks/{id}', at(what.webhook)));
-          }}
+          action={() => confirmed(() => hub.DELETE('/api/v1/webhooks/{id}', at(what.webhook)))}
         >
           <p>Nothing more is sent there, and what waits is dropped. It cannot be undone.</p>
         </Confirm>

@@ -1,5 +1,5 @@
 import type { Terminal } from '../../api/types';
-import { zone, type Zone } from '../../lib/time';
+import { setZone, zone, type Zone } from '../../lib/time';
 import { Candles } from './candles';
 import { Combo } from './combo';
 import type { Feed } from './feed';
@@ -31,17 +31,7 @@ function Zones() {
   return (
     <label>
       <span class="visually-hidden">Times as</span>
-      <select
-        value={zone.value}
-        onChange={(event) => {
-          zone.value = event.currentTarget.value as Zone;
-          try {
-            localStorage.setItem('zone', zone.value);
-          } catch {
-            /* for this visit only */
-          }
-        }}
-      >
+      <select value={zone.value} onChange={(event) => setZone(event.currentTarget.value as Zone)}>
         <option value="local">Local</option>
         <option value="utc">UTC</option>
         <option value="broker">Broker</option>

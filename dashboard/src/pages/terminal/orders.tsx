@@ -3,10 +3,11 @@ import type { Order, SymbolSpec, Terminal } from '../../api/types';
 import { plain, price } from '../../lib/money';
 import { may } from '../../lib/session';
 import { Ago } from '../../ui/ago';
+import { Num, Table } from '../../ui/table';
 import { Icon } from '../../ui/icon';
 import { Amend, Cancel } from './amend';
 import type { Feed } from './feed';
-import { digitsOf, Head, level, Moving, Old, stable } from './rows';
+import { digitsOf, level, Moving, Old, stable } from './rows';
 
 /** Orders that wait for their price. */
 export function OrdersCard({ feed, terminal, symbols }: { feed: Feed; terminal: Terminal; symbols: SymbolSpec[] }) {
@@ -27,55 +28,57 @@ export function OrdersCard({ feed, terminal, symbols }: { feed: Feed; terminal: 
       <h2>
         Pending orders <span class="muted">{rows.length}</span> <Old known={known} />
       </h2>
-      <table class="table cards-on-phone book" role="table" aria-label="Pending orders">
-        <Head
-          names={[['Symbol'], ['Kind'], ['Volume', true], ['Price', true], ['Now', true], ['SL', true], ['TP', true], ['Since']]}
-        />
-        <tbody role="rowgroup">
-          {rows.map((row) => {
-            const digits = digitsOf(symbols, row.symbol);
-            return (
-              <tr role="row" key={row.ticket}>
-                <td role="cell">
-                  <strong>{row.symbol}</strong> <span class="small muted">#{row.ticket}</span>
-                </td>
-                <td role="cell">{row.type_name?.replaceAll('_', ' ')}</td>
-                <td role="cell" class="num" data-label="Volume">
-                  {plain(row.volume_current)}
-                </td>
-                <td role="cell" class="num" data-label="Price">
-                  {price(row.price_open, digits)}
-                  {row.price_stoplimit > 0 && <span class="small muted"> then {price(row.price_stoplimit, digits)}</span>}
-                </td>
-                <td role="cell" class="num" data-label="Now">
-                  <Moving value={row.price_current} text={price(row.price_current, digits)} />
-                </td>
-                <td role="cell" class="num" data-label="SL">
-                  {level(row.sl, digits)}
-                </td>
-                <td role="cell" class="num" data-label="TP">
-                  {level(row.tp, digits)}
-                </td>
-                <td role="cell" class="small">
-                  <Ago at={row.time_setup} />
-                </td>
-                <td role="cell" class="actions">
-                  {acts && may('trade:write') && (
-                    <button type="button" class="ghost" onClick={() => (open.value = { what: 'amend', order: row })}>
-                      <Icon name="edit" /> Change…
-                    </button>
-                  )}
-                  {acts && may('trade:reduce') && (
-                    <button type="button" class="ghost danger" onClick={() => (open.value = { what: 'cancel', order: row })}>
-                      <Icon name="x" /> Cancel…
-                    </button>
-                  )}
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+      <Table
+        label="Pending orders"
+        class="book"
+        names={[
+          ['Symbol'],
+          ['Kind'],
+          ['Volume', 'num'],
+          ['Price', 'num'],
+          ['Now', 'num'],
+          ['SL', 'num'],
+          ['TP', 'num'],
+          ['Since'],
+        ]}
+      >
+        {rows.map((row) => {
+          const digits = digitsOf(symbols, row.symbol);
+          return (
+            <tr role="row" key={row.ticket}>
+              <td role="cell">
+                <strong>{row.symbol}</strong> <span class="small muted">#{row.ticket}</span>
+              </td>
+              <td role="cell">{row.type_name?.replaceAll('_', ' ')}</td>
+              <Num label="Volume">{plain(row.volume_current)}</Num>
+              <Num label="Price">
+                {price(row.price_open, digits)}
+                {row.price_stoplimit > 0 && <span class="small muted"> then {price(row.price_stoplimit, digits)}</span>}
+              </Num>
+              <Num label="Now">
+                <Moving value={row.price_current} text={price(row.price_current, digits)} />
+              </Num>
+              <Num label="SL">{level(row.sl, digits)}</Num>
+              <Num label="TP">{level(row.tp, digits)}</Num>
+              <td role="cell" class="small">
+                <Ago at={row.time_setup} />
+              </td>
+              <td role="cell" class="actions">
+                {acts && may('trade:write') && (
+                  <button type="button" class="ghost" onClick={() => (open.value = { what: 'amend', order: row })}>
+                    <Icon name="edit" /> Change…
+                  </button>
+                )}
+                {acts && may('trade:reduce') && (
+                  <button type="button" class="ghost danger" onClick={() => (open.value = { what: 'cancel', order: row })}>
+                    <Icon name="x" /> Cancel…
+                  </button>
+                )}
+              </td>
+            </tr>
+          );
+        })}
+      </Table>
       {asked?.what === 'cancel' && <Cancel terminal={terminal} order={asked.order} spec={spec} done={done} />}
       {asked?.what === 'amend' && <Amend terminal={terminal} order={asked.order} spec={spec} done={done} />}
     </section>

@@ -3,11 +3,12 @@ import type { Position, SymbolSpec, Terminal } from '../../api/types';
 import { plain, price, signed, tone } from '../../lib/money';
 import { may } from '../../lib/session';
 import { Ago } from '../../ui/ago';
+import { Num, Table } from '../../ui/table';
 import { Menu, type Item } from '../../ui/menu';
 import { Close, CloseAll, Stops } from './amend';
 import type { Feed } from './feed';
 import { purseOf } from './fields';
-import { digitsOf, Head, level, Moving, Old, stable } from './rows';
+import { digitsOf, level, Moving, Old, stable } from './rows';
 
 interface Props {
   feed: Feed;
@@ -63,86 +64,73 @@ export function PositionsCard({ feed, terminal, symbols }: Props) {
       {!known && <p class="card muted">{acts ? 'Reading…' : 'Not known: its terminal is not connected.'}</p>}
       {known && rows.length === 0 && <p class="card muted">Nothing is open.</p>}
       {rows.length > 0 && (
-        <table class="table cards-on-phone book" role="table" aria-label="Positions">
-          <Head
-            names={[
-              ['Symbol'],
-              ['Side'],
-              ['Volume', true],
-              ['Opened at', true],
-              ['Now', true],
-              ['SL', true],
-              ['TP', true],
-              ['Swap', true],
-              ['Profit', true],
-              ['Since'],
-            ]}
-          />
-          <tbody role="rowgroup">
-            {rows.map((row) => {
-              const digits = digitsOf(symbols, row.symbol);
-              return (
-                <tr role="row" key={row.ticket}>
-                  <td role="cell">
-                    <strong>{row.symbol}</strong> <span class="small muted">#{row.ticket}</span>
-                  </td>
-                  <td role="cell">
-                    <span class={`side ${row.type_name}`}>{row.type_name}</span>
-                  </td>
-                  <td role="cell" class="num" data-label="Volume">
-                    {plain(row.volume)}
-                  </td>
-                  <td role="cell" class="num" data-label="From">
-                    {price(row.price_open, digits)}
-                  </td>
-                  <td role="cell" class="num" data-label="Now">
-                    <Moving value={row.price_current} text={price(row.price_current, digits)} />
-                  </td>
-                  <td role="cell" class="num" data-label="SL">
-                    {level(row.sl, digits)}
-                  </td>
-                  <td role="cell" class="num" data-label="TP">
-                    {level(row.tp, digits)}
-                  </td>
-                  <td role="cell" class="num" data-label="Swap">
-                    {signed(row.swap, cents)}
-                  </td>
-                  <td role="cell" class="num profit" data-label="Profit">
-                    <Moving value={row.profit} text={signed(row.profit, cents)} tone={tone(row.profit)} />
-                  </td>
-                  <td role="cell" class="small">
-                    <Ago at={row.time} />
-                  </td>
-                  <td role="cell" class="actions">
-                    {acts && items(row).length > 0 && <Menu label={`More for position ${row.ticket}`} items={items(row)} />}
-                  </td>
-                </tr>
-              );
-            })}
-          </tbody>
-          <tfoot role="rowgroup">
-            <tr role="row">
-              <th role="rowheader" scope="row">
-                Total
-              </th>
-              <td role="cell" />
-              <td role="cell" class="num" data-label="Volume">
-                {plain(Number(sum((row) => row.volume).toFixed(8)))}
-              </td>
-              <td role="cell" colSpan={4} />
-              <td role="cell" class="num" data-label="Swap">
-                {signed(swap, cents)}
-              </td>
-              <td role="cell" class="num profit" data-label="Profit with swap">
-                <strong class={tone(profit + swap)}>{signed(profit + swap, cents)}</strong>{' '}
-                <span class="small muted">{currency}</span>
-              </td>
-              <td role="cell" colSpan={2} class="small muted">
-                with swap
-              </td>
-            </tr>
-          </tfoot>
-        </table>
+        <Table
+          label="Positions"
+          class="book"
+          names={[
+            ['Symbol'],
+            ['Side'],
+            ['Volume', 'num'],
+            ['Opened at', 'num'],
+            ['Now', 'num'],
+            ['SL', 'num'],
+            ['TP', 'num'],
+            ['Swap', 'num'],
+            ['Profit', 'num'],
+            ['Since'],
+          ]}
+          foot={
+            <tfoot role="rowgroup">
+              <tr role="row">
+                <th role="rowheader" scope="row">
+                  Total
+                </th>
+                <td role="cell" />
+                <Num label="Volume">{plain(Number(sum((row) => row.volume).toFixed(8)))}</Num>
+                <td role="cell" colSpan={4} />
+                <Num label="Swap">{signed(swap, cents)}</Num>
+                <Num label="Profit with swap" class="profit">
+                  <strong class={tone(profit + swap)}>{signed(profit + swap, cents)}</strong>{' '}
+                  <span class="small muted">{currency}</span>
+                </Num>
+                <td role="cell" colSpan={2} class="small muted">
+                  with swap
+                </td>
+              </tr>
+            </tfoot>
+          }
+        >
+          {rows.map((row) => {
+            const digits = digitsOf(symbols, row.symbol);
+            return (
+              <tr role="row" key={row.ticket}>
+                <td role="cell">
+                  <strong>{row.symbol}</strong> <span class="small muted">#{row.ticket}</span>
+                </td>
+                <td role="cell">
+                  <span class={`side ${row.type_name}`}>{row.type_name}</span>
+                </td>
+                <Num label="Volume">{plain(row.volume)}</Num>
+                <Num label="From">{price(row.price_open, digits)}</Num>
+                <Num label="Now">
+                  <Moving value={row.price_current} text={price(row.price_current, digits)} />
+                </Num>
+                <Num label="SL">{level(row.sl, digits)}</Num>
+                <Num label="TP">{level(row.tp, digits)}</Num>
+                <Num label="Swap">{signed(row.swap, cents)}</Num>
+                <Num label="Profit" class="profit">
+                  <Moving value={row.profit} text={signed(row.profit, cents)} tone={tone(row.profit)} />
+                </Num>
+                <td role="cell" class="small">
+                  <Ago at={row.time} />
+                </td>
+                <td role="cell" class="actions">
+                  {acts && items(row).length > 0 && <Menu label={`More for position ${row.ticket}`} items={items(row)} />}
+                </td>
+              </tr>
+            );
+          })}
+        </Table>
       )}
       {asked?.what === 'close' && <Close feed={feed} terminal={terminal} position={asked.position} spec={spec} done={done} />}
       {asked?.what === 'stops' && <Stops feed={feed} terminal={terminal} position={asked.position} spec={spec} done={done} />}

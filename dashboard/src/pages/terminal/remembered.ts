@@ -1,5 +1,6 @@
 // Symbols that were looked at, kept in the browser: a terminal that is away tells none, and the hub still has their bars.
 import type { SymbolSpec } from '../../api/types';
+import { keep } from '../../lib/kept';
 
 /** What a chart needs to know of a symbol. */
 export type Shown = Pick<SymbolSpec, 'name' | 'digits' | 'description'> & Partial<Pick<SymbolSpec, 'trade_mode_name'>>;
@@ -18,9 +19,5 @@ export function remembered(server: string): Shown[] {
 
 export function remember(server: string, { name, digits, description }: Shown): void {
   const list = [{ name, digits, description }, ...remembered(server).filter((one) => one.name !== name)];
-  try {
-    localStorage.setItem(key(server), JSON.stringify(list.slice(0, KEPT)));
-  } catch {
-    /* storage is off: nothing is remembered */
-  }
+  keep(key(server), JSON.stringify(list.slice(0, KEPT)));
 }

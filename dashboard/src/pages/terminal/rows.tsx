@@ -6,21 +6,6 @@ import { now, span } from '../../lib/time';
 import type { Known } from './feed';
 import { STALE_MS } from './prices';
 
-export const Head = ({ names }: { names: [string, boolean?][] }) => (
-  <thead role="rowgroup">
-    <tr role="row">
-      {names.map(([name, num]) => (
-        <th key={name} role="columnheader" scope="col" class={num ? 'num' : ''}>
-          {name}
-        </th>
-      ))}
-      <th role="columnheader" scope="col">
-        <span class="visually-hidden">Actions</span>
-      </th>
-    </tr>
-  </thead>
-);
-
 export const digitsOf = (symbols: SymbolSpec[], symbol: string): number =>
   symbols.find((one) => one.name === symbol)?.digits ?? 5;
 

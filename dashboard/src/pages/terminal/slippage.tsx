@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import type { SymbolSpec } from '../../api/types';
+import { keep as remember } from '../../lib/kept';
 import { PriceField } from './fields';
 
 const MOST = 0xffff_ffff;
@@ -38,11 +39,7 @@ export function useSlippage(server: string, symbol: string, spec: SymbolSpec | u
   // What was typed, and never that there is no limit: the next one begins with one.
   const keep = () => {
     if (most === undefined || Number.isNaN(most) || text.value === begun) return;
-    try {
-      localStorage.setItem(key, text.value);
-    } catch {
-      /* storage is off: nothing is remembered */
-    }
+    remember(key, text.value);
   };
   const hint = most === undefined ? 'Empty: the hub lets any price pass.' : most >= 0 ? undefined : 'Whole points, or nothing.';
   const field = <PriceField label="Most slippage in points" value={text} hint={hint} />;
