@@ -303,8 +303,26 @@ fn is_traced(row: &Value, platform: Platform) -> bool {
     }
 }
 
+/// An order of the account ends. A MetaTrader 4 shows a part of its history, so that an order is not in it proves nothing until something
+/// has ended after it.
+async fn one_ends(api: &Api, login: u64, until: Instant) {
+    let left = until.saturating_duration_since(Instant::now());
+    let orders = format!("/api/v1/terminals/{login}/orders");
+    let far = json!({"symbol": "EURUSD", "side": "buy", "type": "limit", "volume": 0.01, "price": 1.0, "allow_duplicate": true});
+    within(left, &format!("an order of {login} ends"), async || {
+        let placed = api.once().post(&orders, far.clone()).await;
+        let Some(ticket) = placed.json["result"]["order"].as_u64() else { return Err(placed.json.to_string()) };
+        let ended = api.once().delete(&format!("{orders}/{ticket}")).await;
+        if ended.json["state"] == "executed" { Ok(()) } else { Err(ended.json.to_string()) }
+    })
+    .await;
+}
+
 /// Waits until every command of the account has its outcome, proves its story, and that the history has every deal.
 async fn settled(api: &Api, login: u64, seat: &Seat, until: Instant) -> (Counted, Vec<String>) {
+    if platform(login) == Platform::Mt4 {
+        one_ends(api, login, until).await;
+    }
     let left = until.saturating_duration_since(Instant::now());
     let commands = within(left, &format!("every command of {login} has its outcome"), async || {
         let commands = commands_of(api, login).await?;
