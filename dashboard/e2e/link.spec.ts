@@ -11,12 +11,14 @@ test('a hub that dies is told, and when it is back so is everything', async ({ p
     await expect(row).toContainText('Connected');
     await hub.kill();
     await expect(page.getByText('No link to the hub.')).toBeVisible();
+    await expect(page.getByRole('main'), 'what is old has no colours').toHaveCSS('filter', 'grayscale(1)');
     await accessible(page);
     await expect(row).toBeVisible();
     await hub.start();
     await page.getByRole('button', { name: 'Retry now' }).click();
     await expect(page.getByText('No link to the hub.')).toHaveCount(0);
     await expect(row).toContainText('Connected');
+    await expect(page.getByRole('main')).toHaveCSS('filter', 'none');
   } finally {
     await page.close();
     await hub.stop();

@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks';
-import { start, stop } from '../live/socket';
+import { phase, start, stop } from '../live/socket';
 import { follow } from '../live/store';
 import { watchActivity } from '../lib/ending';
 import { lazy } from '../lib/lazy';
@@ -129,7 +129,7 @@ export function Frame() {
       <Banners />
       <div class="frame">
         <Rail path={path} />
-        <main id="main" class="main" tabIndex={-1}>
+        <main id="main" class={`main ${['stale', 'down'].includes(phase.value) ? 'old' : ''}`} tabIndex={-1}>
           {Page ? (
             <Page key={`${user.user?.id} ${page?.path ?? path}`} />
           ) : (
