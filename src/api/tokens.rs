@@ -228,11 +228,14 @@ pub(super) async fn disconnect(
     may_delete()?;
     // Held until the token is unlocked, so that nothing that the terminal still says is written down after it was deleted.
     let mut held = match history {
-        History::Delete => Some(state.history.hold(token.owner, &account).await),
+        History::Delete => {
+            Some((state.history.hold(token.owner, &account).await, state.equity.hold(token.owner, &account).await))
+        }
         History::Keep => None,
     };
-    if let Some(held) = &mut held {
-        held.forget().await?;
+    if let Some((history, equity)) = &mut held {
+        history.forget().await?;
+        equity.forget().await?;
     }
     // ...and again when none can be raised until the key of what is sealed is gone: one that an incident raises later is sealed anew. Not
     // held for longer, since every switch of the hub waits for it.
