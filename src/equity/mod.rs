@@ -2,7 +2,7 @@
 //!
 //! A bar is counted in memory (`book`) and written when it is over, as one record for each account and hour (`bar`). A stretch in which
 //! nothing was known has no bar: nothing is made up. Writing is housekeeping. No trade and no session ever waits for it, and what cannot
-//! be written is tried again; of a hub that is killed the bar that had begun is lost, and one that was over for less than [`EVERY`].
+//! be written is tried again; of a hub that is killed the bar that had begun is lost, and one that was over for less than a quarter of a minute.
 
 mod bar;
 mod book;
