@@ -3,6 +3,7 @@
 //! `config/mtbridge.toml` shows every key with its default and its reason; a test compares the two.
 
 mod guard;
+mod history;
 mod load;
 mod plans;
 mod sessions;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use guard::{Audit, Throttle};
+pub use history::History;
 use ipnet::IpNet;
 pub use load::{ConfigError, Loaded, Source};
 pub use plans::Plans;
@@ -62,6 +64,8 @@ pub struct Config {
     pub terminals: Terminals,
     /// Trade commands.
     pub trading: Trading,
+    /// What is kept of the past.
+    pub history: History,
     /// Live data.
     pub stream: Stream,
     /// What is sent to other programs.
@@ -324,6 +328,7 @@ impl Default for Config {
             plans: Plans::default(),
             terminals: Terminals::default(),
             trading: Trading::default(),
+            history: History::default(),
             stream: Stream::default(),
             webhooks: Webhooks::default(),
             store: Store::default(),

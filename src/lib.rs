@@ -10,6 +10,7 @@
 //! | 1 | [`protocol`] | the wire to the terminals: the only module that knows frames and close codes |
 //! | 1 | [`store`] | what survives a restart: the journal, which is the truth, and sled, which is rebuilt from it |
 //! | 2 | [`access`] | who may do what: connection tokens and API keys |
+//! | 2 | [`equity`] | the equity of the past: what terminals say of it, in bars of five minutes |
 //! | 3 | [`hub`] | the live sockets of this node |
 //! | 4 | [`market`], [`revocation`] | bars and broker time; cutting sockets that may not go on |
 //! | 5 | [`trading`] | trades: one execution at most, exactly one recorded outcome |
@@ -31,6 +32,7 @@ pub mod protocol;
 pub mod store;
 
 pub mod access;
+pub mod equity;
 
 pub mod events;
 pub mod hub;

@@ -24,6 +24,7 @@ use crate::{
     clock::{Clock, Ids},
     config::Config,
     dashboard,
+    equity::Equity,
     events::Events,
     history::{self, History},
     hooks::{
@@ -155,7 +156,7 @@ impl Server {
         let ears = Ears { signals, pushes };
         #[expect(clippy::cast_precision_loss, reason = "exact for two hundred thousand years")]
         metrics.start_time.set(clock.wall().0 as f64 / 1_000.0);
-        let hub = Hub::new(access.clone(), config.terminals.clone(), ears, clock, Arc::clone(&ids), metrics.clone());
+        let (hub, equity) = hub_of(&config, &store, &access, ears, (clock, &ids), &metrics);
         let trading = open_trading(&config, &store, &hub, &access, (clock, &ids)).await?;
         let (cache, clocks) = open_bar_cache(&config).await;
         let (indicators, offers) = (Indicators::open(Arc::clone(&store), clock).await?, Offers::default());
@@ -175,6 +176,7 @@ impl Server {
             hub: hub.clone(),
             trading: trading.clone(),
             history: history.clone(),
+            equity: equity.clone(),
             hooks,
             webhooks: webhooks.clone(),
             bars: BarService::new(cache, clocks.clone(), clock, memory.clone()),
@@ -200,7 +202,7 @@ impl Server {
         let listener = listen(config.listen)?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
         tasks.spawn(usage.clone().run(stop.clone()));
-        let parts = Parts { streams, store, hub, trading, usage, tasks, stop_following: CancellationToken::new() };
+        let parts = Parts { streams, store, hub, trading, usage, equity, tasks, stop_following: CancellationToken::new() };
         let denials = access.clone().write_denials(config.audit.denials_every, parts.stop_following.clone());
         let denials = parts.tasks.spawn(denials);
         parts.follow(access, charts, events, feed.clone(), state.clone(), &stop);
@@ -328,6 +330,7 @@ struct Parts {
     hub: Hub,
     trading: Trading,
     usage: Usage,
+    equity: Equity,
     tasks: TaskTracker,
     stop_following: CancellationToken,
 }
@@ -343,6 +346,7 @@ impl Parts {
             }
         };
         self.tasks.spawn(revocation::follow(access, self.hub.clone(), self.store.changes(), goodbye, stop.clone()));
+        self.tasks.spawn(self.equity.clone().run(stop.clone()));
         self.tasks.spawn(keep_up(Arc::clone(&self.store), stop.clone()));
         self.tasks.spawn(charts.indicators.clone().run(stop.clone()));
         self.tasks.spawn(charts.run(stop.clone()));
@@ -383,6 +387,9 @@ async fn wind_down(parts: Parts, accepting: JoinHandle<()>, followers: [JoinHand
     }
     if timeout_at(begun + LAST_RECORDS, parts.usage.write()).await.is_err() {
         error!("the last minute of the use of API keys could not be written");
+    }
+    if timeout_at(begun + LAST_RECORDS, parts.equity.write(None)).await.is_err() {
+        error!("the last minutes of equity could not be written");
     }
     match timeout_at(begun + LAST_RECORDS, parts.store.close()).await {
         Ok(Ok(())) => {}
@@ -463,6 +470,20 @@ fn within_descriptors(mut config: Config) -> Config {
     // Strangers never take more than half of it.
     config.http.max_unauthenticated = config.http.max_unauthenticated.min((config.http.max_connections / 2).max(1));
     config
+}
+
+/// The live sockets, and where what they say of equity is kept.
+fn hub_of(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    access: &Access,
+    ears: Ears,
+    (clock, ids): (Clock, &Arc<Ids>),
+    metrics: &Metrics,
+) -> (Hub, Equity) {
+    let equity = Equity::new(Arc::clone(store), config.history.equity, clock, metrics.clone());
+    let known = (access.clone(), equity.clone());
+    (Hub::new(known, config.terminals.clone(), ears, clock, Arc::clone(ids), metrics.clone()), equity)
 }
 
 fn history_of(

@@ -138,6 +138,8 @@ test('prices move, the candles are read by keys, an order goes out by the ticket
 
   const balance = page.getByRole('region', { name: 'Balance and equity' });
   await expect(balance).toContainText(/deals, largest fall .* of the balance\. Result .* paid in 10.000\.00/);
+  await balance.getByRole('button', { name: '7 d' }).click();
+  await expect(balance).toContainText(/kept by the hub since .*; deepest fall of equity \d+\.\d\d \(\d+\.\d %\)/);
   await balance.getByRole('button', { name: 'Live' }).click();
   await expect(balance).toContainText(/Equity each second since \d\d:\d\d:\d\d/);
   if (info.project.name === 'phone') {

@@ -6,11 +6,14 @@ import type { CurvePoint } from '../src/charts/curve';
 import type { Feed } from '../src/pages/terminal/feed';
 import { deal } from './records';
 
-const drawn = vi.hoisted(() => ({ last: undefined as unknown }));
+const drawn = vi.hoisted(() => ({ last: undefined as unknown, thin: 0 }));
 vi.mock('../src/live/socket', () => ({ subscribe: () => () => undefined }));
 vi.mock('../src/charts/curve', () => ({
   Curve: class {
-    set = (stretches: CurvePoint[][]) => (drawn.last = stretches.flat().length);
+    set = (stretches: CurvePoint[][], _steps: boolean, _notes: unknown, thin: CurvePoint[][] = []) => {
+      drawn.last = stretches.flat().length;
+      drawn.thin = thin.flat().length;
+    };
     remove = () => undefined;
   },
 }));
@@ -34,7 +37,16 @@ const page = (count: number, more: object = {}) =>
   );
 const refused = () => new Response(JSON.stringify({ code: 'internal', message: 'it broke' }), { status: 500 });
 
-beforeEach(() => vi.stubGlobal('fetch', async (request: Request) => answer(new URL(request.url).searchParams)));
+let bars: object[] = [];
+const fetched = async (request: Request) => {
+  const { pathname, searchParams } = new URL(request.url);
+  return pathname.endsWith('/equity') ? new Response(JSON.stringify({ data: bars, next_cursor: null })) : answer(searchParams);
+};
+
+beforeEach(() => {
+  bars = [];
+  vi.stubGlobal('fetch', fetched);
+});
 afterEach(() => {
   cleanup();
   vi.unstubAllGlobals();
@@ -92,4 +104,27 @@ test('a month without a deal shows what was before it, unless it was chosen', as
   choose('30 d');
   await screen.findByText('No deal in this time.');
   expect(screen.getByRole('button', { name: '30 d' }).getAttribute('aria-pressed')).toBe('true');
+});
+
+test('the equity that the hub kept is drawn while the terminal is away, and says that nobody took deposits out of it', async () => {
+  bars = [110, 100].map((equity, at) => ({
+    time_msc: NOW + (at - 9) * 300_000,
+    low: equity,
+    high: equity,
+    equity,
+    balance: 110,
+  }));
+  answer = () => page(1);
+  const { rerender } = render(<EquityCard feed={feed} terminal={{ ...online, state: 'offline' }} />);
+  choose('7 d');
+  await screen.findByText(/deepest fall of equity 10\.00 \(9\.1 %\)\./);
+  await vi.waitFor(() => expect(drawn.thin).toBeGreaterThan(0));
+  answer = () => refused();
+  choose('90 d');
+  await screen.findByText(/deepest fall of equity 10\.00 \(9\.1 %\), money paid in or taken out with it\./);
+  // To draw anew has effects run that wait for the next frame.
+  rerender(<EquityCard feed={feed} terminal={{ ...online, state: 'offline' }} />);
+  expect(drawn.last, 'and the balance as the hub heard it').toBeGreaterThan(0);
+  choose('Live');
+  await vi.waitFor(() => expect(drawn.thin).toBe(0));
 });

@@ -19,6 +19,7 @@ mod cursor;
 mod denied;
 mod depth;
 mod docs;
+mod equity;
 pub mod error;
 mod etag;
 mod external;
@@ -194,6 +195,7 @@ fn of_reads() -> Vec<Route> {
         route(&get, "/api/v1/terminals/{terminal}", may(ReadAccount), terminals::get_terminal),
         route(&get, "/api/v1/terminals/{terminal}/latency", may(ReadAccount), link::latency),
         route(&get, "/api/v1/terminals/{terminal}/account", may(ReadAccount), account::account),
+        route(&get, "/api/v1/terminals/{terminal}/equity", may(ReadAccount), equity::equity).compressed(),
         route(&get, "/api/v1/account/info", may(ReadAccount), account::account_info),
         route(&get, "/api/v1/terminals/{terminal}/symbols", may(ReadSymbols), market_data::list_symbols),
         route(&get, "/api/v1/terminals/{terminal}/symbols/{symbol}", may(ReadSymbols), market_data::get_symbol),

@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     config,
     domain::ids::OwnerId,
+    equity::Equity,
     events::Events,
     history::History,
     hooks::{Hooks, out::Webhooks},
@@ -66,6 +67,8 @@ pub struct Parts {
     pub trading: Trading,
     /// What happened on each account.
     pub history: History,
+    /// The equity of the past.
+    pub equity: Equity,
     /// Hooks, and what came to them.
     pub hooks: Hooks,
     /// What is sent to other programs.

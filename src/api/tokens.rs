@@ -228,14 +228,18 @@ pub(super) async fn disconnect(
     may_delete()?;
     // Held until the token is unlocked, so that nothing that the terminal still says is written down after it was deleted.
     let mut held = match history {
-        History::Delete => Some(state.history.hold(token.owner, &account).await),
+        History::Delete => {
+            Some((state.history.hold(token.owner, &account).await, state.equity.hold(token.owner, &account).await))
+        }
         History::Keep => None,
     };
     // The audit says how much it was: afterwards nobody can tell.
     let gone = match &mut held {
-        Some(held) => {
+        Some((history, equity)) => {
             let commands = state.trading.count_commands(token.owner, &account).await?;
-            format!("history deleted: {commands} commands, {} rows of the trade history", held.forget().await?)
+            let rows = history.forget().await?;
+            equity.forget().await?;
+            format!("history deleted: {commands} commands, {rows} rows of the trade history")
         }
         None => "history kept".to_owned(),
     };

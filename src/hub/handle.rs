@@ -25,6 +25,7 @@ use crate::{
         account::{Account, Platform},
         ids::{EaInstance, OwnerId, SessionId, TokenId},
     },
+    equity::EquityBook,
     protocol::{
         CloseReason, FromHub,
         message::{Hello, Reply, Status},
@@ -118,6 +119,7 @@ struct Inner {
     pushes: Arc<Semaphore>,
     board: Board,
     link: Arc<Link>,
+    equity: Arc<EquityBook>,
     signs: Mutex<Signs>,
     metrics: Metrics,
 }
@@ -148,6 +150,7 @@ pub(super) struct Identity {
     pub(super) remote: String,
     pub(super) connected_at: UnixMillis,
     pub(super) link: Arc<Link>,
+    pub(super) equity: Arc<EquityBook>,
     pub(super) metrics: Metrics,
 }
 
@@ -197,6 +200,7 @@ impl SessionHandle {
                 pushes: Arc::new(Semaphore::new(PUSHES_MAX)),
                 board: Board::default(),
                 link: identity.link,
+                equity: identity.equity,
                 signs: Mutex::new(signs),
                 metrics: identity.metrics,
             }),
@@ -452,6 +456,7 @@ impl SessionHandle {
 
     pub(super) fn note_status(&self, now: Instant, status: Status) {
         self.inner.link.status(status.loop_age_ms, status.broker_ping_us);
+        self.inner.equity.hear(&status, || self.is_cut());
         let mut signs = self.signs();
         signs.broker_time = status.broker_time;
         signs.status = Some((status, now));

@@ -17,7 +17,7 @@ use crate::{
         codec::{self, Messages},
         message::{GetAccount, Hello, Reply, Status},
     },
-    store::memory::MemoryStore,
+    store::{Store, memory::MemoryStore},
 };
 
 /// One end of an in-memory socket.
@@ -63,11 +63,14 @@ struct Fixture {
 
 async fn fixture() -> Fixture {
     let (clock, ids) = (Clock::start(), Arc::new(Ids::default()));
-    let access = Access::open(Arc::new(MemoryStore::default()), [1; 32], clock, Arc::clone(&ids)).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let access = Access::open(Arc::clone(&store), [1; 32], clock, Arc::clone(&ids)).await.unwrap();
+    let metrics = Metrics::new();
+    let equity = Equity::new(store, config::History::default().equity, clock, metrics.clone());
     let (sender, signals) = mpsc::channel(64);
     let (to_history, pushes) = mpsc::channel(1_024);
     let ears = Ears { signals: sender, pushes: to_history };
-    Fixture { hub: Hub::new(access, config::Terminals::default(), ears, clock, ids, Metrics::new()), signals, pushes }
+    Fixture { hub: Hub::new((access, equity), config::Terminals::default(), ears, clock, ids, metrics), signals, pushes }
 }
 
 impl Fixture {

@@ -31,6 +31,7 @@ use crate::{
     clock::{Clock, Ids},
     config,
     domain::{UnixMillis, account::Account, ids::TokenId, token::Token},
+    equity::Equity,
     protocol::{
         CloseReason,
         message::{Accepted, Answer, Outcome, Transaction},
@@ -123,6 +124,7 @@ struct Inner {
     registry: registry::Registry,
     links: link::Links,
     access: Access,
+    equity: Equity,
     settings: config::Terminals,
     ears: Ears,
     /// Every session task; shutdown waits for them.
@@ -139,7 +141,14 @@ struct Inner {
 impl Hub {
     /// A hub without sessions.
     #[must_use]
-    pub fn new(access: Access, settings: config::Terminals, ears: Ears, clock: Clock, ids: Arc<Ids>, metrics: Metrics) -> Self {
+    pub fn new(
+        (access, equity): (Access, Equity),
+        settings: config::Terminals,
+        ears: Ears,
+        clock: Clock,
+        ids: Arc<Ids>,
+        metrics: Metrics,
+    ) -> Self {
         // Starting at the time of day in microseconds keeps epochs growing over restarts without a record of them.
         let epoch = AtomicU64::new(u64::try_from(clock.wall().0).unwrap_or(0).saturating_mul(1_000));
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -148,6 +157,7 @@ impl Hub {
                 registry: registry::Registry::default(),
                 links: link::Links::new(clock),
                 access,
+                equity,
                 settings,
                 ears,
                 tasks,

@@ -238,7 +238,7 @@ async fn greet<S: Socket>(
     })?;
 
     let (sender, mailbox) = mpsc::channel(hub.inner.settings.mailbox);
-    let cancel = CancellationToken::new();
+    let (cancel, equity) = (CancellationToken::new(), hub.inner.equity.of(token.owner, &account));
     let identity = Identity {
         id: SessionId::new(hub.inner.ids.next().map_err(|_| End::Cut(CloseReason::Unavailable))?),
         epoch: hub.next_epoch(),
@@ -251,6 +251,7 @@ async fn greet<S: Socket>(
         remote: peer.address.clone(),
         connected_at: hub.inner.clock.wall(),
         link: hub.link_of(token.id),
+        equity,
         metrics: hub.inner.metrics.clone(),
     };
     let handle = SessionHandle::new(identity, ea_us, sender, cancel.clone());

@@ -343,6 +343,33 @@ pub fn history_rows(owner: OwnerId, account: &Account) -> Vec<u8> {
     join(b"h", &[scope(owner, account).digest()])
 }
 
+/// Every hour of every account's equity, those of one account together.
+pub const EQUITY: &[u8] = b"E";
+
+/// Key of an hour of an account's equity, counted from 1970, UTC.
+#[must_use]
+pub fn equity_hour(owner: OwnerId, account: &Account, hour: u64) -> Vec<u8> {
+    join(&equity_hours(owner, account), &[&hour.to_be_bytes()])
+}
+
+/// What the keys of all hours of an account's equity start with.
+#[must_use]
+pub fn equity_hours(owner: OwnerId, account: &Account) -> Vec<u8> {
+    join(EQUITY, &[scope(owner, account).digest()])
+}
+
+/// What a key under [`EQUITY`] has in common with those of its account.
+#[must_use]
+pub fn equity_account_of(key: &[u8]) -> &[u8] {
+    key.split_last_chunk::<8>().map_or(key, |(account, _)| account)
+}
+
+/// The hour that a key under [`EQUITY`] is of.
+#[must_use]
+pub fn equity_hour_of(key: &[u8]) -> u64 {
+    key.last_chunk::<8>().map_or(0, |hour| u64::from_be_bytes(*hour))
+}
+
 /// The seal of a token's lock. Not the account's, so that deleting an account through one token does not unlock another.
 #[must_use]
 pub fn token_scope(id: TokenId) -> SealScope {

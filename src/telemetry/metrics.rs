@@ -72,6 +72,7 @@ pub struct Inner {
     pub queries: Counter,
     pub incidents: Counters,
     pub mailbox_full: Counter,
+    pub equity_writes: Counters,
     pub journal_sync_seconds: Histogram,
     pub journal_group: Histogram,
     pub certificate_reloads: Counters,
@@ -192,6 +193,12 @@ impl Metrics {
                 &["contradiction", "missing_ticket", "unknown_tag", "unresolved"],
             ),
             mailbox_full: b.counter("mtbridge_mailbox_full", "Messages refused because too many wait for a terminal"),
+            equity_writes: b.counters(
+                "mtbridge_equity_writes",
+                "Batches of bars of equity by result; what failed is tried again",
+                "result",
+                &["ok", "failed"],
+            ),
             journal_sync_seconds: b.add("mtbridge_journal_sync_seconds", "Writing and syncing one group of records", seconds()),
             journal_group: b.add(
                 "mtbridge_journal_group_records",

@@ -36,6 +36,7 @@ mod ea_live;
 mod ea_sanitizers;
 mod ea_storm;
 mod ea_websocket;
+mod equity;
 mod errors;
 mod external;
 mod feed;

@@ -29,6 +29,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/terminals/{terminal}", "read:account"),
     ("GET", "/api/v1/terminals/{terminal}/latency", "read:account"),
     ("GET", "/api/v1/terminals/{terminal}/account", "read:account"),
+    ("GET", "/api/v1/terminals/{terminal}/equity", "read:account"),
     ("GET", "/api/v1/account/info", "read:account"),
     ("GET", "/api/v1/terminals/{terminal}/symbols", "read:symbols"),
     ("GET", "/api/v1/terminals/{terminal}/symbols/{symbol}", "read:symbols"),

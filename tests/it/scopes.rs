@@ -49,6 +49,7 @@ const TABLE: &[(&str, &str, Meaning)] = &[
     ("GET", "/api/v1/terminals/{terminal}", Free),
     ("GET", "/api/v1/terminals/{terminal}/latency", Free),
     ("GET", "/api/v1/terminals/{terminal}/account", Free),
+    ("GET", "/api/v1/terminals/{terminal}/equity", Free),
     ("GET", "/api/v1/terminals/{terminal}/symbols", Listed),
     ("GET", "/api/v1/terminals/{terminal}/symbols/{symbol}", Named),
     ("GET", "/api/v1/terminals/{terminal}/quotes", Named),

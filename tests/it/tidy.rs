@@ -9,7 +9,7 @@ use std::{
 const LEVELS: &[&[&str]] = &[
     &["domain", "config", "clock", "crypto", "telemetry", "tls"],
     &["protocol", "store"],
-    &["access"],
+    &["access", "equity"],
     &["hub", "events"],
     &["market", "revocation"],
     &["trading", "history", "hooks"],

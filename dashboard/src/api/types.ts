@@ -11,6 +11,7 @@ export type Closing = Schemas['Closing'];
 export type Command = Schemas['Command'];
 export type Deal = Schemas['Deal'];
 export type Delivery = Schemas['Delivery'];
+export type EquityBar = Schemas['EquityBar'];
 export type ExternalTimeframe = Schemas['ExternalTimeframe'];
 export type Hook = Schemas['Hook'];
 export type HookDefaults = Schemas['HookDefaults'];

@@ -1,4 +1,4 @@
-// Curves over time: the balance, or the equity in stretches.
+// Curves over time: the balance, and the equity in stretches.
 import {
   ColorType,
   createChart,
@@ -29,6 +29,8 @@ export class Curve {
   readonly #series: ISeriesApi<'Line'>[] = [];
   #marks: ISeriesMarkersPluginApi<Time> | undefined;
   #notes: Note[] = [];
+  /** From which on series are thin. */
+  #thin = 0;
   readonly #theme: MutationObserver;
   readonly #dark = matchMedia('(prefers-color-scheme: dark)');
 
@@ -50,23 +52,27 @@ export class Curve {
     this.#dark.addEventListener('change', this.#paint);
   }
 
-  /** Stretches, each oldest first; between two of them nothing is drawn. Of several points in one second the last counts. */
-  set(stretches: CurvePoint[][], steps: boolean, notes: Note[] = []): void {
+  /**
+   * Stretches, each oldest first; between two of them nothing is drawn. Of several points in one second the last counts. Thin ones are drawn
+   * over them, at times that they have.
+   */
+  set(stretches: CurvePoint[][], steps: boolean, notes: Note[] = [], thin: CurvePoint[][] = []): void {
     this.#notes = notes;
-    stretches.forEach((points, index) => {
+    this.#thin = stretches.length;
+    const all = [...stretches, ...thin];
+    all.forEach((points, index) => {
       this.#series[index] ??= this.#chart.addSeries(LineSeries, {
-        lineWidth: 2,
         priceLineVisible: false,
         lastValueVisible: false,
       });
       const rows = new Map<number, number>();
       for (const point of points) rows.set(Math.floor(point.time_msc / 1000), point.value);
-      this.#series[index].applyOptions({ lineType: steps ? LineType.WithSteps : LineType.Simple });
+      this.#series[index].applyOptions({ lineType: steps && index < this.#thin ? LineType.WithSteps : LineType.Simple });
       this.#series[index].setData(
         [...rows].sort((a, b) => a[0] - b[0]).map(([time, value]) => ({ time: time as UTCTimestamp, value })),
       );
     });
-    for (const surplus of this.#series.splice(Math.max(1, stretches.length))) this.#chart.removeSeries(surplus);
+    for (const surplus of this.#series.splice(Math.max(1, all.length))) this.#chart.removeSeries(surplus);
     if (this.#series[0]) this.#marks ??= createSeriesMarkers(this.#series[0], []);
     this.#paint();
     this.#chart.timeScale().fitContent();
@@ -83,7 +89,10 @@ export class Curve {
       layout: { background: { type: ColorType.Solid, color: token('--card') }, textColor: token('--muted') },
       grid: { vertLines: { visible: false }, horzLines: { color: token('--line') } },
     });
-    for (const series of this.#series) series.applyOptions({ color: token('--accent') });
+    this.#series.forEach((series, index) => {
+      const thin = index >= this.#thin;
+      series.applyOptions({ color: token(thin ? '--text' : '--accent'), lineWidth: thin ? 1 : 2 });
+    });
     this.#marks?.setMarkers(
       this.#notes.map(({ time_msc, text, above }) => ({
         time: Math.floor(time_msc / 1000) as UTCTimestamp,

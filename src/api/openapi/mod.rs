@@ -44,6 +44,7 @@ use super::{auth::Needs, routes};
         super::terminals::get_terminal,
         super::link::latency,
         super::account::account,
+        super::equity::equity,
         super::account::account_info,
         super::market_data::list_symbols,
         super::market_data::get_symbol,

@@ -22,7 +22,7 @@ pub(super) use self::trading::HistoryHead;
 pub(in crate::api) use self::{
     hooks::{AlertReceipt, Delivery, Hook, ReceivedAlert, Replayed, Webhook, WebhookTest},
     link::{Latency, Link},
-    market::{BarsAnswer, Terminal, TicksAnswer},
+    market::{BarsAnswer, EquityAnswer, Terminal, TicksAnswer},
     outside::{
         ExternalBars, ExternalSymbols, Indicator, IndicatorGone, IndicatorPart, IndicatorReceipt, Indicators, SubmitIndicator,
     },
@@ -114,6 +114,8 @@ words! {
     TableFormat: "json", "columns", "csv", "ndjson", "packed", "arrow";
     /// How a list is written.
     ListFormat: "json", "csv";
+    /// Length of a bar of equity.
+    EquityResolution: "5m", "1h", "1d";
     /// Whose clock.
     TimeZone: "utc", "server";
     /// What kind of thing asked for a command: `hub` carries out a kill switch.

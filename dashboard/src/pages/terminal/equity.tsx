@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { sentence } from '../../api/client';
-import type { Deal, Terminal } from '../../api/types';
+import type { Deal, EquityBar, Terminal } from '../../api/types';
 import { Curve, type CurvePoint } from '../../charts/curve';
 import { subscribe } from '../../live/socket';
 import { coalesced } from '../../live/store';
@@ -11,6 +11,7 @@ import { Failed } from '../../ui/empty';
 import { balances, gridded, summary, type Step } from './balance';
 import { dealsOf } from './deals';
 import type { Feed } from './feed';
+import { curves, deepest, keptOf } from './kept';
 
 const DAY_MS = 86_400_000;
 const ALL = 36_500;
@@ -32,14 +33,18 @@ const dated = (deals: Deal[] | undefined) =>
 const MOST = 10_000;
 /** After which a terminal that still fetches its history is asked again. */
 const LOADING_MS = 2000;
+/** The hub has another bar. */
+const BAR_MS = 300_000;
+/** Above so many days bars are of an hour. */
+const LONG = 30;
 const UNDRAWN = {
   many: 'Too many deals for this range: choose a shorter one.',
   loading: 'The terminal is fetching its deals from its broker.',
 };
 
 /** Where the picture ends: now, or where the account's own time stands if that is another (a simulated one). */
-function ends(steps: Step[], from: number): [number, number] {
-  const first = steps[0]?.time_msc ?? 0;
+function ends(steps: Step[], from: number, kept = Infinity): [number, number] {
+  const first = Math.min(steps[0]?.time_msc ?? 0, kept);
   const last = steps.at(-1)?.time_msc ?? 0;
   const present = now.peek();
   const to = present - last > 90 * DAY_MS ? last + Math.max(60_000, (last - first) / 20) : present;
@@ -48,7 +53,7 @@ function ends(steps: Step[], from: number): [number, number] {
   return [Math.max(from, Math.abs(before) < 0.005 ? first : first - (to - first) / 20), to];
 }
 
-/** Balance over time as the deals tell it; and the equity, which nobody keeps, as long as this page watches it. */
+/** Balance over time as the deals tell it, and the equity as the hub kept it; or each second of it, as long as this page watches it. */
 export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal }) {
   const root = useRef<HTMLDivElement>(null);
   const curve = useRef<Curve>(undefined);
@@ -60,6 +65,7 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
   const deals = useSignal<Deal[] | undefined>(undefined);
   const left = useSignal<keyof typeof UNDRAWN | ''>('');
   const failure = useSignal('');
+  const kept = useSignal<EquityBar[] | undefined>(undefined);
   const account = feed.account.value?.value;
   const read = async () => {
     const days = range.peek();
@@ -84,16 +90,30 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     if (found?.length === 0 && unchosen.current) choose(ALL);
     else if (found) unchosen.current = false;
   };
+  const readKept = async () => {
+    const days = range.peek();
+    if (days === WATCHED) return;
+    const from = Math.max(0, Date.now() - days * DAY_MS);
+    const bars = await keptOf(terminal.id, from, days > LONG).catch(() => undefined);
+    if (range.peek() === days) kept.value = bars;
+  };
   const choose = (days: number) => {
     unchosen.current = false;
     if (days === range.peek()) return;
     range.value = days;
     deals.value = undefined;
+    kept.value = undefined;
     left.value = '';
     failure.value = '';
   };
   const load = useRef(coalesced(read));
+  const loadKept = useRef(coalesced(readKept));
   const connected = terminal.state === 'connected';
+  useEffect(() => {
+    void loadKept.current();
+    const timer = setInterval(() => void loadKept.current(), BAR_MS);
+    return () => clearInterval(timer);
+  }, [range.value, connected]);
   useEffect(() => {
     if (connected || !deals.peek()) void load.current();
   }, [range.value, connected]);
@@ -120,6 +140,14 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     [deals.value, balance],
   );
   const found = useMemo(() => summary(steps), [steps]);
+  /** What is drawn, from when to when; without deals the balance is what the hub heard of it. */
+  const { line, from, to, bars } = useMemo(() => {
+    const all = kept.value ?? [];
+    const line = steps.length ? steps : all.map(({ time_msc, balance }) => ({ time_msc, value: balance, gain: 0, cash: 0 }));
+    const [from, to] = ends(line, Date.now() - range.value * DAY_MS, all[0]?.time_msc);
+    return { line, from, to, bars: all.filter(({ time_msc }) => time_msc < to) };
+  }, [steps, kept.value, range.value]);
+  const deep = useMemo(() => deepest(bars, range.value > LONG, steps), [bars, steps]);
   /** What the broker's clock was then, as its deals tell it. */
   const clock = useRef({ rows: [] as Deal[], now: 0 });
   clock.current.now = terminal.utc_offset_s ?? 0;
@@ -141,9 +169,8 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
       curve.current?.set(seen.length ? seen : [[]], false);
       return;
     }
-    const [from, to] = ends(steps, Date.now() - range.value * DAY_MS);
     brief.current = to - from < 2 * DAY_MS;
-    const grid = gridded(steps, from, to);
+    const grid = gridded(line, from, to);
     const notes = steps
       .filter(({ cash, time_msc }) => cash !== 0 && time_msc > from)
       .map(({ cash, time_msc }) => ({
@@ -151,8 +178,8 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
         text: cash > 0 ? `paid in ${amount(cash, 0)}` : `taken out ${amount(-cash, 0)}`,
         above: cash < 0,
       }));
-    curve.current?.set([grid], true, notes.slice(-20));
-  }, [watched, stretches, steps, zone.value]);
+    curve.current?.set([grid], true, notes.slice(-20), curves(bars, from, to));
+  }, [watched, stretches, line, bars, zone.value]);
   const currency = account?.currency ?? '';
   const since = stretches[0]?.[0]?.time_msc;
   const gaps = stretches.filter((one) => one.length > 0).length - 1;
@@ -160,7 +187,7 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     ? since
       ? `Equity each second since ${stamp(since, zone.value, terminal.utc_offset_s ?? 0).slice(11)} ${zoneName(zone.value)}, as long as this page is open${gaps > 0 ? `; ${gaps} ${gaps === 1 ? 'gap' : 'gaps'}` : ''}`
       : 'The equity is not known now'
-    : `Balance after each deal${steps.length ? `, ${steps.length} deals` : ''}`;
+    : `Balance after each deal${steps.length ? `, ${steps.length} deals` : ''}${bars.length ? ', and the equity' : ''}`;
   return (
     <section class="card stack" aria-label="Balance and equity">
       <div class="row between">
@@ -202,6 +229,13 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
           </>
         )}
       </p>
+      {!watched && kept.value && (
+        <p class="small muted">
+          {bars[0]
+            ? `Thin: the equity, kept by the hub since ${stamp(bars[0].time_msc, zone.value, terminal.utc_offset_s ?? 0).slice(0, 16)} ${zoneName(zone.value)}; deepest fall of equity ${amount(deep.fall)} (${deep.percent.toFixed(1)} %)${deals.value ? '' : ', money paid in or taken out with it'}.`
+            : 'The hub kept no equity of this time.'}
+        </p>
+      )}
     </section>
   );
 }

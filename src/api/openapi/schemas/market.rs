@@ -5,7 +5,7 @@ use utoipa::{
     openapi::{OneOfBuilder, Ref, RefOr, Schema},
 };
 
-use super::{Origin, UtcSource, one_of};
+use super::{EquityResolution, Origin, UtcSource, one_of};
 use crate::domain::{
     account::{Account, Platform},
     token::TokenState,
@@ -270,4 +270,41 @@ pub(super) struct TickColumns {
     volume: Vec<u64>,
     volume_real: Vec<f64>,
     flags: Vec<u32>,
+}
+
+/// What the hub kept of an account's equity.
+#[derive(ToSchema)]
+pub(in crate::api) struct EquityAnswer {
+    /// The token of its terminal.
+    terminal: String,
+    #[schema(inline)]
+    resolution: EquityResolution,
+    /// When the first bar that is kept begins, whatever was asked for; null while there is none.
+    #[schema(format = DateTime)]
+    since: Option<String>,
+    /// Oldest first. A stretch in which nothing was known has no bar.
+    data: Vec<EquityBar>,
+    /// Pass it as `cursor` for the next page; null at the end.
+    next_cursor: Option<String>,
+    /// When the hub answered.
+    #[schema(format = DateTime)]
+    as_of: String,
+}
+
+/// A stretch of an account's equity, in its currency.
+#[derive(ToSchema)]
+pub(super) struct EquityBar {
+    /// When it begins, UTC by the hub's clock.
+    #[schema(format = DateTime)]
+    time: String,
+    /// The same, UTC epoch milliseconds.
+    time_msc: i64,
+    /// Lowest equity that was heard.
+    low: f64,
+    /// Highest equity that was heard.
+    high: f64,
+    /// The last equity that was heard.
+    equity: f64,
+    /// The last balance that was heard.
+    balance: f64,
 }
