@@ -38,13 +38,18 @@ const page = (count: number, more: object = {}) =>
 const refused = () => new Response(JSON.stringify({ code: 'internal', message: 'it broke' }), { status: 500 });
 
 let bars: object[] = [];
+/** A bar so many times five minutes from now. */
+const bar = (at: number, equity: number) => ({ time_msc: NOW + at * 300_000, low: equity, high: equity, equity, balance: 110 });
+let broken = false;
 const fetched = async (request: Request) => {
   const { pathname, searchParams } = new URL(request.url);
-  return pathname.endsWith('/equity') ? new Response(JSON.stringify({ data: bars, next_cursor: null })) : answer(searchParams);
+  if (!pathname.endsWith('/equity')) return answer(searchParams);
+  return broken ? refused() : new Response(JSON.stringify({ data: bars, next_cursor: null, since: '2024-01-01T00:00:00.000Z' }));
 };
 
 beforeEach(() => {
   bars = [];
+  broken = false;
   vi.stubGlobal('fetch', fetched);
 });
 afterEach(() => {
@@ -107,13 +112,7 @@ test('a month without a deal shows what was before it, unless it was chosen', as
 });
 
 test('the equity that the hub kept is drawn while the terminal is away, and says that nobody took deposits out of it', async () => {
-  bars = [110, 100].map((equity, at) => ({
-    time_msc: NOW + (at - 9) * 300_000,
-    low: equity,
-    high: equity,
-    equity,
-    balance: 110,
-  }));
+  bars = [bar(-9, 110), bar(-8, 100)];
   answer = () => page(1);
   const { rerender } = render(<EquityCard feed={feed} terminal={{ ...online, state: 'offline' }} />);
   choose('7 d');
@@ -127,4 +126,21 @@ test('the equity that the hub kept is drawn while the terminal is away, and says
   expect(drawn.last, 'and the balance as the hub heard it').toBeGreaterThan(0);
   choose('Live');
   await vi.waitFor(() => expect(drawn.thin).toBe(0));
+});
+
+test('equity that cannot be read anew stays drawn, and it is said; that of a quiet account is of its own time', async () => {
+  bars = [bar(-9, 110), bar(-8, 100)];
+  answer = () => new Response(JSON.stringify({ data: [deal(NOW - 92 * 86_400_000, 10)], next_cursor: null, loading: false }));
+  const { rerender } = render(<EquityCard feed={feed} terminal={online} />);
+  choose('All');
+  await screen.findByText(/no equity of this time, but of a later one/);
+  bars = [bar(-20 * 288, 110), bar(-8, 100)];
+  choose('90 d');
+  choose('All');
+  await screen.findByText(/kept by the hub since .*deepest fall of equity 10\.00 \(9\.1 %\)\./);
+  await vi.waitFor(() => expect(drawn.thin).toBeGreaterThan(0));
+  broken = true;
+  rerender(<EquityCard feed={feed} terminal={{ ...online, state: 'offline' }} />);
+  await screen.findByText(/The equity of the past cannot be read now: it broke/);
+  expect(drawn.thin).toBeGreaterThan(0);
 });

@@ -486,6 +486,18 @@ test('a pause that the hub names is neither none nor without end', async () => {
   expect(items(socket, 'subscribe')).toEqual([quote]);
 });
 
+test('of two pauses the shorter one counts', async () => {
+  live.subscribe(quote, () => undefined);
+  const socket = await started();
+  refusesAll(socket, 600);
+  const other = { topic: 'account', terminal: 't' };
+  live.subscribe(other, () => undefined);
+  await settled();
+  refusesAll(socket, 2);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(items(socket, 'subscribe')).toEqual([quote, other]);
+});
+
 test('what the hub has ended is asked for again by whoever comes next', async () => {
   const told: unknown[] = [];
   live.subscribe(quote, heardBy(told));

@@ -226,22 +226,21 @@ pub(super) async fn disconnect(
         History::Keep => Ok(()),
     };
     may_delete()?;
+    // The audit says how much it was: afterwards nobody can tell.
+    let mut gone = "history kept".to_owned();
     // Held until the token is unlocked, so that nothing that the terminal still says is written down after it was deleted.
-    let mut held = match history {
+    let held = match history {
         History::Delete => {
-            Some((state.history.hold(token.owner, &account).await, state.equity.hold(token.owner, &account).await))
+            let commands = state.trading.count_commands(token.owner, &account).await?;
+            let mut held = state.history.hold(token.owner, &account).await;
+            let rows = held.forget().await?;
+            gone = format!("history deleted: {commands} commands, {rows} rows of the trade history");
+            // Last, since the equity of all waits for it.
+            let equity = state.equity.hold(token.owner, &account).await;
+            equity.forget().await?;
+            Some((held, equity))
         }
         History::Keep => None,
-    };
-    // The audit says how much it was: afterwards nobody can tell.
-    let gone = match &mut held {
-        Some((history, equity)) => {
-            let commands = state.trading.count_commands(token.owner, &account).await?;
-            let rows = history.forget().await?;
-            equity.forget().await?;
-            format!("history deleted: {commands} commands, {rows} rows of the trade history")
-        }
-        None => "history kept".to_owned(),
     };
     // ...and again when none can be raised until the key of what is sealed is gone: one that an incident raises later is sealed anew. Not
     // held for longer, since every switch of the hub waits for it.

@@ -132,9 +132,11 @@ impl Equity {
             let scope = records::scope(book.owner, &book.account);
             for of_hour in bars.chunk_by(|one, other| one.hour() == other.hour()) {
                 let key = records::equity_hour(book.owner, &book.account, of_hour[0].hour());
-                let mut kept = match self.inner.store.get(&key).await? {
-                    Some(entry) => records::decode::<EquityHour>(&key, &entry).map(|hour| hour.bars(of_hour[0].hour())),
-                    None => Ok(Vec::new()),
+                let mut kept = match self.inner.store.get(&key).await {
+                    Ok(Some(entry)) => records::decode::<EquityHour>(&key, &entry).map(|hour| hour.bars(of_hour[0].hour())),
+                    Ok(None) => Ok(Vec::new()),
+                    Err(error @ StoreError::Damaged { .. }) => Err(error),
+                    Err(error) => return Err(error),
                 }
                 .unwrap_or_else(|error| {
                     warn!(%error, "an hour of equity cannot be read; it is begun anew");

@@ -80,7 +80,7 @@ impl Equity {
     /// The store's.
     pub async fn bars(&self, owner: OwnerId, account: &Account, range: EquityRange) -> Result<EquityBars, StoreError> {
         let (store, prefix) = (&self.inner.store, records::equity_hours(owner, account));
-        // Memory first: what is written meanwhile is then in both, and the same.
+        // Memory first: what is written meanwhile is then in both.
         let mut recent = self.find(owner, account).map(|book| book.bars()).unwrap_or_default();
         let first = store.scan(&prefix, None, 1).await?;
         let stored = first.first().map(|(key, entry)| hour_of(key, entry)).transpose()?;

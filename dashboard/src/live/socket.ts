@@ -83,6 +83,7 @@ const standing = new Map<string, number>();
 const FOLLOWED = 0;
 const WAITS = -1;
 let later: ReturnType<typeof setTimeout> | undefined;
+let due = 0;
 
 const item = ({ topic, terminal, symbol, timeframe }: Wish) => ({
   topic,
@@ -154,7 +155,14 @@ function refuse({ code = '', message = '', retry_after }: Partial<Message>, whic
     else standing.set(one, WAITS);
   }
   // One question for all that waits, so that none uses up the room of the others.
-  if (retry_after !== undefined) later ??= setTimeout(askAgain, Math.min(Math.max(retry_after, 1) * 1000, AGAIN_MS));
+  if (retry_after !== undefined) {
+    const time = Math.min(Math.max(retry_after, 1) * 1000, AGAIN_MS);
+    if (later === undefined || Date.now() + time < due) {
+      clearTimeout(later);
+      later = setTimeout(askAgain, time);
+      due = Date.now() + time;
+    }
+  }
   const at = new Date(now.peek()).toISOString();
   tell({ type: 'state', data: null, at, trouble: { code, message } }, (wish) => refused.has(key(wish)));
 }

@@ -128,7 +128,7 @@ export default function Terminal() {
         </p>
       )}
       <Away row={chosen} />
-      <View key={chosen.id} terminal={chosen} />
+      <View key={chosen.id + accountName(chosen.account)} terminal={chosen} />
     </>
   );
 }

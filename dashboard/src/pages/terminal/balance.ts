@@ -1,6 +1,7 @@
 // The balance over time, as deals tell it. Money that was paid in or taken out is no gain and no loss.
 import type { Deal } from '../../api/types';
 import type { CurvePoint } from '../../charts/curve';
+import { Fall } from './fall';
 
 /** Money that came or went without a trade. A credit is no part of the balance. */
 const CASH = new Set(['balance', 'correction', 'bonus']);
@@ -31,6 +32,13 @@ export function balances(deals: Deal[], balance: number): Step[] {
   return steps.reverse();
 }
 
+/** Money that came into the equity or went from it without a trade, oldest first: a credit is a part of that. */
+export const paid = (deals: Deal[]) =>
+  deals
+    .filter(({ type_name }) => type_name === 'credit' || CASH.has(type_name ?? ''))
+    .map((deal) => ({ time_msc: at(deal), cash: moves(deal) }))
+    .sort((a, b) => a.time_msc - b.time_msc);
+
 /** What came of it, in money: gains, deposits and withdrawals apart; and the largest fall from a height, which money taken out is none. */
 export interface Summary {
   deals: number;
@@ -46,18 +54,20 @@ export function summary(steps: Step[]): Summary {
   const found: Summary = { deals: steps.length, gain: 0, paidIn: 0, takenOut: 0, fall: 0, fallPercent: undefined };
   const first = steps[0];
   if (!first) return found;
-  // The height moves with what is paid in or taken out.
-  let peak = first.value - first.gain - first.cash;
+  const fall = new Fall();
+  const before = first.value - first.gain - first.cash;
+  fall.low(before);
+  fall.high(before);
   for (const { value, gain, cash } of steps) {
     found.gain += gain;
     if (cash > 0) found.paidIn += cash;
     else found.takenOut -= cash;
-    peak = Math.max(peak + cash, value);
-    if (peak - value > found.fall) {
-      found.fall = peak - value;
-      found.fallPercent = peak > 0 ? (100 * found.fall) / peak : undefined;
-    }
+    if (cash !== 0) fall.pay(cash);
+    fall.low(value);
+    fall.high(value);
   }
+  found.fall = fall.fall;
+  found.fallPercent = fall.percent;
   return found;
 }
 

@@ -8,7 +8,7 @@ import { coalesced } from '../../live/store';
 import { amount, signed, tone } from '../../lib/money';
 import { now, offsetAt, stamp, zone, zoneName } from '../../lib/time';
 import { Failed } from '../../ui/empty';
-import { balances, gridded, summary, type Step } from './balance';
+import { balances, gridded, paid, summary, type Step } from './balance';
 import { dealsOf } from './deals';
 import type { Feed } from './feed';
 import { curves, deepest, keptOf } from './kept';
@@ -43,10 +43,12 @@ const UNDRAWN = {
 };
 
 /** Where the picture ends: now, or where the account's own time stands if that is another (a simulated one). */
-function ends(steps: Step[], from: number, kept = Infinity): [number, number] {
-  const first = Math.min(steps[0]?.time_msc ?? 0, kept);
-  const last = steps.at(-1)?.time_msc ?? 0;
+function ends(steps: Step[], from: number, bars: EquityBar[]): [number, number] {
+  const first = Math.min(steps[0]?.time_msc ?? 0, bars[0]?.time_msc ?? Infinity);
   const present = now.peek();
+  const step = steps.at(-1)?.time_msc ?? 0;
+  // A quiet account lives on in its equity. What begins long after its last deal is of another time than its own.
+  const last = (bars[0]?.time_msc ?? Infinity) - step > 90 * DAY_MS ? step : Math.max(step, bars.at(-1)!.time_msc);
   const to = present - last > 90 * DAY_MS ? last + Math.max(60_000, (last - first) / 20) : present;
   // An account begins with its first deposit: nothing before it is of interest, and it would press the rest flat.
   const before = steps[0] ? steps[0].value - steps[0].gain - steps[0].cash : 0;
@@ -65,7 +67,8 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
   const deals = useSignal<Deal[] | undefined>(undefined);
   const left = useSignal<keyof typeof UNDRAWN | ''>('');
   const failure = useSignal('');
-  const kept = useSignal<EquityBar[] | undefined>(undefined);
+  const kept = useSignal<Awaited<ReturnType<typeof keptOf>> | undefined>(undefined);
+  const unkept = useSignal('');
   const account = feed.account.value?.value;
   const read = async () => {
     const days = range.peek();
@@ -94,8 +97,16 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     const days = range.peek();
     if (days === WATCHED) return;
     const from = Math.max(0, Date.now() - days * DAY_MS);
-    const bars = await keptOf(terminal.id, from, days > LONG).catch(() => undefined);
-    if (range.peek() === days) kept.value = bars;
+    let found = kept.peek();
+    let wrong = '';
+    try {
+      found = await keptOf(terminal.id, from, days > LONG);
+    } catch (error) {
+      wrong = sentence(error);
+    }
+    if (range.peek() !== days) return;
+    kept.value = found;
+    unkept.value = wrong;
   };
   const choose = (days: number) => {
     unchosen.current = false;
@@ -103,6 +114,7 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
     range.value = days;
     deals.value = undefined;
     kept.value = undefined;
+    unkept.value = '';
     left.value = '';
     failure.value = '';
   };
@@ -142,22 +154,22 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
   const found = useMemo(() => summary(steps), [steps]);
   /** What is drawn, from when to when; without deals the balance is what the hub heard of it. */
   const { line, from, to, bars } = useMemo(() => {
-    const all = kept.value ?? [];
+    const all = kept.value?.bars ?? [];
     const line = steps.length ? steps : all.map(({ time_msc, balance }) => ({ time_msc, value: balance, gain: 0, cash: 0 }));
-    const [from, to] = ends(line, Date.now() - range.value * DAY_MS, all[0]?.time_msc);
+    const [from, to] = ends(line, Date.now() - range.value * DAY_MS, all);
     return { line, from, to, bars: all.filter(({ time_msc }) => time_msc < to) };
   }, [steps, kept.value, range.value]);
-  const deep = useMemo(() => deepest(bars, range.value > LONG, steps), [bars, steps]);
+  const deep = useMemo(() => deepest(bars, range.value > LONG, paid(deals.value ?? [])), [bars, deals.value]);
   /** What the broker's clock was then, as its deals tell it. */
   const clock = useRef({ rows: [] as Deal[], now: 0 });
   clock.current.now = terminal.utc_offset_s ?? 0;
   useMemo(() => (clock.current.rows = dated(deals.value)), [deals.value]);
+  const written = (ms: number) => stamp(ms, zone.peek(), offsetAt(clock.current.rows, ms, clock.current.now));
   const stretches = watched ? feed.equity.value : NONE;
   useEffect(() => {
     if (!root.current) return;
     curve.current = new Curve(root.current, (ms, long) => {
-      const { rows, now } = clock.current;
-      const text = stamp(ms, zone.peek(), offsetAt(rows, ms, now));
+      const text = written(ms);
       if (range.peek() === WATCHED) return text.slice(11);
       return long ? text.slice(0, 16) : brief.current ? text.slice(11, 16) : text.slice(5, 10);
     });
@@ -178,7 +190,7 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
         text: cash > 0 ? `paid in ${amount(cash, 0)}` : `taken out ${amount(-cash, 0)}`,
         above: cash < 0,
       }));
-    curve.current?.set([grid], true, notes.slice(-20), curves(bars, from, to));
+    curve.current?.set([grid], true, notes.slice(-20), curves(bars, range.peek() > LONG, from, to));
   }, [watched, stretches, line, bars, zone.value]);
   const currency = account?.currency ?? '';
   const since = stretches[0]?.[0]?.time_msc;
@@ -229,11 +241,13 @@ export function EquityCard({ feed, terminal }: { feed: Feed; terminal: Terminal 
           </>
         )}
       </p>
-      {!watched && kept.value && (
+      {!watched && (kept.value || unkept.value) && (
         <p class="small muted">
-          {bars[0]
-            ? `Thin: the equity, kept by the hub since ${stamp(bars[0].time_msc, zone.value, terminal.utc_offset_s ?? 0).slice(0, 16)} ${zoneName(zone.value)}; deepest fall of equity ${amount(deep.fall)} (${deep.percent.toFixed(1)} %)${deals.value ? '' : ', money paid in or taken out with it'}.`
-            : 'The hub kept no equity of this time.'}
+          {unkept.value
+            ? `The equity of the past cannot be read now: ${unkept.value}`
+            : bars[0]
+              ? `Thin: the equity, kept by the hub since ${written(Date.parse(kept.value!.since!)).slice(0, 16)} ${zoneName(zone.value)}; deepest fall of equity ${amount(deep.fall)}${deep.percent === undefined ? '' : ` (${deep.percent.toFixed(1)} %)`}${deals.value ? '' : ', money paid in or taken out with it'}.`
+              : `The hub kept no equity of this time${kept.value!.bars.length ? ', but of a later one: choose a shorter range' : ''}.`}
         </p>
       )}
     </section>
