@@ -35,3 +35,9 @@ if (firstBytes > FIRST || allBytes > ALL) {
   console.error('over the limit');
   process.exit(1);
 }
+// Rules of a page stand behind those of all pages, or the wrong ones win: the first are the tokens.
+const sheet = files(dist).find((path) => path.endsWith('.css'));
+if (!readFileSync(sheet, 'utf8').startsWith(':root')) {
+  console.error('src/app.css is not the first in the style sheet: see the groups in vite.config.ts');
+  process.exit(1);
+}
